@@ -1,0 +1,74 @@
+import type { Prompts } from "./prompts.ts";
+
+export type { Prompts } from "./prompts.ts";
+
+/** One command on a host. */
+export interface ExecOptions {
+  /** Sent to the command's standard input, which is then closed. Without it the input is empty. */
+  readonly stdin?: string | Uint8Array | NodeJS.ReadableStream;
+  /** Takes the output as it comes; `stdout` of the result is then empty. */
+  onStdout?(chunk: Buffer): void;
+  onStderr?(chunk: Buffer): void;
+  /** Aborting closes the channel and rejects with `run_interrupted`. */
+  readonly signal?: AbortSignal;
+  /** Longest run time; then the channel is closed and the promise rejects with `host_unreachable`. */
+  readonly timeoutMs?: number;
+}
+
+export interface ExecResult {
+  /** Exit status; null when a signal ended the command. */
+  readonly code: number | null;
+  /** `SIGKILL`, … or null. */
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** An open way to run commands as root on one host. */
+export interface Connection {
+  /** `deploy@dx1.example.org:22` */
+  readonly description: string;
+  /** The host's name in the manifest. */
+  readonly host: string;
+  /** Runs shell text as root under POSIX `sh`. A status other than 0 is a result, not an error. */
+  exec(shellText: string, options?: ExecOptions): Promise<ExecResult>;
+  /** Resolves once the connection is gone: with the error, or with nothing after `close`. */
+  readonly closed: Promise<Error | undefined>;
+  close(): Promise<void>;
+}
+
+/** Where and as whom to connect. What is left out comes from ssh_config(5), then from OpenSSH's defaults. */
+export interface HostTarget {
+  /** The host's name in the manifest; for messages. */
+  readonly name: string;
+  /** A DNS name, an IPv4 or IPv6 address, or an alias of ~/.ssh/config. */
+  readonly address: string;
+  readonly user?: string;
+  readonly port?: number;
+  /** Private key file. With it no other key is tried. */
+  readonly identity?: string;
+  /** Pinned host key: `ssh-ed25519 AAAA…` or `SHA256:…`. known_hosts is then not asked. */
+  readonly hostKey?: string;
+  /** `[user@]host[:port]`, several separated by commas (first hop first), `none`, or a target of its own. */
+  readonly jump?: string | HostTarget;
+  /** true: find out (the default); "password": ask for it right away; false: never use sudo. */
+  readonly sudo?: boolean | "password";
+}
+
+export interface ConnectOptions {
+  readonly prompt: Prompts;
+  /** Take the key of a host never seen before and remember it in known_hosts. */
+  readonly acceptNewHostKey?: boolean;
+  /** HOME, SSH_AUTH_SOCK, USER are read from it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The user's SSH folder; `$HOME/.ssh` without it. */
+  readonly sshDirectory?: string;
+  /** The system's SSH folder; `/etc/ssh` without it. */
+  readonly systemSshDirectory?: string;
+  /** Notes that are no errors (an agent that does not answer, a setting that has no effect). Never holds secrets. */
+  log?(line: string): void;
+  /** Seconds between signs of life (5); after three without an answer the connection counts as lost. */
+  readonly keepaliveSeconds?: number;
+  /** For the TCP connection (10 s), and once more for the handshake. Time spent on questions does not count. */
+  readonly connectTimeoutMs?: number;
+}
