@@ -1,0 +1,76 @@
+import { sh } from "../shell/script.ts";
+import type { FactSource } from "./fact.ts";
+
+/** What a plan must know of the operating system before it can name packages and paths. */
+export interface System {
+  /** os-release(5) ID: "debian", "ubuntu". */
+  readonly distribution: string;
+  /** os-release VERSION_ID: "12", "13", "24.04". */
+  readonly version: string;
+  /** dpkg's name: "amd64", "arm64". */
+  readonly architecture: string;
+}
+
+export interface SystemFact extends System {
+  readonly prettyName: string;
+  readonly hostname: string;
+  readonly isSystemd: boolean;
+  /** KiB free, by mount asked: /, /var, /boot. */
+  readonly freeKib: Readonly<Record<string, number>>;
+  readonly memoryKib: number;
+  readonly swapKib: number;
+  /** Seconds since the epoch on the host. */
+  readonly time: number;
+  readonly timezone: string;
+}
+
+/** The one subject of this source. */
+export const systemSubject = "host";
+
+export const systemFacts: FactSource<SystemFact> = {
+  name: "system",
+  script: () => sh`. /etc/os-release
+echo "distribution=$ID"
+echo "version=$VERSION_ID"
+echo "prettyName=$PRETTY_NAME"
+echo "architecture=$(dpkg --print-architecture)"
+echo "hostname=$(cat /proc/sys/kernel/hostname)"
+[ -d /run/systemd/system ] && echo "systemd=yes"
+df -Pk / /var /boot | awk ${'NR>1 {print "free." NR "=" $4}'}
+awk ${'/^MemTotal:/ {print "memory=" $2} /^SwapTotal:/ {print "swap=" $2}'} /proc/meminfo
+echo "time=$(date +%s)"
+t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"`,
+  parse(stdout) {
+    const value = new Map(
+      stdout
+        .split("\n")
+        .filter((line) => line.includes("="))
+        .map(
+          (line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const,
+        ),
+    );
+    const free: Record<string, number> = {};
+    ["/", "/var", "/boot"].forEach((mount, index) => {
+      const text = value.get(`free.${index + 2}`);
+      if (text !== undefined) free[mount] = Number(text);
+    });
+    return new Map([
+      [
+        systemSubject,
+        {
+          distribution: value.get("distribution") ?? "",
+          version: value.get("version") ?? "",
+          architecture: value.get("architecture") ?? "",
+          prettyName: value.get("prettyName") ?? "",
+          hostname: value.get("hostname") ?? "",
+          isSystemd: value.get("systemd") === "yes",
+          freeKib: free,
+          memoryKib: Number(value.get("memory") ?? 0),
+          swapKib: Number(value.get("swap") ?? 0),
+          time: Number(value.get("time") ?? 0),
+          timezone: value.get("timezone") ?? "",
+        },
+      ],
+    ]);
+  },
+};

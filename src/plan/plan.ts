@@ -1,0 +1,186 @@
+import { need } from "../facts/fact.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import { textFacts } from "../facts/file.ts";
+import { hashText } from "../facts/hash.ts";
+import { systemFacts, systemSubject } from "../facts/system.ts";
+import { kindOf } from "../resources/kinds.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Change, Owned, Resource, ResourceId, Step } from "../resources/resource.ts";
+import { orderResources } from "./order.ts";
+import { disownLine, ownLine, parseState, statePath } from "./state.ts";
+
+/** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
+export interface PlannedChange extends Change {
+  readonly waitsFor: readonly ResourceId[];
+  /** Line for the state file when it is done; "" for none. */
+  readonly stateLine: string;
+}
+
+export interface Plan {
+  /** The manifest's name of the host. */
+  readonly host: string;
+  readonly stack: string;
+  readonly stackDirectory: string;
+  /** SHA-256 over all that would be done (secrets left out): the same plan has the same fingerprint. */
+  readonly fingerprint: string;
+  readonly changes: readonly PlannedChange[];
+  /** SHA-256 of the state file the plan was made from; the run refuses to start from another. */
+  readonly stateHash: string;
+  /** The state file, compacted. */
+  readonly state: string;
+}
+
+/** What a plan is made from. */
+export interface PlanInput {
+  readonly host: string;
+  readonly stack: string;
+  readonly stackDirectory: string;
+  readonly resources: readonly Resource[];
+  readonly facts: Facts;
+}
+
+/** Where hostkit keeps a stack's things on the host. */
+export function stackDirectoryOf(stack: string): string {
+  return `/var/lib/hostkit/${stack}`;
+}
+
+/** Every fact that a plan for these resources asks about. `owned`: from an earlier look at the state file, for removals. */
+export function planNeeds(
+  stackDirectory: string,
+  resources: readonly Resource[],
+  owned: Iterable<Owned> = [],
+): FactNeed[] {
+  return [
+    need(systemFacts, systemSubject),
+    need(textFacts, statePath(stackDirectory)),
+    ...resources.flatMap((resource) => kindOf(resource).needs(resource)),
+    ...[...owned].flatMap((entry) => kindOf(entry).removalNeeds?.(entry) ?? []),
+  ];
+}
+
+/** What hostkit owns on the host but the resources no longer name. */
+export function findOrphans(
+  input: Pick<PlanInput, "resources" | "facts" | "stackDirectory">,
+): Owned[] {
+  const desired = new Set(input.resources.map(idOf));
+  const owned = parseState(input.facts.get(textFacts, statePath(input.stackDirectory)) ?? "");
+  return [...owned.values()].filter((entry) => !desired.has(idOf(entry)));
+}
+
+/** The difference between what is wanted and what is there, in the order in which it can be done. */
+export function makePlan(input: PlanInput): Plan {
+  const { facts, stackDirectory } = input;
+  const stateText = facts.get(textFacts, statePath(stackDirectory)) ?? "";
+  const owned = parseState(stateText);
+  const ordered = orderResources(input.resources);
+  const changed = new Set<ResourceId>();
+  /** For each resource: the changed resources that it directly or indirectly stands behind (nearest ones). */
+  const nearest = new Map<ResourceId, ReadonlySet<ResourceId>>();
+  const changes: PlannedChange[] = [];
+  for (const resource of ordered) {
+    const id = idOf(resource);
+    const kind = kindOf(resource);
+    const waitsFor = new Set<ResourceId>();
+    for (const before of resource.after ?? []) {
+      if (changed.has(before)) waitsFor.add(before);
+      else for (const further of nearest.get(before) ?? []) waitsFor.add(further);
+    }
+    nearest.set(id, waitsFor);
+    const change = kind.diff(resource, facts, { stackDirectory, changed, isOwned: owned.has(id) });
+    if (change === undefined) continue;
+    changed.add(id);
+    const own = kind.own(resource);
+    changes.push({
+      ...change,
+      waitsFor: [...waitsFor],
+      stateLine:
+        own === undefined
+          ? ""
+          : ownLine({ ...own, ...(resource.after === undefined ? {} : { after: resource.after }) }),
+    });
+  }
+  changes.push(
+    ...planRemovals(
+      findOrphans(input),
+      facts,
+      stackDirectory,
+      false,
+      changes.map((change) => change.id),
+    ),
+  );
+  return finishPlan(input, changes, stateText, owned);
+}
+
+/** A plan that takes away everything hostkit owns on the host. */
+export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolean }): Plan {
+  const stateText = input.facts.get(textFacts, statePath(input.stackDirectory)) ?? "";
+  const owned = parseState(stateText);
+  const changes = planRemovals(
+    [...owned.values()],
+    input.facts,
+    input.stackDirectory,
+    input.deleteData,
+    [],
+  );
+  return finishPlan(input, changes, stateText, owned);
+}
+
+/** Removals run one after another, the youngest first, behind everything else. */
+function planRemovals(
+  entries: readonly Owned[],
+  facts: Facts,
+  stackDirectory: string,
+  deleteData: boolean,
+  behind: readonly ResourceId[],
+): PlannedChange[] {
+  const removals: PlannedChange[] = [];
+  let waitsFor = behind;
+  for (const entry of [...entries].reverse()) {
+    const change = kindOf(entry).remove(entry, facts, { stackDirectory, deleteData });
+    if (change === undefined) continue;
+    removals.push({ ...change, waitsFor, stateLine: disownLine(change.id) });
+    waitsFor = [change.id];
+  }
+  return removals;
+}
+
+function finishPlan(
+  input: Pick<PlanInput, "host" | "stack" | "stackDirectory">,
+  changes: readonly PlannedChange[],
+  stateText: string,
+  owned: ReadonlyMap<ResourceId, Owned>,
+): Plan {
+  return {
+    host: input.host,
+    stack: input.stack,
+    stackDirectory: input.stackDirectory,
+    fingerprint: hashText(JSON.stringify(changes.map(describeForFingerprint))),
+    changes,
+    stateHash: stateText === "" ? "none" : hashText(stateText),
+    state: [...owned.values()].map(ownLine).join(""),
+  };
+}
+
+function describeForFingerprint(change: PlannedChange): unknown {
+  return [
+    change.id,
+    change.action,
+    change.because,
+    change.waitsFor,
+    change.steps.map(describeStep),
+  ];
+}
+
+function describeStep(step: Step): unknown {
+  if (step.type === "script") return [step.script.text];
+  const { content } = step;
+  const digest =
+    "secret" in content
+      ? "secret"
+      : "text" in content
+        ? hashText(content.text)
+        : content.blob.sha256;
+  return step.type === "put"
+    ? [step.path, digest, step.mode, step.owner, step.group]
+    : [step.as, digest];
+}

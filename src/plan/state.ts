@@ -1,0 +1,43 @@
+import { idOf } from "../resources/resource.ts";
+import type { Owned, ResourceId } from "../resources/resource.ts";
+
+/** The file on the host that lists what hostkit owns: one JSON object a line, the last line of an id counts. */
+export function statePath(stackDirectory: string): string {
+  return `${stackDirectory}/state.jsonl`;
+}
+
+/** Reads the state file; lines that cannot be read (a power cut mid-write) are left out. */
+export function parseState(text: string): Map<ResourceId, Owned> {
+  const owned = new Map<ResourceId, Owned>();
+  for (const line of text.split("\n")) {
+    const entry = parseLine(line);
+    if (entry === undefined) continue;
+    const id = idOf(entry);
+    owned.delete(id);
+    if (entry["gone"] !== true) owned.set(id, entry);
+  }
+  return owned;
+}
+
+/** One line of the state file: this resource is hostkit's. */
+export function ownLine(owned: Owned): string {
+  return `${JSON.stringify(owned)}\n`;
+}
+
+/** One line of the state file: this resource is no longer there. */
+export function disownLine(id: ResourceId): string {
+  const at = id.indexOf(":");
+  return `${JSON.stringify({ kind: id.slice(0, at), name: id.slice(at + 1), gone: true })}\n`;
+}
+
+function parseLine(line: string): Owned | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    const value = JSON.parse(line) as Partial<Owned>;
+    return typeof value.kind === "string" && typeof value.name === "string"
+      ? (value as Owned)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

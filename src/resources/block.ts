@@ -1,0 +1,145 @@
+import { need } from "../facts/fact.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
+import { sh } from "../shell/script.ts";
+import { diffLines } from "./difference.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceKind } from "./resource.ts";
+
+/**
+ * A marked block of lines inside a file that somebody else owns (pg_hba.conf, /etc/hosts): the rest of the file,
+ * its owner and its mode stay as they are.
+ */
+export interface BlockResource extends Resource {
+  readonly kind: "block";
+  readonly path: string;
+  /** Stands in the marker lines; unique within the file: the stack's name. */
+  readonly label: string;
+  /** Without markers; ends in a newline. */
+  readonly text: string;
+  readonly position: "top" | "bottom";
+}
+
+/** Builds a block resource; its name is `path#label`. */
+export function block(
+  path: string,
+  label: string,
+  text: string,
+  options: { position?: BlockResource["position"]; after?: BlockResource["after"] } = {},
+): BlockResource {
+  return {
+    kind: "block",
+    name: `${path}#${label}`,
+    path,
+    label,
+    text,
+    position: options.position ?? "bottom",
+    ...(options.after === undefined ? {} : { after: options.after }),
+  };
+}
+
+function beginOf(label: string): string {
+  return `# begin hostkit ${label}`;
+}
+
+function endOf(label: string): string {
+  return `# end hostkit ${label}`;
+}
+
+/** The text without the labelled block, and the block's inner text (undefined where there is none). */
+export function splitBlock(
+  content: string,
+  label: string,
+): { rest: string; inner: string | undefined; atTop: boolean } {
+  const begin = `${beginOf(label)}\n`;
+  const end = `${endOf(label)}\n`;
+  const from = content.startsWith(begin) ? 0 : content.indexOf(`\n${begin}`) + 1;
+  const isThere = content.startsWith(begin, from);
+  const to = isThere ? content.indexOf(end, from) : -1;
+  if (!isThere || to < 0) return { rest: content, inner: undefined, atTop: false };
+  return {
+    rest: content.slice(0, from) + content.slice(to + end.length),
+    inner: content.slice(from + begin.length, to),
+    atTop: from === 0,
+  };
+}
+
+export const blockKind: ResourceKind<BlockResource> = {
+  kind: "block",
+  needs: (resource) => [need(textFacts, resource.path), need(fileFacts, resource.path)],
+
+  diff(resource, facts): Change | undefined {
+    const content = facts.get(textFacts, resource.path) ?? "";
+    const { inner, atTop } = splitBlock(content, resource.label);
+    const isPlaced = resource.position === "bottom" || atTop;
+    if (inner === resource.text && isPlaced) return undefined;
+    return {
+      id: idOf(resource),
+      action: inner === undefined ? "create" : "update",
+      because:
+        inner === undefined
+          ? "block is missing"
+          : inner === resource.text
+            ? "block is not at the top"
+            : "block differs",
+      difference: diffLines(inner ?? "", resource.text),
+      steps: [
+        {
+          type: "upload",
+          as: "block",
+          content: {
+            text: `${beginOf(resource.label)}\n${resource.text}${endOf(resource.label)}\n`,
+          },
+        },
+        {
+          type: "script",
+          title: `write block in ${resource.path}`,
+          script: sh`[ -e ${resource.path} ] || install -m 0644 /dev/null ${resource.path}
+${cutBlock(resource.path, resource.label)}
+if [ ${resource.position} = top ]; then cat block rest >next; else
+  if [ -s rest ] && [ -n "$(tail -c 1 rest)" ]; then echo >>rest; fi
+  cat rest block >next
+fi
+${replaceKeepingMode(resource.path)}`,
+        },
+      ],
+    };
+  },
+
+  own: (resource) => ({
+    kind: "block",
+    name: resource.name,
+    path: resource.path,
+    label: resource.label,
+  }),
+  removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
+
+  remove(owned, facts): Change | undefined {
+    const path = String(owned["path"]);
+    if (facts.get(fileFacts, path) === undefined) return undefined;
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest",
+      steps: [
+        {
+          type: "script",
+          title: `remove block from ${path}`,
+          script: sh`[ -e ${path} ] || exit 0
+${cutBlock(path, String(owned["label"]))}
+cp rest next
+${replaceKeepingMode(path)}`,
+        },
+      ],
+    };
+  },
+};
+
+function cutBlock(path: string, label: string): { text: string } {
+  return sh`awk -v b=${beginOf(label)} -v e=${endOf(label)} ${"$0==b {skip=1} !skip {print} $0==e {skip=0}"} <${path} >rest`;
+}
+
+function replaceKeepingMode(path: string): { text: string } {
+  return sh`cp -a ${path} ${path}.hostkit-new
+cat next >${path}.hostkit-new
+mv -f ${path}.hostkit-new ${path}`;
+}

@@ -1,0 +1,127 @@
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import type { Script } from "../shell/script.ts";
+
+/** `kind:name`, unique within a stack: `file:/etc/caddy/Caddyfile`. */
+export type ResourceId = `${string}:${string}`;
+
+/** Bytes for the host. Secret content is never shown, diffed or logged; a blob is streamed from the controller's disk. */
+export type Content =
+  | { readonly text: string }
+  | { readonly secret: string }
+  | { readonly blob: Blob };
+
+/** A file or a tree on the controller. `sha256` (hex) is over the content; `path` is absolute. */
+export interface Blob {
+  readonly path: string;
+  readonly sha256: string;
+  /** bytes */
+  readonly size: number;
+  /** "tree": a folder, sent as a tar stream of it. */
+  readonly type: "file" | "tree";
+  /** tree only: relative paths to send, sorted. */
+  readonly entries?: readonly string[];
+}
+
+/** What every resource has. A resource is plain data; its kind knows what to do with it. */
+export interface Resource {
+  readonly kind: string;
+  readonly name: string;
+  /** Resources that must be in place before this one is touched. */
+  readonly after?: readonly ResourceId[];
+}
+
+/** One command line or upload of a change. */
+export type Step =
+  | {
+      readonly type: "script";
+      /** Short, for the terminal: "restart dxcluster-api-a.service". */
+      readonly title: string;
+      /** Runs as root under `sh -eu`, cwd = the change's folder in the run (see docs/architecture.md). */
+      readonly script: Script;
+      readonly stdin?: Content;
+    }
+  | {
+      readonly type: "put";
+      /** Written to a temporary name beside it, then renamed: never half a file. */
+      readonly path: string;
+      readonly content: Content;
+      readonly mode: string;
+      readonly owner: string;
+      readonly group: string;
+      /** Keep a copy of what stood there before hostkit first replaced it. */
+      readonly preimage?: boolean;
+    }
+  | {
+      readonly type: "upload";
+      /** Relative to the change's folder; where a later script step of the same change finds it. */
+      readonly as: string;
+      readonly content: Content;
+    };
+
+/** Commit-confirmed: undone by the host itself unless the controller confirms over a new connection. */
+export interface Guard {
+  readonly seconds: number;
+  /** Runs first; keeps what `undo` needs in the change's folder. */
+  readonly save: Script;
+  /** Runs with the same cwd, by a timer or at boot. */
+  readonly undo: Script;
+}
+
+export type Action = "create" | "update" | "restart" | "reload" | "run" | "delete";
+
+/** What a kind's `diff` answers. */
+export interface Change {
+  readonly id: ResourceId;
+  readonly action: Action;
+  /** Why, for a person: "mode is 0644, should be 0640". */
+  readonly because: string;
+  readonly steps: readonly Step[];
+  readonly guard?: Guard;
+  /** Unified-diff-like lines for `plan`; never of secret content. */
+  readonly difference?: readonly string[];
+  /** Stamp files removed before anything of the run starts, so that an interrupted run is noticed by the next plan. */
+  readonly invalidates?: readonly string[];
+}
+
+/** What the host's state file remembers of a resource, enough to remove it without the manifest. JSON, no secrets. */
+export type Owned = Readonly<Record<string, unknown>> & {
+  readonly kind: string;
+  readonly name: string;
+  readonly after?: readonly ResourceId[];
+};
+
+export interface DiffContext {
+  /** Folder of the stack on the host: /var/lib/hostkit/<stack>. */
+  readonly stackDirectory: string;
+  /** Ids that already have a change in this plan (all of the resource's `after` were looked at before it). */
+  readonly changed: ReadonlySet<ResourceId>;
+  /** True where the state file lists this resource as hostkit's. */
+  readonly isOwned: boolean;
+}
+
+export interface RemoveContext {
+  readonly stackDirectory: string;
+  /** Databases, volumes, backup repositories, data directories go too. */
+  readonly deleteData: boolean;
+}
+
+/**
+ * A resource kind: the facts it needs, the difference to what is there, and the way back. All pure.
+ */
+export interface ResourceKind<R extends Resource> {
+  readonly kind: string;
+  needs(resource: R): readonly FactNeed[];
+  /** undefined: as it should be. */
+  diff(resource: R, facts: Facts, context: DiffContext): Change | undefined;
+  /** What to remember for removal; undefined: nothing to own (a check, a one-off). */
+  own(resource: R): Owned | undefined;
+  /** Facts needed to plan a removal. */
+  removalNeeds?(owned: Owned): readonly FactNeed[];
+  /** How to take away what `own` remembered. undefined: nothing is to be done (for example data that is kept). */
+  remove(owned: Owned, facts: Facts, context: RemoveContext): Change | undefined;
+}
+
+/** The id of a resource. */
+export function idOf(resource: { readonly kind: string; readonly name: string }): ResourceId {
+  return `${resource.kind}:${resource.name}`;
+}

@@ -1,0 +1,172 @@
+import { need } from "../facts/fact.ts";
+import { textFacts } from "../facts/file.ts";
+import { readStamp, stampPath } from "../facts/stamp.ts";
+import { unitFacts } from "../facts/unit.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+
+/**
+ * A systemd unit's state: enabled, running, and running with what it should run with.
+ * Its file is a resource of its own (`file:`), or comes with a package.
+ */
+export interface UnitResource extends Resource {
+  readonly kind: "unit";
+  /** With its suffix: "caddy.service"; also the name. */
+  readonly unit: string;
+  readonly stackDirectory: string;
+  readonly enabled: boolean;
+  /** "started" for services and timers, "stopped", or "ignored" for what a timer starts. */
+  readonly state: "started" | "stopped" | "ignored";
+  /** When one of these changes in this plan, or `inputs` differs from the stamp, the unit is restarted or reloaded. */
+  readonly watches: readonly ResourceId[];
+  /** Hash of everything the running unit was made from; "" where nothing matters. */
+  readonly inputs: string;
+  readonly onChange: "restart" | "reload";
+  /** Runs after a start or restart: waits until it is really up, fails otherwise. */
+  readonly check?: Script;
+  /** hostkit wrote the unit file: removal stops it. A package's unit is left to its package. */
+  readonly ours: boolean;
+}
+
+type UnitOptions = Partial<Omit<UnitResource, "kind" | "name" | "unit" | "stackDirectory">>;
+
+/** Builds a unit resource: enabled, started, restarted when a watched resource changes. */
+export function unit(
+  name: string,
+  stackDirectory: string,
+  options: UnitOptions = {},
+): UnitResource {
+  return {
+    kind: "unit",
+    name,
+    unit: name,
+    stackDirectory,
+    enabled: true,
+    state: "started",
+    watches: [],
+    inputs: "",
+    onChange: "restart",
+    ours: true,
+    ...options,
+    after: [...new Set([...(options.after ?? []), ...(options.watches ?? [])])],
+  };
+}
+
+/** The name of a unit's stamp. */
+export function unitStamp(name: string): string {
+  return `unit-${name}`;
+}
+
+export const unitKind: ResourceKind<UnitResource> = {
+  kind: "unit",
+  needs: (resource) => [
+    need(unitFacts, resource.unit),
+    need(textFacts, stampPath(resource.stackDirectory, unitStamp(resource.unit))),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    const { unit: name } = resource;
+    const fact = facts.get(unitFacts, name);
+    const exists = fact !== undefined && fact.loadState !== "not-found";
+    const isRunning = fact?.activeState === "active" || fact?.activeState === "reloading";
+    const isEnabled = ["enabled", "static", "indirect", "generated", "alias"].includes(
+      fact?.unitFileState ?? "",
+    );
+    const trigger = resource.watches.filter((id) => context.changed.has(id));
+    const stamp = readStamp(facts, resource.stackDirectory, unitStamp(name));
+    const isStale = trigger.length > 0 || (resource.inputs !== "" && stamp !== resource.inputs);
+
+    const reasons: string[] = [];
+    if (fact?.loadState === "masked") reasons.push("is masked");
+    if (resource.enabled && !isEnabled) reasons.push(exists ? "is not enabled" : "does not exist");
+    if (!resource.enabled && fact?.unitFileState === "enabled")
+      reasons.push("is enabled, should not be");
+    if (resource.state === "started" && !isRunning) {
+      reasons.push(
+        `is ${fact?.activeState ?? "not loaded"}${fact?.result && fact.result !== "success" ? ` (${fact.result})` : ""}`,
+      );
+    } else if (resource.state === "started" && isStale) {
+      reasons.push(
+        trigger.length > 0 ? `${trigger.join(", ")} changed` : "runs with an older configuration",
+      );
+    }
+    if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");
+    if (resource.state === "ignored" && isStale) reasons.push("its files changed");
+    if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
+    if (reasons.length === 0) return undefined;
+
+    const verb = resource.onChange === "reload" && isRunning ? "reload" : "restart";
+    const scripts: Script[] = [
+      sh`systemctl daemon-reload`,
+      ...(fact?.loadState === "masked" ? [sh`systemctl unmask ${name}`] : []),
+      resource.enabled ? sh`systemctl enable -q ${name}` : sh`systemctl disable -q ${name} || true`,
+    ];
+    if (resource.state === "started") {
+      scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
+      scripts.push(
+        isRunning && !isStale && fact?.needsDaemonReload !== true ? sh`` : startScript(verb, name),
+      );
+      if (resource.check !== undefined) scripts.push(resource.check);
+    }
+    if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
+    scripts.push(writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs));
+    const action = isRunning && resource.state === "started" ? verb : exists ? "update" : "create";
+    return {
+      id: idOf(resource),
+      action,
+      because: reasons.join(", "),
+      invalidates: [stampPath(resource.stackDirectory, unitStamp(name))],
+      steps: [
+        {
+          type: "script",
+          title: `${describeVerb(resource, verb)} ${name}`,
+          script: joinScripts(scripts),
+        },
+      ],
+    };
+  },
+
+  own: (resource) => ({ kind: "unit", name: resource.unit, ours: resource.ours }),
+  removalNeeds: (owned) => [need(unitFacts, owned.name)],
+
+  remove(owned, facts, context): Change | undefined {
+    if (owned["ours"] !== true) return undefined;
+    const fact = facts.get(unitFacts, owned.name);
+    if (fact === undefined || fact.loadState === "not-found") return undefined;
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest",
+      steps: [
+        {
+          type: "script",
+          title: `stop and disable ${owned.name}`,
+          script: sh`systemctl disable --now -q ${owned.name} || systemctl stop ${owned.name} || true
+systemctl reset-failed ${owned.name} 2>/dev/null || true
+rm -f ${stampPath(context.stackDirectory, unitStamp(owned.name))}`,
+        },
+      ],
+    };
+  },
+};
+
+function describeVerb(resource: UnitResource, verb: string): string {
+  if (resource.state === "started") return verb === "reload" ? "reload" : "start";
+  return resource.state === "stopped" ? "stop" : "register";
+}
+
+/** Starts or reloads and, when that fails, prints the unit's last lines so that the error has its reason. */
+function startScript(verb: string, name: string): Script {
+  return sh`if ! systemctl ${verb} ${name}; then
+  journalctl -u ${name} -n 20 --no-pager -o cat >&2 || true
+  exit 1
+fi`;
+}
+
+/** Writes a stamp atomically. */
+export function writeStampScript(stackDirectory: string, name: string, value: string): Script {
+  const path = stampPath(stackDirectory, name);
+  return sh`printf %s ${value} >${path}.new && mv -f ${path}.new ${path}`;
+}

@@ -1,0 +1,108 @@
+import { need } from "../facts/fact.ts";
+import { groupFacts, userFacts } from "../facts/user.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceKind } from "./resource.ts";
+
+/** A system user with a group of its own name, no password, no login. */
+export interface UserResource extends Resource {
+  readonly kind: "user";
+  /** Further groups. */
+  readonly groups: readonly string[];
+  /** Absolute; not created. */
+  readonly home: string;
+  readonly comment: string;
+}
+
+/** Builds a system user resource. */
+export function systemUser(
+  name: string,
+  options: {
+    groups?: readonly string[];
+    home?: string;
+    comment?: string;
+    after?: UserResource["after"];
+  } = {},
+): UserResource {
+  return {
+    kind: "user",
+    name,
+    groups: options.groups ?? [],
+    home: options.home ?? "/nonexistent",
+    comment: options.comment ?? "",
+    ...(options.after === undefined ? {} : { after: options.after }),
+  };
+}
+
+export const userKind: ResourceKind<UserResource> = {
+  kind: "user",
+  needs: (resource) => [need(userFacts, resource.name), need(groupFacts, resource.name)],
+
+  diff(resource, facts): Change | undefined {
+    const { name, groups, home, comment } = resource;
+    const fact = facts.get(userFacts, name);
+    if (fact === undefined) {
+      return {
+        id: idOf(resource),
+        action: "create",
+        because: "does not exist",
+        steps: [
+          {
+            type: "script",
+            title: `add system user ${name}`,
+            script: joinScripts([
+              sh`getent group ${name} >/dev/null || groupadd --system ${name}`,
+              sh`useradd --system --gid ${name} --home-dir ${home} --no-create-home --shell /usr/sbin/nologin --comment ${comment} ${name}`,
+              groups.length === 0
+                ? sh``
+                : sh`usermod --append --groups ${groups.join(",")} ${name}`,
+            ]),
+          },
+        ],
+      };
+    }
+    const missing = groups.filter((group) => !fact.groups.includes(group));
+    const isLogin = fact.shell !== "/usr/sbin/nologin";
+    if (missing.length === 0 && !isLogin) return undefined;
+    return {
+      id: idOf(resource),
+      action: "update",
+      because: [
+        ...(missing.length === 0 ? [] : [`not in group ${missing.join(", ")}`]),
+        ...(isLogin ? [`shell is ${fact.shell}, should be /usr/sbin/nologin`] : []),
+      ].join("; "),
+      steps: [
+        {
+          type: "script",
+          title: `change system user ${name}`,
+          script: joinScripts([
+            missing.length === 0
+              ? sh``
+              : sh`usermod --append --groups ${missing.join(",")} ${name}`,
+            isLogin ? sh`usermod --shell /usr/sbin/nologin ${name}` : sh``,
+          ]),
+        },
+      ],
+    };
+  },
+
+  own: (resource) => ({ kind: "user", name: resource.name }),
+  removalNeeds: (owned) => [need(userFacts, owned.name)],
+
+  remove(owned, facts): Change | undefined {
+    if (facts.get(userFacts, owned.name) === undefined) return undefined;
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest",
+      steps: [
+        {
+          type: "script",
+          title: `remove system user ${owned.name}`,
+          script: sh`userdel ${owned.name}
+if getent group ${owned.name} >/dev/null; then groupdel ${owned.name}; fi`,
+        },
+      ],
+    };
+  },
+};

@@ -1,0 +1,40 @@
+import type { System } from "../facts/system.ts";
+import type { Manifest } from "../manifest/schema.ts";
+import type { Blob, Resource, ResourceId } from "../resources/resource.ts";
+
+/** Everything a stack's resources are made from. Plain values: `local/` has read them, nothing here does I/O. */
+export interface StackInputs {
+  readonly manifest: Manifest;
+  /** The manifest's name of the host these resources are for. */
+  readonly host: string;
+  readonly system: System;
+  /** Host facts that a template may need; the probe's first answer. */
+  readonly hostname: string;
+  /** EJS text of templates/host by its path there: `etc/systemd/system/service.service.ejs`. */
+  readonly templates: ReadonlyMap<string, string>;
+  /** Local files and folders by the path written in the manifest. Folders of build contexts are trees. */
+  readonly blobs: ReadonlyMap<string, Blob>;
+  /** Text of local files that hostkit reads itself (migrations by `folder/file`, certificates, env files). */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Values of `manifest.secrets`, by name. */
+  readonly secrets: ReadonlyMap<string, string>;
+  /** A lab twin: no public ACME, no DNS; see docs/lab.md. */
+  readonly isLab: boolean;
+}
+
+/** What one manifest section contributes. */
+export interface Section {
+  /** Distribution packages it needs; all sections' go into one transaction. */
+  readonly packages: readonly string[];
+  /** Of these, those that hold the user's data. */
+  readonly dataPackages?: readonly string[];
+  /** `name → version` pins. */
+  readonly pins?: Readonly<Record<string, string>>;
+  readonly resources: readonly Resource[];
+}
+
+/** The one resource that stands for all packages; whatever needs a program waits for it. */
+export const packagesId: ResourceId = "packages:apt";
+
+/** A section that contributes nothing. */
+export const emptySection: Section = { packages: [], resources: [] };

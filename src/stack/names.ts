@@ -1,0 +1,35 @@
+import type { Manifest, ServiceBase } from "../manifest/schema.ts";
+
+/** Names and places on the host, all derived from the manifest: nobody spells them out elsewhere. */
+
+/** System user of a service. */
+export function userOf(manifest: Manifest, service: Pick<ServiceBase, "name" | "user">): string {
+  return service.user ?? `${manifest.stack}-${service.name}`;
+}
+
+/** The stack's systemd target: everything the stack runs hangs on it. */
+export function targetOf(stack: string): string {
+  return `${stack}.target`;
+}
+
+/** Unit of a native service. */
+export function serviceUnitOf(stack: string, service: string): string {
+  return `${stack}-${service}.service`;
+}
+
+export type Slot = "a" | "b";
+
+/** Unit of one replica of a web service in one slot; the container has the same name without `.service`. */
+export function webUnitOf(stack: string, service: string, slot: Slot, replica: number): string {
+  return `${stack}-${service}-${slot}${replica > 1 ? String(replica) : ""}.service`;
+}
+
+/** The stack's Docker network; web services find each other on it by name. */
+export function networkOf(stack: string): string {
+  return `hostkit-${stack}`;
+}
+
+/** Configuration of the stack on the host: env files, slots, keys. */
+export function configDirectoryOf(stack: string): string {
+  return `/etc/hostkit/${stack}`;
+}

@@ -1,0 +1,50 @@
+import type { PackagesResource } from "../resources/packages.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource } from "../resources/resource.ts";
+import { resolveBackups } from "./backups.ts";
+import { resolveDatabase } from "./database.ts";
+import { resolveFirewall } from "./firewall.ts";
+import { resolveHost } from "./host.ts";
+import type { Section, StackInputs } from "./inputs.ts";
+import { resolveProxy } from "./proxy.ts";
+import { resolveServices } from "./services.ts";
+import { resolveTarget } from "./target.ts";
+import { resolveWeb } from "./web.ts";
+
+/** Every resource of a stack on one host, in the order of the sections; the same input gives the same list. */
+export function resolveStack(inputs: StackInputs): Resource[] {
+  const sections: Section[] = [
+    resolveHost(inputs),
+    resolveFirewall(inputs),
+    resolveDatabase(inputs),
+    resolveServices(inputs),
+    resolveWeb(inputs),
+    resolveProxy(inputs),
+    resolveBackups(inputs),
+  ];
+  const packages: PackagesResource = {
+    kind: "packages",
+    name: "apt",
+    packages: [...new Set(sections.flatMap((section) => section.packages))].sort(),
+    dataPackages: [...new Set(sections.flatMap((section) => section.dataPackages ?? []))].sort(),
+    pins: Object.assign({}, ...sections.map((section) => section.pins ?? {})) as Record<
+      string,
+      string
+    >,
+  };
+  const resources = sections.flatMap((section) => section.resources);
+  return [packages, ...mergeEqual([...resources, ...resolveTarget(inputs, resources)])];
+}
+
+/** Sections may name the same thing (a shared folder); equal ones count once. */
+function mergeEqual(resources: readonly Resource[]): Resource[] {
+  const byId = new Map<string, Resource>();
+  for (const resource of resources) {
+    const known = byId.get(idOf(resource));
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(resource)) {
+      throw new TypeError(`two sections disagree about ${idOf(resource)}`);
+    }
+    byId.set(idOf(resource), known ?? resource);
+  }
+  return [...byId.values()];
+}
