@@ -1,0 +1,7 @@
+import { emptySection } from "./inputs.ts";
+import type { Section, StackInputs } from "./inputs.ts";
+
+/** Skeleton; being written. */
+export function resolveHost(_inputs: StackInputs): Section {
+  return emptySection;
+}
