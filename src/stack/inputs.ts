@@ -31,6 +31,8 @@ export interface Section {
   /** `name → version` pins. */
   readonly pins?: Readonly<Record<string, string>>;
   readonly resources: readonly Resource[];
+  /** Ids among `resources` that must be in place before packages are installed (what a postinst reads). */
+  readonly beforePackages?: readonly ResourceId[];
 }
 
 /** The one resource that stands for all packages; whatever needs a program waits for it. */

@@ -22,9 +22,11 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     resolveProxy(inputs),
     resolveBackups(inputs),
   ];
+  const beforePackages = sections.flatMap((section) => section.beforePackages ?? []);
   const packages: PackagesResource = {
     kind: "packages",
     name: "apt",
+    ...(beforePackages.length === 0 ? {} : { after: [...new Set(beforePackages)] }),
     packages: [...new Set(sections.flatMap((section) => section.packages))].sort(),
     dataPackages: [...new Set(sections.flatMap((section) => section.dataPackages ?? []))].sort(),
     pins: Object.assign({}, ...sections.map((section) => section.pins ?? {})) as Record<
