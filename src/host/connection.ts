@@ -1,4 +1,14 @@
+import { runOnLink } from "./exec.ts";
+import { resolveRoute } from "./hop.ts";
+import { type Link, openRoute } from "./link.ts";
 import type { Prompts } from "./prompts.ts";
+import {
+  becomeRoot,
+  composeRequest,
+  explainSudoRefusal,
+  isSudoRefusal,
+  type Root,
+} from "./sudo.ts";
 
 export type { Prompts } from "./prompts.ts";
 
@@ -71,4 +81,62 @@ export interface ConnectOptions {
   readonly keepaliveSeconds?: number;
   /** For the TCP connection (10 s), and once more for the handshake. Time spent on questions does not count. */
   readonly connectTimeoutMs?: number;
+}
+
+/** sshd takes 10 sessions a connection by default (MaxSessions); two stay free. */
+const maxParallelCommands = 8;
+
+/**
+ * Connects to a host, verifies its key, logs in, and makes sure that commands will run as root.
+ *
+ * @throws HostkitError host_unreachable, host_key_unknown, host_key_changed, authentication_failed, sudo_failed;
+ *   usage or manifest_invalid for a configuration that makes no sense
+ */
+export async function connect(target: HostTarget, options: ConnectOptions): Promise<Connection> {
+  const link = await openRoute(resolveRoute(target, options), options);
+  try {
+    const root = await becomeRoot(link, target, options);
+    return new SshConnection(target, link, root);
+  } catch (error) {
+    void link.end();
+    throw error;
+  }
+}
+
+class SshConnection implements Connection {
+  readonly description: string;
+  readonly host: string;
+  readonly closed: Promise<Error | undefined>;
+  readonly #link: Link;
+  readonly #root: Root;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(target: HostTarget, link: Link, root: Root) {
+    const { user, address, port } = link.hop;
+    this.description = `${user}@${address.includes(":") ? `[${address}]` : address}:${port}`;
+    this.host = target.name;
+    this.closed = link.closed;
+    this.#link = link;
+    this.#root = root;
+  }
+
+  async exec(shellText: string, options: ExecOptions = {}): Promise<ExecResult> {
+    if (this.#running >= maxParallelCommands)
+      await new Promise<void>((go) => this.#waiting.push(go));
+    this.#running++;
+    try {
+      const result = await runOnLink(this.#link, composeRequest(this.#root, shellText), options);
+      if (isSudoRefusal(this.#root, result))
+        throw explainSudoRefusal(this.#link, this.host, result);
+      return result;
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#link.end();
+  }
 }

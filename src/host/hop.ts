@@ -37,11 +37,17 @@ const maxHops = 8;
 
 /** `[user@]host[:port]` or `ssh://…` of ProxyJump; an IPv6 address with a port stands in brackets. */
 export function parseJump(text: string): { address: string; user?: string; port?: number } {
-  const bare = text.trim().replace(/^ssh:\/\//, "").replace(/\/$/, "");
+  const bare = text
+    .trim()
+    .replace(/^ssh:\/\//, "")
+    .replace(/\/$/, "");
   const at = bare.lastIndexOf("@");
   const user = at > 0 ? bare.slice(0, at) : undefined;
   const rest = at >= 0 ? bare.slice(at + 1) : bare;
-  const match = /^\[([^\]]+)\](?::(\d+))?$/.exec(rest) ?? /^([^:]+)(?::(\d+))?$/.exec(rest) ?? /^(.*:.*:.*)()$/.exec(rest);
+  const match =
+    /^\[([^\]]+)\](?::(\d+))?$/.exec(rest) ??
+    /^([^:]+)(?::(\d+))?$/.exec(rest) ??
+    /^(.*:.*:.*)()$/.exec(rest);
   const port = match?.[2] ? Number(match[2]) : undefined;
   if (!match?.[1] || (port !== undefined && (port < 1 || port > 65_535))) {
     throw new HostkitError("usage", {
@@ -49,7 +55,11 @@ export function parseJump(text: string): { address: string; user?: string; port?
       next: "write [user@]host[:port], several separated by commas",
     });
   }
-  return { address: match[1], ...(user !== undefined && { user }), ...(port !== undefined && { port }) };
+  return {
+    address: match[1],
+    ...(user !== undefined && { user }),
+    ...(port !== undefined && { port }),
+  };
 }
 
 /** The servers on the way to a target: jump hosts in the order of travel, the target itself last. */
@@ -85,7 +95,10 @@ function refuseProxyCommand(target: HostTarget, settings: SshSettings): void {
   });
 }
 
-function resolveHop(target: HostTarget, options: ConnectOptions): { hop: Hop; settings: SshSettings } {
+function resolveHop(
+  target: HostTarget,
+  options: ConnectOptions,
+): { hop: Hop; settings: SshSettings } {
   const { environment } = options;
   const home = environment["HOME"] ?? homedir();
   const sshDirectory = options.sshDirectory ?? join(home, ".ssh");
@@ -103,7 +116,10 @@ function resolveHop(target: HostTarget, options: ConnectOptions): { hop: Hop; se
   const paths = (keyword: string, defaults: readonly string[]): string[] =>
     (settings.get(keyword) ?? defaults).filter((path) => path.toLowerCase() !== "none").map(expand);
 
-  const named = target.identity !== undefined ? [expand(target.identity)] : settings.get("identityfile")?.map(expand);
+  const named =
+    target.identity !== undefined
+      ? [expand(target.identity)]
+      : settings.get("identityfile")?.map(expand);
   const agent = readAgent(setting("identityagent"), environment, expand);
   const strict = setting("stricthostkeychecking")?.toLowerCase();
   const hostKeyAlias = setting("hostkeyalias");
@@ -118,19 +134,28 @@ function resolveHop(target: HostTarget, options: ConnectOptions): { hop: Hop; se
     identities: (named ?? defaultIdentities.map((name) => join(sshDirectory, name)))
       .filter((path) => path !== "none")
       .map((path) => ({ path, explicit: named !== undefined })),
-    identitiesOnly: target.identity !== undefined || setting("identitiesonly")?.toLowerCase() === "yes",
+    identitiesOnly:
+      target.identity !== undefined || setting("identitiesonly")?.toLowerCase() === "yes",
     ...(agent !== undefined && { agent }),
     ...(hostKeyAlias !== undefined && { hostKeyAlias }),
-    userKnownHosts: paths("userknownhostsfile", ["known_hosts", "known_hosts2"].map((name) => join(sshDirectory, name))),
+    userKnownHosts: paths(
+      "userknownhostsfile",
+      ["known_hosts", "known_hosts2"].map((name) => join(sshDirectory, name)),
+    ),
     systemKnownHosts: paths(
       "globalknownhostsfile",
       ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(systemDirectory, name)),
     ),
     hashKnownHosts: setting("hashknownhosts")?.toLowerCase() === "yes",
     unknownKeys:
-      options.acceptNewHostKey === true || strict === "accept-new" ? "accept" : strict === "yes" ? "refuse" : "ask",
+      options.acceptNewHostKey === true || strict === "accept-new"
+        ? "accept"
+        : strict === "yes"
+          ? "refuse"
+          : "ask",
     ...(target.hostKey !== undefined && { pinnedKey: target.hostKey.trim() }),
-    connectTimeoutMs: options.connectTimeoutMs ?? (configTimeout > 0 ? configTimeout * 1000 : 10_000),
+    connectTimeoutMs:
+      options.connectTimeoutMs ?? (configTimeout > 0 ? configTimeout * 1000 : 10_000),
   };
   return { hop, settings };
 }
@@ -141,7 +166,8 @@ function readAgent(
   expand: (path: string) => string,
 ): string | undefined {
   if (setting?.toLowerCase() === "none") return undefined;
-  if (setting === undefined || setting === "SSH_AUTH_SOCK") return environment["SSH_AUTH_SOCK"] || undefined;
+  if (setting === undefined || setting === "SSH_AUTH_SOCK")
+    return environment["SSH_AUTH_SOCK"] || undefined;
   if (/^\$\w+$/.test(setting)) return environment[setting.slice(1)] || undefined;
   return expand(setting);
 }
@@ -155,7 +181,9 @@ function readSettings(
   options: ConnectOptions,
 ): SshSettings {
   const home = options.environment["HOME"] ?? homedir();
-  const files = [join(sshDirectory, "config"), join(systemDirectory, "ssh_config")].flatMap(readConfigFile);
+  const files = [join(sshDirectory, "config"), join(systemDirectory, "ssh_config")].flatMap(
+    readConfigFile,
+  );
   try {
     return evaluateSshConfig(
       {
@@ -200,7 +228,9 @@ function listMatches(pattern: string): string[] {
   return parts.flatMap((directory) => {
     try {
       return readdirSync(directory)
-        .filter((name) => matchPattern(wanted, name) && (wanted.startsWith(".") || !name.startsWith(".")))
+        .filter(
+          (name) => matchPattern(wanted, name) && (wanted.startsWith(".") || !name.startsWith(".")),
+        )
         .sort()
         .map((name) => join(directory, name));
     } catch {

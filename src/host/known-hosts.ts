@@ -26,7 +26,12 @@ export function parseKnownHosts(text: string, file: string): KnownHost[] {
   const entries: KnownHost[] = [];
   text.split("\n").forEach((raw, index) => {
     const fields = raw.trim().split(/\s+/);
-    const marker = fields[0] === "@revoked" ? "revoked" : fields[0] === "@cert-authority" ? "cert-authority" : undefined;
+    const marker =
+      fields[0] === "@revoked"
+        ? "revoked"
+        : fields[0] === "@cert-authority"
+          ? "cert-authority"
+          : undefined;
     if (fields[0]?.startsWith("@") && marker === undefined) return;
     const [hosts, type, base64] = marker === undefined ? fields : fields.slice(1);
     if (!hosts || hosts.startsWith("#") || !type || !base64) return;
@@ -68,7 +73,9 @@ export function judgeHostKey(
 ): HostKeyVerdict {
   const name = knownHostName(host, port);
   const type = readKeyType(offered);
-  const mine = entries.filter((entry) => entry.marker !== "cert-authority" && matchesKnownHost(entry, name));
+  const mine = entries.filter(
+    (entry) => entry.marker !== "cert-authority" && matchesKnownHost(entry, name),
+  );
   const isOffered = (entry: KnownHost): boolean => entry.key.equals(offered);
   const revoked = mine.find((entry) => entry.marker === "revoked" && isOffered(entry));
   if (revoked !== undefined) return { kind: "revoked", entry: revoked };
@@ -77,22 +84,35 @@ export function judgeHostKey(
   const sameType = valid.filter((entry) => entry.type === type);
   if (sameType.length > 0) return { kind: "changed", entries: sameType };
   // ssh(1) takes an entry without a port for the same key on another port, but never complains about it.
-  if (port !== 22 && judgeHostKey(entries, host, 22, offered).kind === "known") return { kind: "known" };
+  if (port !== 22 && judgeHostKey(entries, host, 22, offered).kind === "known")
+    return { kind: "known" };
   return { kind: "unknown", others: valid };
 }
 
 /** Key types known for a host, in file order: the host must be asked for one of these first. */
-export function listKnownKeyTypes(entries: readonly KnownHost[], host: string, port: number): string[] {
+export function listKnownKeyTypes(
+  entries: readonly KnownHost[],
+  host: string,
+  port: number,
+): string[] {
   const typesOf = (name: string): string[] =>
-    entries.filter((entry) => entry.marker === undefined && matchesKnownHost(entry, name)).map((entry) => entry.type);
+    entries
+      .filter((entry) => entry.marker === undefined && matchesKnownHost(entry, name))
+      .map((entry) => entry.type);
   const exact = typesOf(knownHostName(host, port));
   return [...new Set(exact.length > 0 || port === 22 ? exact : typesOf(knownHostName(host, 22)))];
 }
 
 /** True when a certificate authority is set for this host: hostkit cannot use it and says so. */
-export function hasCertificateAuthority(entries: readonly KnownHost[], host: string, port: number): boolean {
+export function hasCertificateAuthority(
+  entries: readonly KnownHost[],
+  host: string,
+  port: number,
+): boolean {
   const name = knownHostName(host, port);
-  return entries.some((entry) => entry.marker === "cert-authority" && matchesKnownHost(entry, name));
+  return entries.some(
+    (entry) => entry.marker === "cert-authority" && matchesKnownHost(entry, name),
+  );
 }
 
 /** `SHA256:…` without padding, as `ssh-keygen -l` prints it. */

@@ -48,8 +48,15 @@ export function createTerminalPrompts(
 }
 
 function rethrowCancel(error: unknown): never {
-  if (error instanceof Error && (error.name === "ExitPromptError" || error.name === "AbortPromptError")) {
-    throw new HostkitError("run_interrupted", { what: "the question was not answered" }, { cause: error });
+  if (
+    error instanceof Error &&
+    (error.name === "ExitPromptError" || error.name === "AbortPromptError")
+  ) {
+    throw new HostkitError(
+      "run_interrupted",
+      { what: "the question was not answered" },
+      { cause: error },
+    );
   }
   throw error;
 }

@@ -68,7 +68,9 @@ class Evaluation {
     try {
       lines = sshConfig.parse(file.text);
     } catch (error) {
-      throw new Error(`${file.path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`${file.path}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
     this.#lines(lines, file, active, depth);
   }
@@ -79,7 +81,12 @@ class Evaluation {
       const keyword = line.param.toLowerCase();
       const values = readValues(line.value);
       if (keyword === "host" && "config" in line) {
-        this.#lines(line.config, file, active && matchPatternList(values, this.#query.alias), depth);
+        this.#lines(
+          line.config,
+          file,
+          active && matchPatternList(values, this.#query.alias),
+          depth,
+        );
       } else if (keyword === "match" && "config" in line) {
         const criteria = "criteria" in line ? line.criteria : {};
         this.#lines(line.config, file, active && this.#matches(criteria), depth);
@@ -133,7 +140,9 @@ class Evaluation {
       case "canonical":
         return false;
       default:
-        this.#source.note?.(`ssh_config: "Match ${name}" is not supported by hostkit and counts as no match`);
+        this.#source.note?.(
+          `ssh_config: "Match ${name}" is not supported by hostkit and counts as no match`,
+        );
         return false;
     }
   }
@@ -171,6 +180,9 @@ export function expandPath(path: string, values: TokenValues): string {
     u: values.localUser,
   };
   return home
-    .replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (whole, name: string) => values.environment[name] ?? whole)
+    .replaceAll(
+      /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
+      (whole, name: string) => values.environment[name] ?? whole,
+    )
     .replaceAll(/%(.)/g, (whole, token: string) => tokens[token] ?? whole);
 }

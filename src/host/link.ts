@@ -1,0 +1,341 @@
+import type { Duplex } from "node:stream";
+import type { AnyAuthMethod, AuthHandlerMiddleware, BaseAgent, Client, ParsedKey } from "ssh2";
+import { HostkitError } from "../errors.ts";
+import type { ConnectOptions, Prompts } from "./connection.ts";
+import type { Hop } from "./hop.ts";
+import { prepareHostKeyCheck } from "./host-key.ts";
+import { gatherIdentities, type KeyTrail } from "./identities.ts";
+import { explainSocketError, openSocket, openTunnel } from "./transport.ts";
+
+/** An authenticated SSH connection to one hop. */
+export interface Link {
+  readonly hop: Hop;
+  readonly client: Client;
+  /** Set once the link is lost by anything but `end`. */
+  readonly failure: HostkitError | undefined;
+  /** Resolves when the link is gone: with the failure, or with nothing after `end`. */
+  readonly closed: Promise<HostkitError | undefined>;
+  end(): Promise<void>;
+}
+
+const missesAllowed = 3;
+
+/**
+ * Connects hop after hop; every one is verified and logged into by itself.
+ * @throws HostkitError host_unreachable, host_key_unknown, host_key_changed, authentication_failed
+ */
+export async function openRoute(route: readonly Hop[], options: ConnectOptions): Promise<Link> {
+  const links: Link[] = [];
+  try {
+    for (const hop of route) {
+      const before = links.at(-1);
+      const socket =
+        before === undefined
+          ? await openSocket(hop)
+          : await openTunnel(before.client, before.hop, hop);
+      links.push(await openLink(hop, socket, options));
+    }
+  } catch (error) {
+    for (const link of links.reverse()) void link.end();
+    throw error;
+  }
+  const last = links.at(-1);
+  if (last === undefined) throw new HostkitError("internal", { what: "a route without a host" });
+  const jumps = links.slice(0, -1).reverse();
+  const closed = last.closed.then((failure) => {
+    for (const jump of jumps) void jump.end();
+    return failure ?? jumps.find((jump) => jump.failure !== undefined)?.failure;
+  });
+  return {
+    hop: last.hop,
+    client: last.client,
+    get failure() {
+      return last.failure ?? jumps.find((jump) => jump.failure !== undefined)?.failure;
+    },
+    closed,
+    end: async () => {
+      await last.end();
+      await Promise.all(jumps.map((jump) => jump.end()));
+    },
+  };
+}
+
+async function openLink(hop: Hop, socket: Duplex, options: ConnectOptions): Promise<Link> {
+  // Errors between two awaits must not end the process; the handshake's own listeners tell about them.
+  socket.on("error", () => undefined);
+  const ssh2 = (await import("ssh2")).default;
+  const timer = new HandshakeTimer(Math.max(hop.connectTimeoutMs, 10_000));
+  const prompt = pausing(options.prompt, timer);
+  const patient = { ...options, prompt, log: (line: string) => options.log?.(line) };
+  const hostKey = prepareHostKeyCheck(hop, patient);
+  const { agent, trail, count } = await gatherIdentities(ssh2, hop, patient);
+  const client = new ssh2.Client();
+  const authentication = new Authentication(hop, prompt, count > 0 ? agent : undefined);
+
+  await new Promise<void>((resolve, reject) => {
+    let refusal: unknown;
+    const fail = (error: unknown): void => {
+      timer.stop();
+      reject(error);
+      client.destroy();
+      socket.destroy();
+    };
+    timer.start(() =>
+      fail(
+        new HostkitError("host_unreachable", {
+          what: `${hop.alias} does not finish the SSH handshake`,
+          where: `${hop.address}:${hop.port}`,
+          why: `nothing within ${timer.limitMs / 1000} s`,
+          next: "check that an SSH server listens on this port and is not overloaded",
+        }),
+      ),
+    );
+    client.on("error", (error: Error & { level?: string }) => {
+      if (error.level === "agent") {
+        authentication.notes.push(error.message);
+        // Ctrl-C on a question for a passphrase ends the login, not only this key.
+        if (error instanceof HostkitError) fail(error);
+        return;
+      }
+      fail(refusal ?? explainHandshakeError(hop, error, authentication, trail));
+    });
+    client.once("close", () =>
+      fail(refusal ?? explainHandshakeError(hop, undefined, authentication, trail)),
+    );
+    client.once("ready", () => {
+      timer.stop();
+      resolve();
+    });
+    client.connect({
+      sock: socket,
+      username: hop.user,
+      readyTimeout: 0,
+      // Signs of life are sent by ssh2 and judged below: any byte counts, not only answers to them.
+      keepaliveInterval: keepaliveMs(options),
+      keepaliveCountMax: Number.MAX_SAFE_INTEGER,
+      algorithms: { serverHostKey: hostKey.algorithms },
+      hostVerifier: (key: Buffer, verdict: (trusted: boolean) => void) => {
+        hostKey.verify(key).then(
+          () => verdict(true),
+          (error: unknown) => {
+            refusal = error;
+            verdict(false);
+          },
+        );
+      },
+      authHandler: authentication.next,
+    });
+  });
+  client.removeAllListeners("error");
+  client.removeAllListeners("close");
+  return watchLink(hop, client, socket, options);
+}
+
+function keepaliveMs(options: ConnectOptions): number {
+  return Math.max(0.05, options.keepaliveSeconds ?? 5) * 1000;
+}
+
+/** Ends the link when nothing at all comes in for `missesAllowed` intervals after the first silent one. */
+function watchLink(hop: Hop, client: Client, socket: Duplex, options: ConnectOptions): Link {
+  let failure: HostkitError | undefined;
+  let ended = false;
+  let misses = 0;
+  let settle: (error: HostkitError | undefined) => void;
+  const closed = new Promise<HostkitError | undefined>((resolve) => (settle = resolve));
+  const lose = (error: Error | undefined, why: string): void => {
+    if (failure !== undefined || ended) return;
+    failure = new HostkitError(
+      "host_unreachable",
+      { what: `the connection to ${hop.alias} was lost`, where: `${hop.address}:${hop.port}`, why },
+      { cause: error },
+    );
+  };
+  const interval = keepaliveMs(options);
+  // Intervals are counted, not clock time: after a laptop's sleep the host gets its chance to answer.
+  const watch = setInterval(() => {
+    misses++;
+    if (misses <= missesAllowed) return;
+    lose(undefined, `no sign of life for ${((missesAllowed + 1) * interval) / 1000} s`);
+    socket.destroy();
+    finish();
+  }, interval);
+  const finish = (): void => {
+    clearInterval(watch);
+    lose(undefined, "the host closed it");
+    settle(failure);
+  };
+  socket.on("data", () => (misses = 0));
+  client.on("error", (error) => lose(error, error.message));
+  client.on("close", finish);
+  return {
+    hop,
+    client,
+    get failure() {
+      return failure;
+    },
+    closed,
+    end: async () => {
+      if (failure === undefined) ended = true;
+      client.end();
+      // A host that no longer answers must not hold up the end.
+      const last = setTimeout(() => socket.destroy(), 1000);
+      await closed;
+      clearTimeout(last);
+    },
+  };
+}
+
+/** A time limit that stands still while the user is asked something. */
+class HandshakeTimer {
+  readonly limitMs: number;
+  #expire: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limitMs: number) {
+    this.limitMs = limitMs;
+  }
+  start(expire: () => void): void {
+    this.#expire = expire;
+    this.#timer = setTimeout(expire, this.limitMs);
+  }
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#expire = undefined;
+  }
+  async standStill<T>(work: () => Promise<T>): Promise<T> {
+    clearTimeout(this.#timer);
+    try {
+      return await work();
+    } finally {
+      if (this.#expire !== undefined) this.#timer = setTimeout(this.#expire, this.limitMs);
+    }
+  }
+}
+
+function pausing(prompt: Prompts, timer: HandshakeTimer): Prompts {
+  return {
+    isInteractive: prompt.isInteractive,
+    confirm: (question) => timer.standStill(() => prompt.confirm(question)),
+    secret: (question) => timer.standStill(() => prompt.secret(question)),
+  };
+}
+
+/** Chooses the next way to log in: keys, then a password where a person is there to type it, then `none`. */
+class Authentication {
+  readonly notes: string[] = [];
+  readonly tried: string[] = [];
+  /** What the host said it would take, last time it refused. */
+  offeredByHost: readonly string[] = [];
+  #passwords = 0;
+  readonly #hop: Hop;
+  readonly #prompt: Prompts;
+  #agent: BaseAgent<ParsedKey> | undefined;
+
+  constructor(hop: Hop, prompt: Prompts, agent: BaseAgent<ParsedKey> | undefined) {
+    this.#hop = hop;
+    this.#prompt = prompt;
+    this.#agent = agent;
+  }
+
+  readonly next: AuthHandlerMiddleware = (left, _partial, callback) => {
+    // ssh2 gives null on the first call, whatever its types say.
+    this.offeredByHost = left ?? [];
+    const username = this.#hop.user;
+    const take = (method: AnyAuthMethod): void => {
+      this.tried.push(method.type);
+      callback(method);
+    };
+    if (this.#agent !== undefined) {
+      const agent = this.#agent;
+      this.#agent = undefined;
+      return take({ type: "agent", username, agent });
+    }
+    if (!this.tried.includes("none")) return take({ type: "none", username });
+    if (!this.#prompt.isInteractive || this.#passwords >= 3) return callback(false as never);
+    const question = `Password of ${username}@${this.#hop.address}:`;
+    this.#passwords++;
+    if (this.offeredByHost.includes("password")) {
+      this.#prompt.secret(question).then(
+        (password) => take({ type: "password", username, password }),
+        () => callback(false as never),
+      );
+      return;
+    }
+    if (this.offeredByHost.includes("keyboard-interactive")) {
+      return take({
+        type: "keyboard-interactive",
+        username,
+        prompt: (_name, _instructions, _language, prompts, finish) => {
+          const answers: string[] = [];
+          void (async () => {
+            for (const one of prompts) {
+              answers.push(
+                await this.#prompt.secret(
+                  `${one.prompt.trim()} (${username}@${this.#hop.address})`,
+                ),
+              );
+            }
+          })().then(
+            () => finish(answers),
+            () => finish([]),
+          );
+        },
+      });
+    }
+    return callback(false as never);
+  };
+}
+
+function explainHandshakeError(
+  hop: Hop,
+  error: (Error & { level?: string; code?: unknown }) | undefined,
+  authentication: Authentication,
+  trail: KeyTrail,
+): HostkitError {
+  const where = `${hop.address}:${hop.port}`;
+  const message = error?.message ?? "the host closed the connection";
+  if (error?.level === "client-socket" && authentication.tried.length === 0)
+    return explainSocketError(hop, error);
+  if (error?.level === "client-authentication" || authentication.tried.length > 0) {
+    const tooMany = /too many authentication failures/i.test(message);
+    const locked = trail.locked[0];
+    const next =
+      locked !== undefined
+        ? `unlock the key first: ssh-add ${locked}`
+        : tooMany
+          ? "name the right key: `identity:` in the manifest, or IdentityFile with IdentitiesOnly yes"
+          : `check user and key: ssh -v -p ${hop.port} ${hop.user}@${hop.address} true`;
+    return new HostkitError(
+      "authentication_failed",
+      {
+        what: `${hop.alias} lets ${hop.user} in with none of the keys`,
+        where: `${hop.user}@${where}`,
+        why: tooMany
+          ? message
+          : `the host takes: ${authentication.offeredByHost.join(", ") || "unknown"}`,
+        details: [
+          ...(trail.offered.length === 0 ? ["no key to offer: no agent, no key file"] : []),
+          ...trail.offered.map((key) => `offered: ${key}`),
+          ...trail.unusable.map((key) => `not usable: ${key}`),
+          ...authentication.notes.map((note) => `note: ${note}`),
+        ],
+        next,
+      },
+      { cause: error },
+    );
+  }
+  const noMatch = /no matching (.+)/i.exec(message)?.[0];
+  return new HostkitError(
+    "host_unreachable",
+    {
+      what: `the SSH handshake with ${hop.alias} failed`,
+      where,
+      why: message,
+      next:
+        noMatch !== undefined
+          ? "the server must offer one of: curve25519-sha256 (KexAlgorithms), ssh-ed25519 or rsa-sha2-* (host key), aes*-gcm or aes*-ctr (Ciphers)"
+          : "check that this port is an SSH server; an sshd under attack or with PerSourcePenalties closes new connections for a while",
+    },
+    { cause: error },
+  );
+}

@@ -1,0 +1,127 @@
+import { lookup } from "node:dns";
+import { connect as connectSocket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Client } from "ssh2";
+import { HostkitError } from "../errors.ts";
+import type { Hop } from "./hop.ts";
+
+/**
+ * Opens the TCP connection to the first hop. Node tries IPv6 and IPv4 addresses in turn (RFC 8305).
+ * @throws HostkitError host_unreachable
+ */
+export function openSocket(hop: Hop): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({
+      host: hop.address,
+      port: hop.port,
+      noDelay: true,
+      lookup,
+      ...(hop.family === 0
+        ? { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1000 }
+        : { family: hop.family, autoSelectFamily: false }),
+    });
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(explainSocketError(hop, error));
+    };
+    const timer = setTimeout(
+      () => fail(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
+      hop.connectTimeoutMs,
+    );
+    socket.once("error", fail);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.off("error", fail);
+      resolve(socket);
+    });
+  });
+}
+
+/**
+ * Opens the way to the next hop through a connected one (direct-tcpip, RFC 4254 section 7.2).
+ * @throws HostkitError host_unreachable
+ */
+export function openTunnel(through: Client, via: Hop, hop: Hop): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown): void => {
+      clearTimeout(timer);
+      reject(
+        new HostkitError(
+          "host_unreachable",
+          {
+            what: `${hop.alias} cannot be reached through the jump host ${via.alias}`,
+            where: `${via.address}:${via.port} → ${hop.address}:${hop.port}`,
+            why,
+            next: `try it by hand: ssh -J ${via.user}@${via.address}:${via.port} -p ${hop.port} ${hop.user}@${hop.address}`,
+          },
+          { cause },
+        ),
+      );
+    };
+    const timer = setTimeout(
+      () => fail(`no answer within ${hop.connectTimeoutMs / 1000} s`),
+      hop.connectTimeoutMs,
+    );
+    try {
+      through.forwardOut("127.0.0.1", 0, hop.address, hop.port, (error, channel) => {
+        if (error) return fail(error.message.replace(/^\(SSH\) /, ""), error);
+        clearTimeout(timer);
+        resolve(channel);
+      });
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error), error);
+    }
+  });
+}
+
+/** Turns what the system says about a TCP connection into what the user can do about it. */
+export function explainSocketError(hop: Hop, error: Error): HostkitError {
+  const where = `${hop.address}:${hop.port}`;
+  const nested = error instanceof AggregateError ? (error.errors as Error[]) : [];
+  const code = "code" in error ? String(error.code) : "";
+  const details = nested.map((one) => one.message);
+  const make = (what: string, why: string, next: string): HostkitError =>
+    new HostkitError(
+      "host_unreachable",
+      { what, where, why, next, ...(details.length > 1 && { details }) },
+      { cause: error },
+    );
+  switch (code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAI_FAIL":
+    case "EAI_NODATA":
+      return make(
+        `the name ${hop.address} cannot be resolved`,
+        code === "EAI_AGAIN" ? "no name server answers" : "DNS does not know it",
+        `check \`address\` of ${hop.alias}; getent hosts ${hop.address}`,
+      );
+    case "ECONNREFUSED":
+      return make(
+        `${hop.alias} refuses the connection`,
+        `nothing listens on port ${hop.port}, or a firewall rejects it`,
+        "check that sshd runs there and on this port",
+      );
+    case "ETIMEDOUT":
+      return make(
+        `${hop.alias} does not answer`,
+        `no TCP connection within ${hop.connectTimeoutMs / 1000} s`,
+        "check the address, that the host is up, and the firewalls in between",
+      );
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "EADDRNOTAVAIL":
+      return make(
+        `there is no way to ${hop.alias}`,
+        `${code}: this machine has no route to that address`,
+        "check the address and this machine's network (IPv6 too)",
+      );
+    default:
+      return make(
+        `${hop.alias} cannot be reached`,
+        error.message,
+        "check the address and the port",
+      );
+  }
+}

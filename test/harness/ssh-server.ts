@@ -1,0 +1,248 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import type { AuthContext, ParsedKey, Server, ServerChannel } from "ssh2";
+
+/** How the `sudo` of the test server behaves. */
+export type SudoBehaviour =
+  | "nopasswd"
+  | "missing"
+  | "not-in-sudoers"
+  | { readonly password: string };
+
+export interface SshServerOptions {
+  /** Private host keys in OpenSSH or PEM text; one new ed25519 key without it. */
+  readonly hostKeys?: readonly string[];
+  /** Public keys that may log in (any user name). */
+  readonly authorizedKeys?: readonly string[];
+  readonly password?: string;
+  readonly sudo?: SudoBehaviour;
+  readonly address?: string;
+  /** Refuses forwarding like `AllowTcpForwarding no`. */
+  readonly refuseForwarding?: boolean;
+}
+
+/** An SSH server inside the test process. Commands really run, by the local `sh`, with a `sudo` of the test's own. */
+export interface TestSshServer {
+  readonly address: string;
+  readonly port: number;
+  /** Public host keys as `type base64`, in the order of the private ones. */
+  readonly hostKeys: readonly string[];
+  /** Every command line that was run. */
+  readonly commands: readonly string[];
+  /** Every user name that tried to log in, with the method: `deploy publickey`. */
+  readonly attempts: readonly string[];
+  /** Destinations of forwarded connections, `host:port`. */
+  readonly forwarded: readonly string[];
+  /** Stops reading and answering, without closing anything: a cut cable. */
+  freeze(): void;
+  /** Closes every connection. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+/** A key pair: private text in OpenSSH format and public `type base64`. */
+export interface TestKey {
+  readonly private: string;
+  readonly public: string;
+}
+
+/** Makes a key pair; with a passphrase the private half is encrypted. */
+export function makeKey(
+  type: "ed25519" | "ecdsa" | "rsa" = "ed25519",
+  passphrase?: string,
+): TestKey {
+  const lock = passphrase === undefined ? {} : { passphrase, cipher: "aes256-ctr", rounds: 4 };
+  const generate = ssh2.utils.generateKeyPairSync as (
+    type: string,
+    options: object,
+  ) => { private: string; public: string };
+  const bits = type === "rsa" ? { bits: 2048 } : type === "ecdsa" ? { bits: 256 } : {};
+  const pair = generate(type, { ...bits, ...lock });
+  return { private: pair.private, public: pair.public.trim() };
+}
+
+/** Starts a server on a free port of 127.0.0.1 (or `address`). */
+export async function startSshServer(options: SshServerOptions = {}): Promise<TestSshServer> {
+  const hostKeys = [...(options.hostKeys ?? [makeKey().private])];
+  const state: State = {
+    options,
+    bin: makeSudo(options.sudo ?? "nopasswd"),
+    authorized: (options.authorizedKeys ?? []).map(parse),
+    commands: [],
+    attempts: [],
+    forwarded: [],
+    children: new Set(),
+  };
+  const server: Server = new ssh2.Server({ hostKeys });
+  server.on("connection", (client) => {
+    client.on("error", () => undefined);
+    client.on("authentication", (context) => authenticate(context, state));
+    client.on("tcpip", (accept, reject, info) => {
+      if (options.refuseForwarding === true) return void reject();
+      state.forwarded.push(`${info.destIP}:${info.destPort}`);
+      const target = connect(info.destPort, info.destIP);
+      target.once("error", () => reject());
+      target.once("connect", () => {
+        const channel = accept();
+        target.on("error", () => channel.destroy());
+        channel.on("error", () => target.destroy());
+        channel.on("close", () => target.destroy());
+        channel.pipe(target).pipe(channel);
+      });
+    });
+    client.on("session", (accept) => {
+      const session = accept();
+      session.on("exec", (acceptExec, _reject, info) => {
+        state.commands.push(info.command);
+        runCommand(acceptExec(), info.command, state, (listener) => session.on("signal", listener));
+      });
+    });
+  });
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => undefined);
+    server.injectSocket(socket);
+  });
+  const address = options.address ?? "127.0.0.1";
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen(0, address, resolve);
+  });
+  const bound = listener.address();
+  if (bound === null || typeof bound === "string") throw new Error("the test server has no port");
+  return {
+    address,
+    port: bound.port,
+    hostKeys: hostKeys.map((key) => describeKey(parse(key))),
+    commands: state.commands,
+    attempts: state.attempts,
+    forwarded: state.forwarded,
+    freeze: () => sockets.forEach((socket) => socket.pause()),
+    cut: () => sockets.forEach((socket) => socket.destroy()),
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      for (const child of state.children) child.kill("SIGKILL");
+      await new Promise<void>((resolve) => listener.close(() => resolve()));
+      rmSync(state.bin, { recursive: true, force: true });
+    },
+  };
+}
+
+interface State {
+  readonly options: SshServerOptions;
+  readonly bin: string;
+  readonly authorized: readonly ParsedKey[];
+  readonly commands: string[];
+  readonly attempts: string[];
+  readonly forwarded: string[];
+  readonly children: Set<ChildProcess>;
+}
+
+function authenticate(context: AuthContext, state: State): void {
+  state.attempts.push(`${context.username} ${context.method}`);
+  const methods: ("publickey" | "password")[] = ["publickey"];
+  if (state.options.password !== undefined) methods.push("password");
+  if (context.method === "password" && context.password === state.options.password)
+    return context.accept();
+  if (context.method === "publickey") {
+    const { data } = context.key;
+    const key = state.authorized.find((one) => one.getPublicSSH().equals(data));
+    const { signature, blob, hashAlgo } = context;
+    const isProved =
+      signature === undefined ||
+      blob === undefined ||
+      key?.verify(blob, signature, hashAlgo) === true;
+    // Without a signature the client only asks whether this key would do.
+    if (key !== undefined && isProved) return context.accept();
+  }
+  context.reject(methods);
+}
+
+function runCommand(
+  channel: ServerChannel,
+  command: string,
+  state: State,
+  onSignal: (listener: (accept: unknown, reject: unknown, info: { name: string }) => void) => void,
+): void {
+  const path = `${state.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const child = spawn("/bin/sh", ["-c", command], {
+    env: { PATH: path, HOME: state.bin },
+    detached: true,
+  });
+  state.children.add(child);
+  const kill = (signal: NodeJS.Signals): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {
+      // It has ended already.
+    }
+  };
+  onSignal((_accept, _reject, info) => kill(`SIG${info.name}` as NodeJS.Signals));
+  channel.on("error", () => undefined);
+  child.stdin.on("error", () => undefined);
+  channel.pipe(child.stdin);
+  child.stdout.pipe(channel, { end: false });
+  child.stderr.pipe(channel.stderr, { end: false });
+  channel.on("close", () => kill("SIGHUP"));
+  child.on("close", (code, signal) => {
+    state.children.delete(child);
+    if (signal !== null) channel.exit(signal.replace(/^SIG/, ""), false, "");
+    else channel.exit(code ?? 0);
+    channel.end();
+  });
+}
+
+/** A folder with a `sudo` that talks like the real one: -n, -S, -k, -p, three attempts. */
+function makeSudo(behaviour: SudoBehaviour): string {
+  const bin = mkdtempSync(join(tmpdir(), "hostkit-sudo-"));
+  const refuseMissing = 'echo "sudo: not found" >&2; exit 127';
+  const password = typeof behaviour === "object" ? behaviour.password : "";
+  const body =
+    behaviour === "missing"
+      ? refuseMissing
+      : `
+prompt="[sudo] password: "; never=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -n) never=1; shift ;;
+    -k | -S) shift ;;
+    -p) prompt=$2; shift 2 ;;
+    *) break ;;
+  esac
+done
+[ ${JSON.stringify(typeof behaviour === "string" ? behaviour : "password")} = nopasswd ] && exec "$@"
+if [ -n "$never" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+for attempt in 1 2 3; do
+  printf %s "$prompt" >&2
+  read -r given || { echo "sudo: no password was provided" >&2; exit 1; }
+  if [ ${JSON.stringify(typeof behaviour === "string" ? behaviour : "password")} = not-in-sudoers ]; then
+    echo "deploy is not in the sudoers file." >&2; exit 1
+  fi
+  [ "$given" = '${password.replaceAll("'", `'\\''`)}' ] && exec "$@"
+  [ "$attempt" = 3 ] || echo "Sorry, try again." >&2
+done
+echo "sudo: 3 incorrect password attempts" >&2
+exit 1`;
+  if (behaviour !== "missing") {
+    writeFileSync(join(bin, "sudo"), `#!/bin/sh\n${body}\n`);
+    chmodSync(join(bin, "sudo"), 0o755);
+  }
+  return bin;
+}
+
+function parse(text: string): ParsedKey {
+  const key: ParsedKey | ParsedKey[] | Error = ssh2.utils.parseKey(text);
+  const first = Array.isArray(key) ? key[0] : key;
+  if (first === undefined || first instanceof Error) throw first ?? new Error("no key");
+  return first;
+}
+
+function describeKey(key: ParsedKey): string {
+  return `${key.type} ${key.getPublicSSH().toString("base64")}`;
+}
