@@ -1,0 +1,93 @@
+import { createReadStream } from "node:fs";
+import { lstat, readFile, readdir, readlink } from "node:fs/promises";
+import path from "node:path";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import dockerignore from "@balena/dockerignore";
+import { type Pack, pack } from "tar-stream";
+import type { Blob } from "../resources/resource.ts";
+
+/**
+ * A folder as a blob: its `sha256` and `size` are those of the tar stream that `openTree` gives, so the stream's length is
+ * known beforehand and the host can check what it got. Owners and times are left out and modes reduced to "executable or
+ * not": two checkouts of the same commit have the same hash.
+ *
+ * @param folder absolute path; a `.dockerignore` in it says what stays behind, as `docker build` would
+ * @param keep relative paths that are sent even when they are ignored: the Dockerfile
+ */
+export async function readTree(folder: string, keep: readonly string[] = []): Promise<Blob> {
+  const entries = await listTree(folder, new Set(keep));
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of openTree(folder, entries)) {
+    hash.update(chunk as Buffer);
+    size += (chunk as Buffer).length;
+  }
+  return { path: folder, sha256: hash.digest("hex"), size, type: "tree", entries };
+}
+
+/** The tar stream of a folder's entries, in the order given. The same files give the same bytes. */
+export function openTree(folder: string, entries: readonly string[]): Readable {
+  return openPack(async (tar) => {
+    for (const entry of entries) await addEntry(tar, folder, entry);
+  });
+}
+
+/** A tar stream that is written while it is read; what `fill` throws becomes the stream's error. */
+export function openPack(fill: (tar: Pack) => Promise<void>): Readable {
+  const tar = pack();
+  fill(tar).then(
+    () => tar.finalize(),
+    (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
+  return Readable.from(tar, { objectMode: false });
+}
+
+/** One regular file of a known size, streamed into the tar. */
+export async function addStream(
+  tar: Pack,
+  header: { readonly name: string; readonly mode: number; readonly size: number },
+  content: Readable,
+): Promise<void> {
+  await pipeline(content, tar.entry({ ...header, mtime: new Date(0), type: "file" }));
+}
+
+async function addEntry(tar: Pack, folder: string, name: string): Promise<void> {
+  const file = path.join(folder, name);
+  const facts = await lstat(file);
+  const mtime = new Date(0);
+  if (facts.isSymbolicLink()) {
+    tar.entry({ name, type: "symlink", linkname: await readlink(file), mode: 0o777, mtime });
+  } else if (facts.isDirectory()) {
+    tar.entry({ name: `${name}/`, type: "directory", mode: 0o755, mtime });
+  } else {
+    const mode = (facts.mode & 0o111) === 0 ? 0o644 : 0o755;
+    await addStream(tar, { name, mode, size: facts.size }, createReadStream(file));
+  }
+}
+
+/** Relative paths of all that `docker build` would send, sorted by code unit; sockets and devices are left out. */
+async function listTree(folder: string, keep: ReadonlySet<string>): Promise<string[]> {
+  const ignoreText = await readFile(path.join(folder, ".dockerignore"), "utf8").catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw error;
+    },
+  );
+  const rules = dockerignore.default({ ignorecase: false }).add(ignoreText);
+  const readmits = /^\s*!/m.test(ignoreText) || keep.size > 0;
+  const found: string[] = [];
+  const walk = async (relative: string): Promise<void> => {
+    for (const item of await readdir(path.join(folder, relative), { withFileTypes: true })) {
+      const name = relative === "" ? item.name : `${relative}/${item.name}`;
+      const ignored = rules.ignores(name) && !keep.has(name) && name !== ".dockerignore";
+      // A later "!" rule or `keep` may take back what lies inside an ignored folder.
+      if (item.isDirectory() && (!ignored || readmits)) await walk(name);
+      if (!ignored && (item.isDirectory() || item.isFile() || item.isSymbolicLink()))
+        found.push(name);
+    }
+  };
+  await walk("");
+  return found.sort((left, right) => (left < right ? -1 : 1));
+}
