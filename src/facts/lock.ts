@@ -1,0 +1,20 @@
+import { sh } from "../shell/script.ts";
+import type { FactSource } from "./fact.ts";
+
+/**
+ * Stack folders whose lock is held by a run that is going on: the holder's own line ("ann@laptop since …, run …").
+ * flock(1) without waiting: a lock whose holder died is free.
+ */
+export const lockFacts: FactSource<string> = {
+  name: "lock",
+  script: (directories) => sh`for d in ${directories}; do
+  [ -e "$d/lock" ] || continue
+  flock -n "$d/lock" true || echo "$d $(cat "$d/lock.holder")"
+done`,
+  parse(stdout) {
+    const found = new Map<string, string>();
+    for (const match of stdout.matchAll(/^(\/\S+) (.*)$/gm))
+      found.set(match[1] as string, match[2] as string);
+    return found;
+  },
+};

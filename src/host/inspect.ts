@@ -1,0 +1,123 @@
+import { HostkitError } from "../errors.ts";
+import { need } from "../facts/fact.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import { lockFacts } from "../facts/lock.ts";
+import { systemFacts, systemSubject } from "../facts/system.ts";
+import type { System, SystemFact } from "../facts/system.ts";
+import { findOrphans, makePlan, planNeeds, stackDirectoryOf } from "../plan/plan.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Resource } from "../resources/resource.ts";
+import type { Connection } from "./connection.ts";
+import { gatherFacts } from "./gather.ts";
+
+/** What the controller remembers of a host between two calls, so that one probe is enough. */
+export interface SystemGuess extends System {
+  readonly hostname: string;
+}
+
+export interface InspectOptions {
+  /** The manifest's name of the host. */
+  readonly host: string;
+  readonly stack: string;
+  /** What is wanted on such a system; pure. */
+  resolve(system: System, hostname: string): readonly Resource[];
+  /** What the host was last time; a wrong guess costs a second probe. */
+  readonly guess?: SystemGuess;
+  /** More questions for the same round trip (status, ports). */
+  readonly alsoAsk?: readonly FactNeed[];
+  /** A new random hex word at each call. */
+  newMarker(): string;
+}
+
+export interface Inspection {
+  readonly facts: Facts;
+  readonly system: SystemFact;
+  readonly resources: readonly Resource[];
+  readonly plan: Plan;
+  /** The line of whoever runs on this stack now. */
+  readonly lockedBy?: string;
+}
+
+const firstGuess: SystemGuess = {
+  distribution: "debian",
+  version: "13",
+  architecture: "amd64",
+  hostname: "",
+};
+
+/** Distributions and versions a plan can be made for. */
+const supported: Readonly<Record<string, readonly string[]>> = {
+  debian: ["12", "13"],
+  ubuntu: ["22.04", "24.04", "26.04"],
+};
+
+/**
+ * Looks at a host and says what would have to change. Reads only.
+ * @throws HostkitError os_unsupported
+ */
+export async function inspectHost(
+  connection: Connection,
+  options: InspectOptions,
+): Promise<Inspection> {
+  const stackDirectory = stackDirectoryOf(options.stack);
+  const extra = [need(lockFacts, stackDirectory), ...(options.alsoAsk ?? [])];
+  const look = async (
+    resources: readonly Resource[],
+    more: readonly FactNeed[] = [],
+  ): Promise<Facts> =>
+    gatherFacts(
+      connection,
+      [...planNeeds(stackDirectory, resources), ...extra, ...more],
+      options.newMarker(),
+    );
+
+  const guess = options.guess ?? firstGuess;
+  let resources = options.resolve(guess, guess.hostname);
+  let facts = await look(resources);
+  const system = facts.get(systemFacts, systemSubject);
+  checkSystem(system, connection);
+  if (!isSameSystem(system, guess)) {
+    resources = options.resolve(system, system.hostname);
+    facts = await look(resources);
+  }
+  const orphans = findOrphans({ resources, facts, stackDirectory });
+  if (orphans.length > 0) {
+    const needs = planNeeds(stackDirectory, [], orphans);
+    facts = await look(resources, needs);
+  }
+  const plan = makePlan({
+    host: options.host,
+    stack: options.stack,
+    stackDirectory,
+    resources,
+    facts,
+  });
+  const lockedBy = facts.get(lockFacts, stackDirectory);
+  return { facts, system, resources, plan, ...(lockedBy === undefined ? {} : { lockedBy }) };
+}
+
+function isSameSystem(system: SystemFact, guess: SystemGuess): boolean {
+  return (
+    system.distribution === guess.distribution &&
+    system.version === guess.version &&
+    system.architecture === guess.architecture &&
+    system.hostname === guess.hostname
+  );
+}
+
+function checkSystem(
+  system: SystemFact | undefined,
+  connection: Connection,
+): asserts system is SystemFact {
+  const isKnown =
+    system !== undefined && supported[system.distribution]?.includes(system.version) === true;
+  if (isKnown && system.isSystemd) return;
+  throw new HostkitError("os_unsupported", {
+    what: isKnown
+      ? `${system.prettyName} runs without systemd`
+      : `hostkit does not know ${system === undefined || system.prettyName === "" ? "this operating system" : system.prettyName}`,
+    where: connection.description,
+    why: "hostkit provisions Debian 12 and 13 and Ubuntu 22.04, 24.04 and 26.04, booted with systemd; nothing was changed",
+    next: "take a host with one of these, or see docs/hosts.md",
+  });
+}

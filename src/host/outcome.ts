@@ -1,0 +1,55 @@
+import { HostkitError } from "../errors.ts";
+import type { RunOutcome } from "./execute.ts";
+
+/**
+ * Turns an outcome that is not "ok" into the error a user reads.
+ * @param host the manifest's name of the host
+ * @throws HostkitError run_failed, run_reverted, run_locked, plan_stale, run_interrupted
+ */
+export function assertRunOk(outcome: RunOutcome, host: string): void {
+  const { run, state } = outcome;
+  const where = `${host}, run ${run.runId}`;
+  const logs = `${run.stackDirectory}/runs/${run.runId}`;
+  if (state === "ok") return;
+  if (state === "locked") {
+    throw new HostkitError("run_locked", {
+      what: "another run is going on for this stack",
+      where,
+      why: "it took the lock first; nothing was changed by this one",
+      next: "hostkit attach",
+    });
+  }
+  if (state === "stale") {
+    throw new HostkitError("plan_stale", {
+      what: "the host changed between the plan and the run",
+      where,
+      why: "another run finished in the meantime; nothing was changed by this one",
+      next: "run the same command again",
+    });
+  }
+  if (state === "lost") {
+    throw new HostkitError("run_interrupted", {
+      what: "the run ended without a word",
+      where,
+      why: `the host was rebooted, lost power or the runner was killed; done so far: ${outcome.done.length} changes`,
+      next: "run the same command again: it goes on where this run stopped",
+    });
+  }
+  if (state === "reverted") {
+    throw new HostkitError("run_reverted", {
+      what: `the host put back ${outcome.reverted.join(", ")}`,
+      where,
+      why: "the change was not confirmed over a new connection in time: with it, this machine could no longer log in",
+      next: "check the firewall and ssh settings in the manifest; everything done before that change stays",
+    });
+  }
+  const first = outcome.failed[0];
+  const others = outcome.failed.slice(1).map((step) => `also failed: ${step.id}: ${step.title}`);
+  throw new HostkitError("run_failed", {
+    what: first === undefined ? "the run failed" : `${first.id}: ${first.title} failed (exit ${first.code})`,
+    where,
+    why: `${outcome.done.length} changes were made before it, the rest was not begun`,
+    details: [...(first?.log ?? []), ...others],
+    next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,
+  });
+}

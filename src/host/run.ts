@@ -1,0 +1,172 @@
+import type { Readable } from "node:stream";
+import { HostkitError } from "../errors.ts";
+import { runDirectoryOf } from "../plan/bundle.ts";
+import type { RunManifest } from "../plan/bundle.ts";
+import { parseRunEvent } from "../plan/events.ts";
+import type { RunEvent } from "../plan/events.ts";
+import { sh } from "../shell/script.ts";
+import type { Connection } from "./connection.ts";
+
+/** Which run on which stack. */
+export interface RunRef {
+  readonly stackDirectory: string;
+  readonly stack: string;
+  readonly runId: string;
+}
+
+/**
+ * Uploads a bundle and starts it as a transient unit, in one round trip. From here on the host goes on by itself.
+ * @param bundle tar stream of the bundle's files
+ * @throws HostkitError run_failed when the host would not take or start it; nothing was changed then
+ */
+export async function startRun(
+  connection: Connection,
+  run: RunRef,
+  bundle: Readable,
+): Promise<void> {
+  const directory = runDirectoryOf(run.stackDirectory, run.runId);
+  const result = await connection.exec(
+    sh`set -eu
+umask 077
+mkdir -p ${directory}
+tar -x -C ${directory} -f -
+systemd-run --quiet --collect --unit=${unitOfRun(run)} --description=${`hostkit run ${run.runId}`} --property=OOMScoreAdjust=-500 --property=KillMode=mixed /bin/sh ${`${directory}/runner.sh`}`
+      .text,
+    { stdin: bundle },
+  );
+  if (result.code === 0) return;
+  throw new HostkitError("run_failed", {
+    what: "the run could not be started",
+    where: connection.description,
+    why: "the host did not take the bundle; nothing was changed",
+    details: result.stderr.trim().split("\n").slice(-10),
+    next: `free space under /var/lib/hostkit, then run the same command again`,
+  });
+}
+
+/** The transient unit of a run. */
+export function unitOfRun(run: Pick<RunRef, "stack" | "runId">): string {
+  return `hostkit-run-${run.stack}-${run.runId}.service`;
+}
+
+/**
+ * Passes on events from line `from` (1 = first) until the run ends or the connection breaks.
+ * @returns the number of lines seen in all; the last event passed on is `end` or `lost` where the run is over
+ */
+export async function followRun(
+  connection: Connection,
+  run: RunRef,
+  from: number,
+  onEvent: (event: RunEvent) => void,
+  onLine: () => void = () => {},
+): Promise<void> {
+  const directory = runDirectoryOf(run.stackDirectory, run.runId);
+  const over = new AbortController();
+  let rest = "";
+  let hasEnded = false;
+  const take = (chunk: Buffer): void => {
+    const lines = (rest + chunk.toString("utf8")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const event = parseRunEvent(line);
+      if (event?.event !== "lost") onLine();
+      if (event === undefined || hasEnded) continue;
+      onEvent(event);
+      if (event.event === "end" || event.event === "lost") {
+        hasEnded = true;
+        over.abort();
+      }
+    }
+  };
+  const script = sh`cd ${directory} || exit 3
+i=0
+while [ ! -e pid ] || [ ! -e events ]; do
+  i=$((i + 1))
+  [ "$i" -gt 100 ] && break
+  sleep 0.1
+done
+[ -e events ] && tail -n ${`+${from}`} -s 0.1 -f --pid="$(cat pid)" events
+tail -n 1 events 2>/dev/null | grep -q ${'"event":"end"'} || echo ${'{"time":0,"event":"lost"}'}`;
+  try {
+    await connection.exec(script.text, { onStdout: take, signal: over.signal });
+  } catch (error) {
+    if (!hasEnded) throw error;
+  }
+}
+
+/** Tells the host that a guarded change is good. Call it over a connection made after the change. */
+export async function confirmChange(
+  connection: Connection,
+  run: RunRef,
+  change: number,
+): Promise<void> {
+  const directory = runDirectoryOf(run.stackDirectory, run.runId);
+  await connection.exec(sh`touch ${`${directory}/c/${change}/guard/confirmed`}`.text);
+}
+
+/** The last lines of a step's log. */
+export async function readStepLog(
+  connection: Connection,
+  run: RunRef,
+  change: number,
+  step: number,
+  lines = 20,
+): Promise<string[]> {
+  const path = `${runDirectoryOf(run.stackDirectory, run.runId)}/c/${change}/${step}.log`;
+  const result = await connection.exec(sh`tail -n ${lines} ${path}`.text);
+  return result.stdout.split("\n").filter((line) => line.trim() !== "");
+}
+
+export interface RunSummary {
+  readonly manifest: RunManifest;
+  /** "running", "lost", or how it ended. */
+  readonly state: string;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt?: number;
+}
+
+/** The runs kept on the host, oldest first: the audit log. */
+export async function listRuns(
+  connection: Connection,
+  stack: string,
+  stackDirectory: string,
+): Promise<RunSummary[]> {
+  const result = await connection.exec(
+    sh`for d in ${stackDirectory}/runs/*/; do
+  [ -e "$d/plan.json" ] || continue
+  id=$(basename "$d")
+  active=no; systemctl is-active -q ${`hostkit-run-${stack}-`}"$id".service && active=yes
+  echo "run $active $(base64 -w0 <"$d/plan.json") $(head -n 1 "$d/events" | base64 -w0) $(tail -n 1 "$d/events" | base64 -w0)"
+done`.text,
+  );
+  return result.stdout
+    .split("\n")
+    .filter((line) => line.startsWith("run "))
+    .map(parseRunLine)
+    .filter((run) => run !== undefined);
+}
+
+function parseRunLine(line: string): RunSummary | undefined {
+  const [, active, plan, first, last] = line.split(" ");
+  try {
+    const manifest = JSON.parse(decode(plan)) as RunManifest;
+    const start = parseRunEvent(decode(first));
+    const end = parseRunEvent(decode(last));
+    const isOver = end?.event === "end";
+    return {
+      manifest,
+      state: isOver ? end.state : active === "yes" ? "running" : "lost",
+      startedAt: start?.time ?? 0,
+      ...(isOver ? { endedAt: end.time } : {}),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(text: string | undefined): string {
+  return Buffer.from(text ?? "", "base64")
+    .toString("utf8")
+    .trim();
+}
