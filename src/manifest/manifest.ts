@@ -152,8 +152,18 @@ export interface DatabaseAccess {
 }
 
 export type Volume =
-  | { readonly kind: "named"; readonly name: string; readonly path: string; readonly readOnly: boolean }
-  | { readonly kind: "bind"; readonly source: string; readonly path: string; readonly readOnly: boolean };
+  | {
+      readonly kind: "named";
+      readonly name: string;
+      readonly path: string;
+      readonly readOnly: boolean;
+    }
+  | {
+      readonly kind: "bind";
+      readonly source: string;
+      readonly path: string;
+      readonly readOnly: boolean;
+    };
 
 export interface PublishedPort {
   /** On the host, seen from outside. */

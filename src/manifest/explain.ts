@@ -1,0 +1,162 @@
+/**
+ * zod's issues in the words of the manifest. Schemas (values.ts) carry sentences that begin with
+ * "expected …"; a mapping's message for unknown keys is the list of its keys.
+ */
+import type { z } from "zod";
+import type { Finding, Pointer } from "./problems.ts";
+import { suggest } from "./suggest.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/** `root`: the value that was checked. */
+export function explainIssues(issues: readonly Issue[], root: unknown): Finding[] {
+  return issues.flatMap((issue) => explain(issue, [], root));
+}
+
+function explain(issue: Issue, prefix: Pointer, root: unknown): Finding[] {
+  const pointer: Pointer = [
+    ...prefix,
+    ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+  ];
+  const value = valueAt(root, pointer);
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => explainUnknownKey(key, pointer, issue.message));
+  const name = pointer.at(-1);
+  if (issue.code === "invalid_key") {
+    const expected = issue.issues[0]?.message ?? "expected another name";
+    return [
+      {
+        severity: "error",
+        pointer,
+        at: "key",
+        message: `${expected}, got ${describe(String(name))}`,
+      },
+    ];
+  }
+  if (value === undefined && name !== undefined) {
+    const expected = expectedOf(issue);
+    return [
+      {
+        severity: "error",
+        pointer: pointer.slice(0, -1),
+        at: "key",
+        message: `missing key "${name}"${expected.text === "" ? "" : ` (${expected.text})`}`,
+        ...(expected.values.length === 0 ? {} : { allowed: expected.values }),
+      },
+    ];
+  }
+  if (issue.code === "invalid_union") {
+    const branch = closestBranch(issue.errors);
+    if (branch !== undefined) return branch.flatMap((inner) => explain(inner, pointer, root));
+  }
+  return [explainValue(issue, pointer, value)];
+}
+
+function explainUnknownKey(key: string, parent: Pointer, keys: string): Finding {
+  const allowed = keys.split(" ");
+  const suggestion = suggest(key, allowed);
+  return {
+    severity: "error",
+    pointer: [...parent, key],
+    at: "key",
+    message: `unknown key ${describe(key)}`,
+    allowed,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+function explainValue(issue: Issue, pointer: Pointer, value: unknown): Finding {
+  const { text, values } = expectedOf(issue);
+  const parts = [...new Set([...values, ...(text === "" ? [] : [text])])];
+  const suggestion = typeof value === "string" ? suggest(value, values) : undefined;
+  return {
+    severity: "error",
+    pointer,
+    message: `expected ${parts.length === 0 ? "something else" : joinOr(parts)}, got ${describe(value, holdsSecrets(pointer))}`,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+interface Expected {
+  /** Completes "expected …"; empty when only `values` fit. */
+  readonly text: string;
+  /** The words of a choice. */
+  readonly values: readonly string[];
+}
+
+function expectedOf(issue: Issue): Expected {
+  if (issue.code === "invalid_union") {
+    const all = issue.errors.flatMap((branch) =>
+      branch.filter((inner) => inner.path.length === 0).map(expectedOf),
+    );
+    const texts = [...new Set(all.map((each) => each.text).filter((text) => text !== ""))];
+    return { text: joinOr(texts), values: [...new Set(all.flatMap((each) => each.values))] };
+  }
+  if (issue.code === "invalid_value" && !issue.message.startsWith("expected ")) {
+    return { text: "", values: issue.values.map(String) };
+  }
+  if (issue.code === "too_small" && issue.origin === "array")
+    return { text: "at least one entry", values: [] };
+  // Only schemas that may also be empty expect null; nobody would write that on purpose.
+  if (issue.code === "invalid_type" && issue.expected === "null") return { text: "", values: [] };
+  return { text: issue.message.replace(/^expected /, ""), values: [] };
+}
+
+/** Of the alternatives whose type fits, the one with the fewest complaints; none when no type fits. */
+function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const complaints = (branch: readonly Issue[]) =>
+    branch.reduce(
+      (sum, issue) => sum + (issue.code === "unrecognized_keys" ? 2 * issue.keys.length : 1),
+      0,
+    );
+  return branches
+    .filter((branch) =>
+      branch.every(
+        (issue) => issue.path.length > 0 || issue.code === "unrecognized_keys" || isDeep(issue),
+      ),
+    )
+    .toSorted((left, right) => complaints(left) - complaints(right))[0];
+}
+
+/** A union inside a union that has a fitting alternative of its own. */
+function isDeep(issue: Issue): boolean {
+  return issue.code === "invalid_union" && closestBranch(issue.errors) !== undefined;
+}
+
+function joinOr(parts: readonly string[]): string {
+  return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}`;
+}
+
+const secretKeys = new Set([
+  "env",
+  "args",
+  "secrets",
+  "headers",
+  "passphrase",
+  "access_key",
+  "secret_key",
+]);
+
+/** Values below these keys never appear in a message: somebody may have pasted a secret there. */
+function holdsSecrets(pointer: Pointer): boolean {
+  return pointer.some((part) => typeof part === "string" && secretKeys.has(part));
+}
+
+function describe(value: unknown, hidden = false): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object") return "a mapping";
+  if (hidden) return typeof value === "string" ? "other text" : `a ${typeof value}`;
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+export function valueAt(root: unknown, pointer: Pointer): unknown {
+  let value = root;
+  for (const part of pointer) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
+      return undefined;
+    value = (value as Record<string | number, unknown>)[part];
+  }
+  return value;
+}

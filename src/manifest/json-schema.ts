@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { manifestSchema } from "./schema.ts";
+
+/** JSON Schema (draft 2020-12) of hostkit.yaml, for editors and for the reference pages. */
+export function buildJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(manifestSchema, { io: "input", reused: "inline" });
+  return {
+    $schema,
+    title: "hostkit manifest",
+    description: "What runs on a hybrid host: hostkit.yaml.",
+    ...schema,
+  };
+}

@@ -1,0 +1,223 @@
+import {
+  isMap,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type Pair,
+  visit,
+  type YAMLError,
+} from "yaml";
+import { explainIssues, valueAt } from "./explain.ts";
+import type { Manifest } from "./manifest.ts";
+import { normalizeManifest } from "./normalize.ts";
+import { locate, type Position, positionOfOffset } from "./positions.ts";
+import { type Finding, formatPointer, type Pointer, type Problem } from "./problems.ts";
+import { checkRules } from "./rules.ts";
+import { manifestSchema, type WrittenManifest } from "./schema.ts";
+
+export { formatProblem, formatProblems, type Pointer, type Problem } from "./problems.ts";
+
+export interface ParsedManifest {
+  readonly file: string;
+  /** There exactly when no problem is an error. */
+  readonly manifest?: Manifest;
+  /** Everything that is wrong, in the order of the file. */
+  readonly problems: readonly Problem[];
+  /** Where something stands in the text. */
+  readonly locate: (pointer: Pointer) => Position;
+}
+
+/**
+ * Reads a manifest. Never throws: whatever is wrong with the text is a problem.
+ * `file` is only for messages.
+ */
+export function parseManifest(text: string, file: string): ParsedManifest {
+  const lines = new LineCounter();
+  try {
+    return parseText(text, file, lines);
+  } catch (cause) {
+    // The YAML library recurses by nesting depth and refuses alias bombs by throwing.
+    const message =
+      cause instanceof RangeError
+        ? "nested too deeply"
+        : cause instanceof ReferenceError
+          ? "aliases expand to too much"
+          : undefined;
+    if (message === undefined) throw cause;
+    const problem: Problem = { severity: "error", file, line: 1, column: 1, path: "", message };
+    return { file, problems: [problem], locate: () => ({ line: 1, column: 1 }) };
+  }
+}
+
+/** A problem found later, such as a missing file, in the same shape and place. */
+export function problemAt(parsed: ParsedManifest, pointer: Pointer, message: string): Problem {
+  return {
+    severity: "error",
+    file: parsed.file,
+    ...parsed.locate(pointer),
+    path: formatPointer(pointer),
+    message,
+  };
+}
+
+function parseText(text: string, file: string, lines: LineCounter): ParsedManifest {
+  const document: Document = parseDocument(text, {
+    lineCounter: lines,
+    logLevel: "silent",
+    merge: true,
+    prettyErrors: false,
+    stringKeys: true,
+  });
+  const find = (pointer: Pointer, at?: "key" | "value") => locate(document, lines, pointer, at);
+  const syntax = document.errors.map((error) => explainSyntax(error, text, file, lines));
+  const fatal = document.errors.some((error) => error.code !== "DUPLICATE_KEY");
+  if (fatal) return { file, problems: syntax, locate: find };
+
+  const { findings, written } = checkDocument(document);
+  const problems = [
+    ...syntax,
+    ...findings.map(({ pointer, at, ...finding }) => ({
+      ...finding,
+      file,
+      ...find(pointer, at),
+      path: formatPointer(pointer),
+    })),
+  ].toSorted((left, right) => left.line - right.line || left.column - right.column);
+  const valid = written !== undefined && problems.every((problem) => problem.severity !== "error");
+  return {
+    file,
+    ...(valid ? { manifest: normalizeManifest(written) } : {}),
+    problems,
+    locate: find,
+  };
+}
+
+function explainSyntax(error: YAMLError, text: string, file: string, lines: LineCounter): Problem {
+  const [start] = error.pos;
+  const message =
+    error.code === "DUPLICATE_KEY"
+      ? `the key ${/^[^\s:,{}]{1,60}/.exec(text.slice(start))?.[0] ?? ""} is here twice`
+      : `not valid YAML: ${error.message}`;
+  return { severity: "error", file, ...positionOfOffset(start, lines), path: "", message };
+}
+
+interface Checked {
+  readonly findings: readonly Finding[];
+  readonly written?: WrittenManifest;
+}
+
+function checkDocument(document: Document): Checked {
+  const forbidden = prepareScalars(document);
+  const data: unknown = document.toJS({ maxAliasCount: 100 });
+  if (data === null || data === undefined) {
+    return { findings: [failure("the file is empty: a manifest begins with `stack: NAME`")] };
+  }
+  if (typeof data !== "object" || Array.isArray(data)) {
+    return { findings: [failure("expected a mapping with the keys stack, hosts, …")] };
+  }
+  if (isCircular(data, new Set())) return { findings: [failure("an alias contains itself")] };
+  fillEmptySections(data as Record<string, unknown>);
+
+  const result = manifestSchema.safeParse(data);
+  const findings = [
+    ...forbidden,
+    ...(result.success ? [] : explainIssues(result.error.issues, data)),
+  ];
+  const { written, dropped } = result.success
+    ? { written: result.data, dropped: [] }
+    : salvage(data);
+  if (written !== undefined)
+    findings.push(...checkRules(written, data).filter((found) => !touches(found, dropped)));
+  return { findings, ...(written === undefined ? {} : { written }) };
+}
+
+function failure(message: string): Finding {
+  return { severity: "error", pointer: [], message };
+}
+
+/** Maps whose values are text for others: `1.10` and `0x1F` must arrive as they were written. */
+const textMaps = new Set(["env", "args", "settings", "sysctl", "headers"]);
+
+function prepareScalars(document: Document): Finding[] {
+  const findings: Finding[] = [];
+  visit(document, {
+    Pair(_, pair: Pair) {
+      const key = isScalar(pair.key) ? String(pair.key.value) : "";
+      if (key === "__proto__") findings.push(failure('the key "__proto__" is not allowed'));
+      if (key === "sha256") keepSource(pair.value);
+      if (textMaps.has(key) && isMap(pair.value))
+        for (const item of pair.value.items) keepSource(item.value);
+    },
+  });
+  return findings;
+}
+
+function keepSource(node: unknown): void {
+  if (!isScalar(node) || node.source === undefined) return;
+  if (typeof node.value === "number" || typeof node.value === "boolean") node.value = node.source;
+}
+
+function isCircular(value: unknown, parents: Set<unknown>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (parents.has(value)) return true;
+  parents.add(value);
+  const found = Object.values(value).some((inner) => isCircular(inner, parents));
+  parents.delete(value);
+  return found;
+}
+
+/** `services:` with everything below commented out is an empty section, not a mistake. */
+function fillEmptySections(data: Record<string, unknown>): void {
+  for (const key of Object.keys(manifestSchema.shape)) {
+    if (key !== "stack" && key !== "hosts" && data[key] === null) data[key] = {};
+  }
+}
+
+/**
+ * Takes out what the schema refuses until the rest fits, so that the rules can look at that rest and
+ * every problem is reported at once.
+ */
+function salvage(data: unknown): { written?: WrittenManifest; dropped: readonly Pointer[] } {
+  const rest = structuredClone(data) as Record<string, unknown>;
+  const dropped: Pointer[] = [];
+  for (let round = 0; round < 30; round += 1) {
+    const result = manifestSchema.safeParse(rest);
+    if (result.success) return { written: result.data, dropped };
+    for (const issue of result.error.issues) {
+      const path = issue.path as Pointer;
+      const bad =
+        issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path];
+      for (const pointer of bad) dropped.push(drop(rest, pointer));
+    }
+  }
+  return { dropped };
+}
+
+/** Removes a value, or the nearest parent that can go: a missing key takes its mapping along, an entry its list. */
+function drop(root: Record<string, unknown>, pointer: Pointer): Pointer {
+  const [section] = pointer;
+  if (section === "stack") root["stack"] = "stack";
+  if (section === "hosts" && pointer.length === 1) root["hosts"] = {};
+  let end = pointer.length;
+  while (
+    end > 1 &&
+    (valueAt(root, pointer.slice(0, end)) === undefined || typeof pointer[end - 1] === "number")
+  )
+    end -= 1;
+  const parent = valueAt(root, pointer.slice(0, end - 1));
+  const key = pointer[end - 1];
+  const replaced = end === 1 && (key === "stack" || key === "hosts");
+  if (!replaced && key !== undefined && typeof parent === "object" && parent !== null) {
+    delete (parent as Record<string | number, unknown>)[key];
+  }
+  return pointer.slice(0, end);
+}
+
+/** A rule's complaint about something that was taken out, or whose parts were, may be a mere echo. */
+function touches(finding: Finding, dropped: readonly Pointer[]): boolean {
+  return dropped.some((gone) => {
+    const shared = Math.min(gone.length, finding.pointer.length);
+    return gone.slice(0, shared).every((part, index) => part === finding.pointer[index]);
+  });
+}

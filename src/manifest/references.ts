@@ -1,0 +1,70 @@
+import type { Manifest, ServiceBase } from "./manifest.ts";
+import type { Pointer } from "./problems.ts";
+
+export type ReferenceKind =
+  | "deb"
+  | "image-archive"
+  | "build-context"
+  | "dockerfile"
+  | "migrations"
+  | "env-file"
+  | "secret-file"
+  | "certificate"
+  | "private-key"
+  | "ca-root"
+  | "identity";
+
+/** A local file or folder (`build-context`, `migrations`) that the manifest needs. */
+export interface Reference {
+  /** As written: relative to the manifest's folder, absolute or beginning with `~/`. */
+  readonly path: string;
+  readonly kind: ReferenceKind;
+  /** Where the manifest names it. */
+  readonly pointer: Pointer;
+}
+
+/** Every local path in the manifest, in the order of its sections. */
+export function listReferencedFiles(manifest: Manifest): Reference[] {
+  const references: Reference[] = [];
+  const add = (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => {
+    if (path !== undefined) references.push({ path, kind, pointer });
+  };
+  for (const host of manifest.hosts)
+    add("identity", host.identity, ["hosts", host.name, "identity"]);
+  for (const database of manifest.database?.databases ?? []) {
+    add("migrations", database.migrations, ["database", "databases", database.name, "migrations"]);
+  }
+  for (const service of manifest.services) addService("services", service, add);
+  for (const service of manifest.web) addService("web", service, add);
+  add("ca-root", manifest.proxy?.acmeCaRoot, ["proxy", "acme_ca_root"]);
+  for (const site of manifest.proxy?.sites ?? []) {
+    if (site.tls.kind !== "files") continue;
+    add("certificate", site.tls.certificate, ["proxy", "sites", site.name, "tls", "certificate"]);
+    add("private-key", site.tls.key, ["proxy", "sites", site.name, "tls", "key"]);
+  }
+  for (const repository of manifest.backups?.repositories ?? []) {
+    if (repository.kind !== "sftp") continue;
+    add("identity", repository.identity, ["backups", "repositories", repository.name, "identity"]);
+  }
+  for (const secret of manifest.secrets) {
+    if (secret.from.kind === "file")
+      add("secret-file", secret.from.path, ["secrets", secret.name, "file"]);
+  }
+  return references;
+}
+
+function addService(
+  section: "services" | "web",
+  service: ServiceBase,
+  add: (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => void,
+): void {
+  const at = (key: string): Pointer => [section, service.name, key];
+  const { source } = service;
+  if (source.kind === "package") add("deb", source.path, at("package"));
+  if (source.kind === "image-archive") add("image-archive", source.path, at("archive"));
+  if (source.kind === "build") {
+    add("build-context", source.context, at("build"));
+    add("dockerfile", `${source.context.replace(/\/+$/, "")}/${source.dockerfile}`, at("build"));
+  }
+  add("env-file", service.envFile, at("env_file"));
+}

@@ -1,0 +1,96 @@
+import type { Finding } from "../problems.ts";
+import { complain, complainUnknown, type Rule, type RuleInput, warn } from "./rule.ts";
+
+export const backupRules: readonly Rule[] = [
+  noRepository,
+  nothingToBackUp,
+  postgresWithoutDatabase,
+  unknownRepository,
+  unknownVolume,
+  backsUpItself,
+  keyOnlyOnHost,
+];
+
+function noRepository({ written, declared }: RuleInput): Finding[] {
+  if (written.backups === undefined || declared.repositories.size > 0) return [];
+  return [complain(["backups", "repositories"], "name at least one repository", { at: "key" })];
+}
+
+function nothingToBackUp({ written }: RuleInput): Finding[] {
+  const { backups } = written;
+  if (backups === undefined) return [];
+  if (backups.postgres === undefined && backups.files === undefined) {
+    const extra = { at: "key" as const, allowed: ["postgres", "files"] };
+    return [complain(["backups"], "nothing says what is backed up", extra)];
+  }
+  const { files } = backups;
+  if (files === undefined || (files.paths ?? []).length + (files.volumes ?? []).length > 0)
+    return [];
+  return [complain(["backups", "files"], "name paths or volumes", { at: "key" })];
+}
+
+function postgresWithoutDatabase({ written }: RuleInput): Finding[] {
+  if (written.backups?.postgres === undefined || written.database !== undefined) return [];
+  return [complain(["backups", "postgres"], "there is no database section", { at: "key" })];
+}
+
+function unknownRepository({ written, declared }: RuleInput): Finding[] {
+  return (["postgres", "files"] as const).flatMap((part) =>
+    (written.backups?.[part]?.repositories ?? []).flatMap((name, index) =>
+      declared.repositories.has(name)
+        ? []
+        : [
+            complainUnknown(
+              ["backups", part, "repositories", index],
+              `no repository "${name}"`,
+              name,
+              declared.repositories,
+            ),
+          ],
+    ),
+  );
+}
+
+function unknownVolume({ written, services }: RuleInput): Finding[] {
+  const known = services
+    .flatMap(({ entry }) => entry.volumes ?? [])
+    .filter((volume) => !volume.startsWith("/"))
+    .map((volume) => volume.split(":")[0] ?? "");
+  return (written.backups?.files?.volumes ?? []).flatMap((name, index) =>
+    known.includes(name)
+      ? []
+      : [
+          complainUnknown(
+            ["backups", "files", "volumes", index],
+            `no service has a volume "${name}"`,
+            name,
+            known,
+          ),
+        ],
+  );
+}
+
+function backsUpItself({ written }: RuleInput): Finding[] {
+  const slash = (path: string) => `${path.replace(/\/+$/, "")}/`;
+  const repositories = Object.entries(written.backups?.repositories ?? {}).flatMap(
+    ([name, entry]) =>
+      "bucket" in entry || "host" in entry ? [] : [{ name, path: slash(entry.path) }],
+  );
+  return (written.backups?.files?.paths ?? []).flatMap((path, index) => {
+    const inside = repositories.find((repository) => repository.path.startsWith(slash(path)));
+    if (inside === undefined) return [];
+    const message = `contains the repository ${inside.name}: each backup would hold the ones before`;
+    return [complain(["backups", "files", "paths", index], message)];
+  });
+}
+
+/** A remote backup whose only key died with the host is lost. */
+function keyOnlyOnHost({ written }: RuleInput): Finding[] {
+  return Object.entries(written.backups?.repositories ?? {}).flatMap(([name, entry]) => {
+    const remote = "bucket" in entry || "host" in entry;
+    if (!remote || entry.passphrase !== undefined) return [];
+    const message =
+      "without passphrase the key is made on the host and lost with it; name a secret";
+    return [warn(["backups", "repositories", name], message, { at: "key" })];
+  });
+}

@@ -1,0 +1,119 @@
+import { valueAt } from "../explain.ts";
+import type { Finding, Pointer } from "../problems.ts";
+import type { WrittenManifest } from "../schema.ts";
+import type { WrittenCommon, WrittenService, WrittenWebService } from "../sections/services.ts";
+import { suggest } from "../suggest.ts";
+
+/** One rule: small, named, and silent about what another rule already says. */
+export type Rule = (input: RuleInput) => Finding[];
+
+export interface RuleInput {
+  readonly written: WrittenManifest;
+  /** Services and web services in the order written. */
+  readonly services: readonly ServiceEntry[];
+  readonly declared: {
+    readonly hosts: ReadonlySet<string>;
+    readonly databases: ReadonlySet<string>;
+    /** Without the owners that are only named. */
+    readonly roles: ReadonlySet<string>;
+    readonly services: ReadonlySet<string>;
+    readonly web: ReadonlySet<string>;
+    readonly repositories: ReadonlySet<string>;
+  };
+}
+
+export interface ServiceEntry {
+  readonly name: string;
+  readonly pointer: readonly ["services" | "web", string];
+  readonly entry: WrittenCommon;
+  /** The same entry with the keys of its own section. */
+  readonly service?: WrittenService;
+  readonly web?: WrittenWebService;
+  readonly runtime: "native" | "container";
+}
+
+export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
+  const keysAt = (...pointer: Pointer) => {
+    const value = valueAt(raw, pointer);
+    return new Set(
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.keys(value)
+        : [],
+    );
+  };
+  const services: ServiceEntry[] = [
+    ...Object.entries(written.services ?? {}).map(([name, entry]): ServiceEntry => ({
+      name,
+      pointer: ["services", name],
+      entry,
+      service: entry,
+      runtime: runtimeOf(entry),
+    })),
+    ...Object.entries(written.web ?? {}).map(([name, entry]): ServiceEntry => ({
+      name,
+      pointer: ["web", name],
+      entry,
+      web: entry,
+      runtime: runtimeOf(entry),
+    })),
+  ];
+  return {
+    written,
+    services,
+    declared: {
+      hosts: keysAt("hosts"),
+      databases: keysAt("database", "databases"),
+      roles: keysAt("database", "roles"),
+      services: keysAt("services"),
+      web: keysAt("web"),
+      repositories: keysAt("backups", "repositories"),
+    },
+  };
+}
+
+function runtimeOf(entry: WrittenCommon): "native" | "container" {
+  const container =
+    entry.build !== undefined || entry.image !== undefined || typeof entry.archive === "string";
+  return container ? "container" : "native";
+}
+
+export function complain(pointer: Pointer, message: string, extra: Partial<Finding> = {}): Finding {
+  return { severity: "error", pointer, message, ...extra };
+}
+
+export function warn(pointer: Pointer, message: string, extra: Partial<Finding> = {}): Finding {
+  return { severity: "warning", pointer, message, ...extra };
+}
+
+/** A name that should be one of `known`: says which there are and which was probably meant. */
+export function complainUnknown(
+  pointer: Pointer,
+  message: string,
+  name: string,
+  known: Iterable<string>,
+): Finding {
+  const allowed = [...new Set(known)].sort();
+  const suggestion = suggest(name, allowed);
+  return complain(pointer, message, {
+    allowed,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
+}
+
+/** Nodes of a directed graph that lie on a cycle, each cycle once, as the way round from its first node. */
+export function findCycles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const follow = (node: string, path: readonly string[]): void => {
+    const start = path.indexOf(node);
+    if (start !== -1) {
+      cycles.push([...path.slice(start), node]);
+      return;
+    }
+    if (done.has(node)) return;
+    for (const next of edges.get(node) ?? []) follow(next, [...path, node]);
+    done.add(node);
+  };
+  for (const node of edges.keys()) follow(node, []);
+  return cycles;
+}

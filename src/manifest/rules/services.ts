@@ -1,0 +1,245 @@
+import type { Finding } from "../problems.ts";
+import { secretUses } from "../uses.ts";
+import {
+  complain,
+  complainUnknown,
+  findCycles,
+  type Rule,
+  type RuleInput,
+  type ServiceEntry,
+  warn,
+} from "./rule.ts";
+
+export const serviceRules: readonly Rule[] = [
+  oneSource,
+  commandKey,
+  downloadCommand,
+  wrongRuntime,
+  dockerfileOutside,
+  afterUnknown,
+  afterCycle,
+  statefulReplicas,
+  sharedVolume,
+  sameMountPath,
+  dockerSocket,
+  secretDeclared,
+  secretVariable,
+  literalSecret,
+];
+
+const sourceKeys = ["package", "apt", "archive", "build", "image"] as const;
+
+/** Exactly one key says what runs; `exec` alone does too. */
+function oneSource({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    const present = sourceKeys.filter((key) => entry[key] !== undefined);
+    const [first, second] = present;
+    if (second !== undefined) {
+      return [
+        complain([...pointer, second], `only one of these: ${present.join(", ")}`, { at: "key" }),
+      ];
+    }
+    if (first !== undefined || entry.exec !== undefined) return [];
+    return [
+      complain(pointer, "nothing says what runs here", {
+        at: "key",
+        allowed: [...sourceKeys, "exec"],
+      }),
+    ];
+  });
+}
+
+function commandKey({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry, runtime }) => {
+    if (entry.exec === undefined) return [];
+    const at = [...pointer, "exec"];
+    if (runtime === "container")
+      return [complain(at, "a container has command, not exec", { at: "key" })];
+    if (entry.command !== undefined)
+      return [complain(at, "exec and command are the same: keep one", { at: "key" })];
+    return [];
+  });
+}
+
+function downloadCommand({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    if (
+      typeof entry.archive !== "object" ||
+      entry.exec !== undefined ||
+      entry.command !== undefined
+    )
+      return [];
+    return [
+      complain([...pointer, "archive"], "a downloaded archive needs exec: what to start", {
+        at: "key",
+      }),
+    ];
+  });
+}
+
+function wrongRuntime({ services }: RuleInput): Finding[] {
+  return services.flatMap((service) => {
+    const at = (key: string) => [...service.pointer, key];
+    const findings: Finding[] = [];
+    if (service.runtime === "native" && sourceCount(service) === 1) {
+      if (service.entry.volumes !== undefined) {
+        const message =
+          "only containers have volumes; a native program keeps its data in its state directory";
+        findings.push(complain(at("volumes"), message, { at: "key" }));
+      }
+      if ((service.web?.replicas ?? 1) > 1) {
+        findings.push(
+          complain(at("replicas"), "only containers have replicas: native ones would share a port"),
+        );
+      }
+    }
+    if (service.runtime === "container" && service.service?.watchdog !== undefined) {
+      findings.push(
+        complain(at("watchdog"), "only native programs can speak to the watchdog", { at: "key" }),
+      );
+    }
+    return findings;
+  });
+}
+
+function sourceCount({ entry }: ServiceEntry): number {
+  const present = sourceKeys.filter((key) => entry[key] !== undefined).length;
+  return present === 0 && entry.exec !== undefined ? 1 : present;
+}
+
+function dockerfileOutside({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    if (typeof entry.build !== "object" || entry.build.dockerfile === undefined) return [];
+    if (!/^(?:\/|~)|(?:^|\/)\.\.(?:\/|$)/.test(entry.build.dockerfile)) return [];
+    return [
+      complain(
+        [...pointer, "build", "dockerfile"],
+        "must be inside the context: only that is sent to the host",
+      ),
+    ];
+  });
+}
+
+function afterUnknown({ services, declared }: RuleInput): Finding[] {
+  const names = [...declared.services, ...declared.web];
+  return services.flatMap(({ name, pointer, entry }) =>
+    (entry.after ?? []).flatMap((other, index) =>
+      names.includes(other)
+        ? []
+        : [
+            complainUnknown(
+              [...pointer, "after", index],
+              `no service "${other}"`,
+              other,
+              names.filter((each) => each !== name),
+            ),
+          ],
+    ),
+  );
+}
+
+function afterCycle({ services }: RuleInput): Finding[] {
+  const edges = new Map(services.map(({ name, entry }) => [name, entry.after ?? []]));
+  return findCycles(edges).flatMap((cycle) => {
+    const start = services.find(({ name }) => name === cycle[0]);
+    if (start === undefined) return [];
+    return [
+      complain([...start.pointer, "after"], `each waits for the other: ${cycle.join(" → ")}`),
+    ];
+  });
+}
+
+function statefulReplicas({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry, web }) =>
+    entry.stateful === true && (web?.replicas ?? 1) > 1
+      ? [
+          complain(
+            [...pointer, "replicas"],
+            "a stateful service runs once: replicas would share its data",
+          ),
+        ]
+      : [],
+  );
+}
+
+/** During a deploy the old and the new release run side by side, unless stateful. */
+function sharedVolume({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    const writable = (entry.volumes ?? []).findIndex((volume) => !volume.endsWith(":ro"));
+    if (writable === -1 || entry.stateful !== undefined) return [];
+    const message =
+      "during a deploy two releases write here at once; say stateful: true to stop the old one first, or false if that is fine";
+    return [warn([...pointer, "volumes", writable], message)];
+  });
+}
+
+function sameMountPath({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    const seen = new Set<string>();
+    return (entry.volumes ?? []).flatMap((volume, index) => {
+      const path = (volume.split(":")[1] ?? "").replace(/\/+$/, "");
+      if (seen.has(path))
+        return [complain([...pointer, "volumes", index], `${path || "/"} is mounted twice`)];
+      seen.add(path);
+      return path === ""
+        ? [complain([...pointer, "volumes", index], "the root of a container cannot be a volume")]
+        : [];
+    });
+  });
+}
+
+function dockerSocket({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) =>
+    (entry.volumes ?? []).flatMap((volume, index) =>
+      /^(?:\/var)?\/run\/docker\.sock:/.test(volume)
+        ? [warn([...pointer, "volumes", index], "whoever has Docker's socket is root on the host")]
+        : [],
+    ),
+  );
+}
+
+/** Without a `secrets` section every name has the default source; with one it must be listed. */
+function secretDeclared({ written }: RuleInput): Finding[] {
+  const declared = written.secrets;
+  if (declared === undefined) return [];
+  return secretUses(written).flatMap(({ name, pointer }) =>
+    Object.hasOwn(declared, name)
+      ? []
+      : [complainUnknown(pointer, `no secret "${name}" in secrets`, name, Object.keys(declared))],
+  );
+}
+
+function secretVariable({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) =>
+    (entry.secrets ?? []).flatMap((name) =>
+      Object.hasOwn(entry.env ?? {}, `${name}_FILE`)
+        ? [
+            complain(
+              [...pointer, "env", `${name}_FILE`],
+              `this variable is set for the secret ${name}`,
+              { at: "key" },
+            ),
+          ]
+        : [],
+    ),
+  );
+}
+
+const secretLike =
+  /(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$/i;
+
+function literalSecret({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) =>
+    Object.entries(entry.env ?? {}).flatMap(([name, value]) =>
+      secretLike.test(name) && value !== ""
+        ? [
+            warn(
+              [...pointer, "env", name],
+              "looks like a secret in plain text; list its name in secrets instead",
+              { at: "key" },
+            ),
+          ]
+        : [],
+    ),
+  );
+}

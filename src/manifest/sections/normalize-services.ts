@@ -1,0 +1,151 @@
+import type {
+  DatabaseAccess,
+  HealthCheck,
+  PublishedPort,
+  Service,
+  ServiceBase,
+  Source,
+  Volume,
+  WebService,
+} from "../manifest.ts";
+import { compareText, sortKeys, sortNamed } from "../order.ts";
+import { ownerOf, type WrittenDatabase } from "./database.ts";
+import type { WrittenCommon, WrittenServices, WrittenWeb, WrittenWebService } from "./services.ts";
+
+const defaultMemoryBytes = 1024 ** 3;
+const defaultPids = 512;
+
+export function normalizeServices(
+  written: WrittenServices,
+  database: WrittenDatabase | undefined,
+): Service[] {
+  return sortNamed(
+    Object.entries(written).map(([name, entry]) => ({
+      ...normalizeCommon(name, entry, database),
+      ...(entry.watchdog === undefined ? {} : { watchdogSeconds: entry.watchdog }),
+    })),
+  );
+}
+
+export function normalizeWeb(
+  written: WrittenWeb,
+  database: WrittenDatabase | undefined,
+): WebService[] {
+  return sortNamed(
+    Object.entries(written).map(([name, entry]) => ({
+      ...normalizeCommon(name, entry, database),
+      port: entry.port,
+      health: normalizeHealth(entry.health),
+      replicas: entry.replicas ?? 1,
+    })),
+  );
+}
+
+function normalizeCommon(
+  name: string,
+  entry: WrittenCommon,
+  database: WrittenDatabase | undefined,
+): ServiceBase {
+  const source = normalizeSource(entry);
+  const command = entry.exec ?? entry.command;
+  const access = normalizeAccess(entry.database, database);
+  return {
+    name,
+    source,
+    runtime: isContainer(source) ? "container" : "native",
+    ...(command === undefined ? {} : { command }),
+    ...(entry.user === undefined ? {} : { user: entry.user }),
+    env: sortKeys(entry.env ?? {}),
+    ...(entry.env_file === undefined ? {} : { envFile: entry.env_file }),
+    secrets: [...new Set(entry.secrets ?? [])].sort(),
+    ...(access === undefined ? {} : { database: access }),
+    volumes: (entry.volumes ?? [])
+      .map(parseVolume)
+      .toSorted((left, right) => compareText(left.path, right.path)),
+    ports: (entry.ports ?? [])
+      .map(parsePublishedPort)
+      .toSorted(
+        (left, right) => left.outside - right.outside || compareText(left.protocol, right.protocol),
+      ),
+    after: [...new Set(entry.after ?? [])].sort(),
+    resources: {
+      memoryBytes: entry.resources?.memory ?? defaultMemoryBytes,
+      ...(entry.resources?.cpus === undefined ? {} : { cpus: entry.resources.cpus }),
+      pids: entry.resources?.pids ?? defaultPids,
+    },
+    stateful: entry.stateful ?? false,
+  };
+}
+
+/** The rules have made sure that there is exactly one source. */
+function normalizeSource(entry: WrittenCommon): Source {
+  if (entry.package !== undefined) return { kind: "package", path: entry.package };
+  if (entry.apt !== undefined) {
+    const [name = "", version] = entry.apt.split("=");
+    return { kind: "apt", name, ...(version === undefined ? {} : { version }) };
+  }
+  if (entry.image !== undefined) return { kind: "image", reference: entry.image };
+  if (typeof entry.archive === "string") return { kind: "image-archive", path: entry.archive };
+  if (entry.archive !== undefined) {
+    return { kind: "download", url: entry.archive.url, sha256: entry.archive.sha256.toLowerCase() };
+  }
+  if (entry.build !== undefined) {
+    const build = typeof entry.build === "string" ? { context: entry.build } : entry.build;
+    return {
+      kind: "build",
+      context: build.context,
+      dockerfile: build.dockerfile ?? "Dockerfile",
+      args: sortKeys(build.args ?? {}),
+      ...(build.target === undefined ? {} : { target: build.target }),
+    };
+  }
+  return { kind: "exec" };
+}
+
+function isContainer(source: Source): boolean {
+  return source.kind === "build" || source.kind === "image" || source.kind === "image-archive";
+}
+
+/** The database and role a service means: `name` alone is its owner's login, a lone database needs no name. */
+export function normalizeAccess(
+  written: WrittenCommon["database"],
+  database: WrittenDatabase | undefined,
+): DatabaseAccess | undefined {
+  if (written === undefined) return undefined;
+  const access = typeof written === "string" ? { name: written } : written;
+  const name = access.name ?? Object.keys(database?.databases ?? {})[0] ?? "";
+  return {
+    name,
+    role: access.role ?? (database === undefined ? "" : ownerOf(name, database)),
+    tcp: access.tcp ?? false,
+  };
+}
+
+function parseVolume(written: string): Volume {
+  const [source = "", path = "", mode] = written.split(":");
+  const readOnly = mode === "ro";
+  return source.startsWith("/")
+    ? { kind: "bind", source, path, readOnly }
+    : { kind: "named", name: source, path, readOnly };
+}
+
+/** `8080`, `"7300:7301"` (outside:inside), either with `/udp`. */
+export function parsePublishedPort(written: string | number): PublishedPort {
+  const [ports = "", protocol] = String(written).split("/");
+  const [outside = "", inside = outside] = ports.split(":");
+  return {
+    outside: Number(outside),
+    inside: Number(inside),
+    protocol: protocol === "udp" ? "udp" : "tcp",
+  };
+}
+
+function normalizeHealth(written: WrittenWebService["health"]): HealthCheck {
+  const health = typeof written === "string" ? { path: written } : (written ?? {});
+  return {
+    ...(health.path === undefined ? {} : { path: health.path }),
+    intervalSeconds: health.interval ?? 10,
+    timeoutSeconds: health.timeout ?? 5,
+    graceSeconds: health.grace ?? 60,
+  };
+}

@@ -1,0 +1,49 @@
+import { z } from "zod";
+import type { Secret } from "../manifest.ts";
+import { localPath, mapping, named, orEmpty, variableName } from "../values.ts";
+
+const source = z.union([
+  mapping({
+    env: variableName().meta({
+      description: "Environment variable on this machine that holds the value.",
+    }),
+  }),
+  mapping({
+    file: localPath("the path of a file").meta({
+      description: "File on this machine whose content is the value.",
+    }),
+  }),
+]);
+
+export const secretsSectionSchema = named(
+  variableName(),
+  orEmpty(source),
+  "names of secrets to {env} or {file}",
+).meta({
+  description:
+    "Where the values of secrets come from; never the values themselves. Without the section, or for an entry left empty, the value is that of the environment variable with the secret's name, else that of its line in the dotenv file `.hostkit/secrets` beside the manifest. With the section every secret must be listed.",
+  examples: [
+    {
+      SESSION_KEY: null,
+      TLS_TOKEN: { file: "secrets/token" },
+      S3_KEY: { env: "AWS_SECRET_ACCESS_KEY" },
+    },
+  ],
+});
+
+export type WrittenSecrets = z.output<typeof secretsSectionSchema>;
+
+/** `used`: every secret name that some section refers to. */
+export function normalizeSecrets(
+  written: WrittenSecrets | undefined,
+  used: Iterable<string>,
+): Secret[] {
+  const names = new Set([...Object.keys(written ?? {}), ...used]);
+  return [...names].sort().map((name): Secret => {
+    const entry = written?.[name];
+    if (entry === undefined || entry === null) return { name, from: { kind: "default" } };
+    return "env" in entry
+      ? { name, from: { kind: "env", variable: entry.env } }
+      : { name, from: { kind: "file", path: entry.file } };
+  });
+}

@@ -1,0 +1,283 @@
+import { z } from "zod";
+import {
+  commandWords,
+  control,
+  count,
+  duration,
+  flag,
+  httpsUrl,
+  identifier,
+  label,
+  line,
+  listOf,
+  localPath,
+  mapping,
+  named,
+  port,
+  scalarText,
+  size,
+  text,
+  variableName,
+} from "../values.ts";
+
+const download = mapping({
+  url: httpsUrl("an https:// URL").meta({
+    description: "Where the archive is fetched from; https only.",
+  }),
+  sha256: text("64 hexadecimal digits", /^[0-9a-fA-F]{64}$/).meta({
+    description: "SHA-256 of the archive; a download with another sum is refused.",
+  }),
+});
+
+const build = mapping({
+  context: localPath("the path of a folder").meta({
+    description: "Folder sent to the host and built there.",
+  }),
+  dockerfile: localPath("a path inside the context")
+    .optional()
+    .meta({ description: "Dockerfile, relative to the context. Default: Dockerfile." }),
+  args: named(variableName(), scalarText(), "build arguments to values")
+    .optional()
+    .meta({
+      description: "Build arguments. They end up in the image's history: no secrets here.",
+      examples: [{ NODE_ENV: "production" }],
+    }),
+  target: line("a stage name")
+    .optional()
+    .meta({ description: "Stage to build. Default: the last one." }),
+});
+
+const userName = () =>
+  text('a user name of up to 31 letters, digits, "_" and "-"', /^[a-z_][a-z0-9_-]{0,30}$/);
+
+const databaseAccess = mapping({
+  name: identifier()
+    .optional()
+    .meta({ description: "An entry of database.databases. Default: the only one." }),
+  role: identifier().optional().meta({
+    description: "An entry of database.roles, or an owner. Default: the owner of the database.",
+  }),
+  tcp: flag().optional().meta({
+    description:
+      "true: also let the service in by TCP with a password that is made on the host, for clients that cannot use a Unix socket. Default: false.",
+  }),
+});
+
+const notUp = String.raw`(?!.*(?:^|/)\.\.(?:/|:|$))`;
+const volumePattern = new RegExp(
+  String.raw`^(?:[a-z0-9][a-z0-9_.-]{0,62}|/${notUp}[^${control}:]*):/${notUp}[^${control}:]*(?::r[ow])?$`,
+);
+const urlPath = new RegExp(String.raw`^/[^\s${control}]*$`);
+const portPattern = /^\d{1,5}(?::\d{1,5})?(?:\/(?:tcp|udp))?$/;
+
+const resources = mapping({
+  memory: size().optional().meta({
+    description: "Most memory; beyond it the service is killed and restarted. Default: 1G.",
+  }),
+  cpus: z
+    .number({ error: "expected a number of CPUs such as 1 or 0.5" })
+    .min(0.01, { error: "expected at least 0.01 CPUs" })
+    .max(1024, { error: "expected at most 1024 CPUs" })
+    .optional()
+    .meta({ description: "Most CPU time, in CPUs; may be a fraction. Default: no limit." }),
+  pids: count(1, 4_194_304)
+    .optional()
+    .meta({ description: "Most processes and threads. Default: 512." }),
+});
+
+const health = mapping({
+  path: text('a path that begins with "/"', urlPath).optional().meta({
+    description: "Path that answers 2xx or 3xx when all is well. Default: only the port is tried.",
+  }),
+  interval: duration().optional().meta({ description: "Time between two checks. Default: 10s." }),
+  timeout: duration().optional().meta({ description: "Time one check may take. Default: 5s." }),
+  grace: duration().optional().meta({
+    description: "Time a new release has to become healthy before it is given up. Default: 60s.",
+  }),
+});
+
+const common = {
+  package: localPath("the path of a .deb file")
+    .regex(/\.deb$/, { error: "expected the path of a .deb file" })
+    .optional()
+    .meta({
+      description: "Native: a Debian package on this machine, installed with apt.",
+      examples: ["dist/dx-scraper.deb"],
+    }),
+  apt: text(
+    'a Debian package name, "name" or "name=version"',
+    /^[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9.+:~-]+)?$/,
+  )
+    .optional()
+    .meta({
+      description: "Native: a package of the host's apt sources; a version pins it.",
+      examples: ["redis-server"],
+    }),
+  archive: z
+    .union([localPath("the path of an image archive"), download])
+    .optional()
+    .meta({
+      description:
+        "A file: container image made by `docker save` or an OCI archive. A mapping {url, sha256}: native program, downloaded and unpacked, started with `exec`.",
+      examples: ["images/api.tar"],
+    }),
+  build: z
+    .union([localPath("the path of a folder"), build])
+    .optional()
+    .meta({
+      description:
+        "Container: a folder with a Dockerfile, built on the host; no registry is needed.",
+      examples: ["./api"],
+    }),
+  image: text(
+    'an image pinned by digest, "name@sha256:…" (docker image ls --digests shows it)',
+    /^[a-z0-9][A-Za-z0-9./:_-]*@sha256:[0-9a-f]{64}$/,
+  )
+    .optional()
+    .meta({
+      description:
+        "Container: an image of a registry, pinned by its digest; a tag alone can change under you.",
+      examples: [`ghcr.io/example/api@sha256:${"0123456789abcdef".repeat(4)}`],
+    }),
+  exec: commandWords()
+    .optional()
+    .meta({
+      description:
+        "Native: what to start, as text without shell syntax or as a list of words. Default for packages: what the package itself starts.",
+      examples: ["/usr/bin/dx-scraper --verbose"],
+    }),
+  command: commandWords()
+    .optional()
+    .meta({
+      description: "Container: replaces the image's command. Native: the same as `exec`.",
+      examples: [["node", "worker.js"]],
+    }),
+  user: userName().optional().meta({
+    description:
+      "System user it runs as, made when missing. Default: STACK-NAME, one for every service.",
+  }),
+  env: named(variableName(), scalarText(), "environment variables to values")
+    .optional()
+    .meta({
+      description:
+        "Environment variables, readable by anyone on the host who is root. Secrets belong into `secrets`.",
+      examples: [{ DX_NODES: "dx.example.net:7300" }],
+    }),
+  env_file: localPath("the path of a dotenv file")
+    .optional()
+    .meta({
+      description:
+        "Dotenv file (NAME=value lines) on this machine; its content is handled like a secret.",
+      examples: [".env.production"],
+    }),
+  secrets: listOf(variableName(), "names of secrets")
+    .optional()
+    .meta({
+      description:
+        "Secrets this service gets, each as a file only it can read; the variable NAME_FILE holds the file's path. See `secrets`.",
+      examples: [["SESSION_KEY"]],
+    }),
+  database: z
+    .union([identifier(), databaseAccess])
+    .optional()
+    .meta({
+      description:
+        "The database it uses, and as which role: {name, role}, or only the database's name for its owner. The login needs no password.",
+      examples: [{ name: "dxcluster", role: "dx_reader" }],
+    }),
+  volumes: listOf(
+    text('"name:/path", "/host/path:/path", either with ":ro" for read-only', volumePattern),
+    "volumes",
+  )
+    .optional()
+    .meta({
+      description:
+        "Containers: a Docker volume (name:/path) or a folder of the host (/host/path:/path), with :ro for read-only.",
+      examples: [["data:/var/lib/app", "/srv/maps:/maps:ro"]],
+    }),
+  ports: listOf(
+    z.union([
+      port(),
+      text('a port such as 8080, "7300:7300" (outside:inside) or "514/udp"', portPattern),
+    ]),
+    "ports",
+  )
+    .optional()
+    .meta({
+      description:
+        'Ports published outside and opened in the firewall: 8080, "7300:7300" (outside:inside) or "514/udp". Web services behind the proxy need none.',
+      examples: [["7300:7300/tcp"]],
+    }),
+  after: listOf(label(), "names of services")
+    .optional()
+    .meta({
+      description: "Services and web services that start before this one.",
+      examples: [["scraper"]],
+    }),
+  resources: resources
+    .optional()
+    .meta({ description: "Limits.", examples: [{ memory: "512M", cpus: 1 }] }),
+  stateful: flag().optional().meta({
+    description:
+      "true: the old release is stopped before the new one starts, for programs that own their data. Default: false (the new one starts beside the old).",
+  }),
+};
+
+const serviceSchema = mapping({
+  ...common,
+  watchdog: duration()
+    .optional()
+    .meta({
+      description:
+        "Native programs that speak sd_notify: restarted when they say nothing for that long. Default: off.",
+      examples: ["60s"],
+    }),
+});
+
+const webSchema = mapping({
+  ...common,
+  port: port().meta({
+    description: "Port the program listens on, inside its container or on loopback, 1 to 65535.",
+  }),
+  health: z
+    .union([text('a path that begins with "/"', urlPath), health])
+    .optional()
+    .meta({
+      description:
+        "How to see that a release works: a path, or {path, interval, timeout, grace}. Default: the port accepts connections.",
+      examples: ["/api/health"],
+    }),
+  replicas: count(1, 32)
+    .optional()
+    .meta({ description: "Copies running side by side, with the proxy in front. Default: 1." }),
+});
+
+export const servicesSectionSchema = named(
+  label(),
+  serviceSchema,
+  "service names to {package, exec, …}",
+).meta({
+  description:
+    "Programs without a web address: scrapers, workers, queues. Each is one systemd unit with its own user. Exactly one of package, apt, archive, exec (native) or build, image, archive (container) says what runs.",
+  examples: [{ scraper: { package: "dist/dx-scraper.deb", watchdog: "60s" } }],
+});
+
+export const webSectionSchema = named(
+  label(),
+  webSchema,
+  "web service names to {build, port, …}",
+).meta({
+  description:
+    "Programs that answer HTTP behind the proxy, normally containers. A new release starts beside the old one, must become healthy, and then takes over. They reach each other by name on the stack's network.",
+  examples: [{ api: { build: "./api", port: 8080, health: "/api/health" } }],
+});
+
+export type WrittenServices = z.output<typeof servicesSectionSchema>;
+export type WrittenWeb = z.output<typeof webSectionSchema>;
+export type WrittenService = WrittenServices[string];
+export type WrittenWebService = WrittenWeb[string];
+/** What both sections have in common. */
+export type WrittenCommon = Omit<WrittenService, "watchdog">;
+
+export const nativeKeys = ["package", "apt", "exec"] as const;
+export const containerKeys = ["build", "image"] as const;
