@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
-import { type AptMirrors, findMirrors, renderSources } from "./apt-sources.ts";
 import { withLock } from "./lock.ts";
+import { type MachineApt, readMachineApt } from "./machine-apt.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
 import { ensureLabTools, exists, lastLines } from "./tools.ts";
 
@@ -13,7 +13,7 @@ export type LabOs = "debian-12" | "debian-13";
 export const codenames: Record<LabOs, string> = { "debian-12": "bookworm", "debian-13": "trixie" };
 
 /** What a lab host has beyond Debian's essential packages: about as much as a bare cloud image, without Python. */
-const packages = [
+const hostPackages = [
   "systemd",
   "systemd-sysv",
   "dbus",
@@ -27,7 +27,7 @@ const packages = [
 ];
 
 /** Runs in the fresh root ($1), outside of it. No package is added here: only what a cloud image's set-up leaves. */
-const customize = `set -eu
+const hostSetup = `set -eu
 root=$1
 chroot "$root" useradd --create-home --uid 1000 --shell /bin/bash --groups sudo deploy
 chroot "$root" useradd --create-home --uid 1001 --shell /bin/bash ops
@@ -47,128 +47,153 @@ for unit in systemd-networkd.service systemd-networkd.socket systemd-networkd-wa
 done
 `;
 
+/** Everything that decides what an image holds: a changed recipe is another image. */
 export interface Recipe {
+  /** What the image is for: the first part of its file name. */
+  readonly purpose: string;
   readonly codename: string;
+  readonly variant: "minbase" | "essential";
   readonly packages: readonly string[];
-  readonly customize: string;
-  /** undefined: mmdebstrap's own choice. */
-  readonly sources: string | undefined;
-  readonly aptOptions: readonly string[];
+  /** A shell program that gets the root folder as $1 when all packages are in. */
+  readonly setup: string;
+  readonly apt: MachineApt;
+  /** dpkg options, for example `path-exclude=/usr/share/doc/*`. */
+  readonly dpkg?: readonly string[];
 }
 
-/** The folder name of a recipe's result: a changed recipe is another base. */
-export function baseName(recipe: Recipe): string {
+export function imageName(recipe: Recipe): string {
   const hash = createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 12);
-  return `base-${recipe.codename}-${hash}`;
+  return `${recipe.purpose}-${recipe.codename}-${hash}`;
 }
 
-/** Builds (once per recipe) the root folder every lab host of this release is laid over; returns its path. */
-export async function ensureBase(
-  os: LabOs,
-  log: (line: string) => void = () => undefined,
-  paths: LabPaths = labPaths(),
-): Promise<string> {
-  await ensureLabTools({ log });
+export interface BaseOptions {
+  /** More Debian packages in the image, for lab hosts that are tools themselves (an ACME server, an auditor). */
+  readonly packages?: readonly string[];
+  readonly log?: (line: string) => void;
+  readonly paths?: LabPaths;
+}
+
+/** Builds (once per recipe) the root folder that lab hosts of this release are laid over; returns its path. */
+export async function ensureBase(os: LabOs, options: BaseOptions = {}): Promise<string> {
+  const { packages = [], log = () => undefined, paths = labPaths() } = options;
+  const codename = codenames[os];
   const recipe: Recipe = {
-    codename: codenames[os],
-    packages,
-    customize,
-    sources: await machineSources(codenames[os]),
-    aptOptions: await machineProxies(),
+    purpose: "base",
+    codename,
+    variant: "minbase",
+    packages: [...hostPackages, ...packages],
+    setup: hostSetup,
+    apt: await readMachineApt(codename),
   };
-  const name = baseName(recipe);
-  const target = path.join(paths.cache, name);
+  return ensureImage(recipe, {
+    ...{ paths, log, what: `the ${os} base image` },
+    make: (target) => runMmdebstrap(recipe, target),
+  });
+}
+
+interface Making {
+  readonly paths: LabPaths;
+  readonly log: (line: string) => void;
+  readonly what: string;
+  /** Added to the file name: `.tar.gz`. */
+  readonly suffix?: string;
+  readonly make: (target: string) => Promise<void>;
+}
+
+/** The cached result of a recipe; made under a lock and renamed into place, so nobody sees half of it. */
+export async function ensureImage(recipe: Recipe, making: Making): Promise<string> {
+  const { paths, log, what, suffix = "", make } = making;
+  const target = path.join(paths.cache, `${imageName(recipe)}${suffix}`);
   if (await exists(target)) return target;
-  return withLock(path.join(paths.cache, `${recipe.codename}.lock`), async () => {
+  await ensureLabTools({ log });
+  return withLock(path.join(paths.cache, `${recipe.purpose}-${recipe.codename}.lock`), async () => {
     if (await exists(target)) return target;
-    log(`building the ${os} base image (once; takes about half a minute)`);
+    log(`building ${what} (once; takes about half a minute)`);
     const started = Date.now();
-    await build(recipe, target);
+    const work = `${target}.new`;
+    await rm(work, { recursive: true, force: true });
+    try {
+      await make(work);
+      await rename(work, target);
+    } catch (error) {
+      throw new HostkitError(
+        "lab_unavailable",
+        { what: `could not build ${what}`, where: target, details: lastLines(error) },
+        { cause: error },
+      );
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+    await pruneImages(paths, 7);
     log(`built ${target} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
-    await removeStaleBases(paths, recipe.codename, name);
     return target;
   });
 }
 
-/** mmdebstrap's arguments for a recipe: a folder at `target`, made by root, with nothing of the machine in it. */
-export function mmdebstrapArguments(recipe: Recipe, target: string, files: string): string[] {
+/** Makes a root folder, or a tar where `target` is to become one (`format`). */
+export async function runMmdebstrap(
+  recipe: Recipe,
+  target: string,
+  format: "directory" | "tar" = "directory",
+): Promise<void> {
+  const files = `${target}.recipe`;
+  await mkdir(files, { recursive: true });
+  try {
+    await writeFile(path.join(files, "setup.sh"), recipe.setup);
+    if (recipe.apt.sources !== undefined) await writeFile(path.join(files, "debian.sources"), recipe.apt.sources);
+    await writeFile(path.join(files, "90proxy"), recipe.apt.options.map((option) => `${option}\n`).join(""));
+    const args = mmdebstrapArguments(recipe, { target, files, format });
+    // Fixed time stamps: the same packages give the same bytes.
+    await execa("mmdebstrap", args, { all: true, stdin: "ignore", env: { SOURCE_DATE_EPOCH: "1735689600" } });
+  } finally {
+    await rm(files, { recursive: true, force: true });
+  }
+}
+
+interface MmdebstrapFiles {
+  readonly target: string;
+  readonly files: string;
+  readonly format: "directory" | "tar";
+}
+
+/** mmdebstrap's arguments; the image gets the machine's mirrors and proxies, and nothing else of the machine. */
+export function mmdebstrapArguments(recipe: Recipe, { target, files, format }: MmdebstrapFiles): string[] {
+  const hasSources = recipe.apt.sources !== undefined;
   return [
     "--mode=root",
-    "--variant=minbase",
-    "--format=directory",
+    `--variant=${recipe.variant}`,
+    `--format=${format}`,
     `--include=${recipe.packages.join(",")}`,
-    ...recipe.aptOptions.map((option) => `--aptopt=${option}`),
-    `--customize-hook=sh ${files}/customize.sh "$1"`,
-    ...(recipe.sources === undefined
-      ? []
-      : [
+    ...(recipe.apt.options.length > 0 ? [`--aptopt=${files}/90proxy`] : []),
+    ...(recipe.dpkg ?? []).map((option) => `--dpkgopt=${option}`),
+    ...(hasSources
+      ? [
           `--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*`,
           `--customize-hook=copy-in ${files}/debian.sources /etc/apt/sources.list.d`,
-        ]),
+        ]
+      : []),
+    `--customize-hook=sh ${files}/setup.sh "$1"`,
     recipe.codename,
     target,
-    ...(recipe.sources === undefined ? [] : [`${files}/debian.sources`]),
+    ...(hasSources ? [`${files}/debian.sources`] : []),
   ];
 }
 
-async function build(recipe: Recipe, target: string): Promise<void> {
-  const work = `${target}.new`;
-  const files = `${target}.recipe`;
-  await rm(work, { recursive: true, force: true });
-  await mkdir(files, { recursive: true });
-  try {
-    await writeFile(path.join(files, "customize.sh"), recipe.customize);
-    if (recipe.sources !== undefined) await writeFile(path.join(files, "debian.sources"), recipe.sources);
-    await execa("mmdebstrap", mmdebstrapArguments(recipe, work, files), { all: true, stdin: "ignore" });
-    await rename(work, target);
-  } catch (error) {
-    throw new HostkitError(
-      "lab_unavailable",
-      { what: `could not build the ${recipe.codename} base image`, where: target, details: lastLines(error) },
-      { cause: error },
-    );
-  } finally {
-    await rm(files, { recursive: true, force: true });
-    await rm(work, { recursive: true, force: true });
-  }
-}
-
-/** A base that a host of any lab still lies on must stay: `uses/` has one file for each of them. */
-async function removeStaleBases(paths: LabPaths, codename: string, keep: string): Promise<void> {
+/**
+ * Deletes cached images older than `days` that no host lies on. A host of any lab of this machine has a file in `uses/`
+ * as long as it exists. Returns the names of what was deleted.
+ */
+export async function pruneImages(paths: LabPaths = labPaths(), days = 0): Promise<string[]> {
   const uses = await readdir(path.join(paths.cache, "uses")).catch(() => []);
-  for (const name of await readdir(paths.cache)) {
-    if (!name.startsWith(`base-${codename}-`) || name === keep) continue;
-    if (uses.some((use) => use.startsWith(`${name}@`))) continue;
-    await rm(path.join(paths.cache, name), { recursive: true, force: true });
+  const deleted: string[] = [];
+  for (const name of await readdir(paths.cache).catch(() => [])) {
+    if (!/^[a-z-]+-[0-9a-f]{12}(\.|$)/.test(name) || uses.some((use) => use.startsWith(`${name}@`))) continue;
+    const file = path.join(paths.cache, name);
+    // The change time is when it was renamed into place; its own times are fixed by the recipe.
+    const age = Date.now() - (await stat(file)).ctimeMs;
+    if (age < days * 86_400_000) continue;
+    await rm(file, { recursive: true, force: true });
+    deleted.push(name);
   }
-}
-
-async function machineSources(codename: string): Promise<string | undefined> {
-  const release = await readFile("/etc/os-release", "utf8").catch(() => "");
-  const own = /^VERSION_CODENAME=(\S+)$/m.exec(release)?.[1];
-  if (own === undefined) return undefined;
-  const folder = "/etc/apt/sources.list.d";
-  const listed = (await readdir(folder).catch(() => [])).filter((name) => /\.(list|sources)$/.test(name)).sort();
-  const files = ["/etc/apt/sources.list", ...listed.map((name) => path.join(folder, name))];
-  const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
-  const mirrors: AptMirrors | undefined = findMirrors(texts, own);
-  return mirrors === undefined ? undefined : renderSources(mirrors, codename);
-}
-
-async function machineProxies(): Promise<string[]> {
-  const keys = ["Acquire::http::Proxy", "Acquire::https::Proxy"];
-  const { stdout } = await execa("apt-config", ["dump", "--format", "%F=%v%n", ...keys], { reject: false });
-  return (stdout ?? "")
-    .split("\n")
-    .map((line) => /^(Acquire::https?::Proxy)=(\S+)$/.exec(line))
-    .flatMap((found) => (found === null ? [] : [`${found[1]} "${found[2]}"`]));
-}
-
-/** Bytes and time of the bases in the cache, for `lab list` and the docs. */
-export async function listBases(paths: LabPaths = labPaths()): Promise<{ name: string; builtAt: Date }[]> {
-  const names = await readdir(paths.cache).catch(() => []);
-  const bases = names.filter((name) => /^base-[a-z]+-[0-9a-f]{12}$/.test(name));
-  return Promise.all(
-    bases.map(async (name) => ({ name, builtAt: (await stat(path.join(paths.cache, name))).mtime })),
-  );
+  return deleted;
 }

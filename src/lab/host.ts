@@ -7,32 +7,18 @@ import { type LabOs, codenames, ensureBase } from "./base.ts";
 import { withLock } from "./lock.ts";
 import { type LabNetwork, ensureNetwork, removeNetwork } from "./network.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
-import { cutPower, startSupervisor, supervisorRuns } from "./power.ts";
-import { ensureLabTools, exists, lastLines } from "./tools.ts";
-
-/** A disposable Debian host on this machine, reached over real SSH. */
-export interface LabHost {
-  readonly name: string;
-  readonly os: LabOs;
-  readonly address: string;
-  readonly address6: string;
-  /** root; the sudo users `deploy` (password `deploy`) and `ops` (no password) have the same key. */
-  readonly user: "root";
-  readonly port: 22;
-  readonly keyPath: string;
-  /** The host's public ed25519 key as in known_hosts: `ssh-ed25519 AAAA…`. */
-  readonly hostKey: string;
-  readonly knownHostsPath: string;
-  readonly folder: string;
-  readonly base: string;
-  readonly index: number;
-}
+import type { LabHost } from "./lab-host.ts";
+import { waitUntilBooted } from "./login.ts";
+import { cutPower, kernelNames, startSupervisor, supervisorRuns } from "./power.ts";
+import { ensureLabTools, exists } from "./tools.ts";
 
 export type LabHostState = "running" | "off";
 
 export interface UpOptions {
   readonly name: string;
   readonly os?: LabOs;
+  /** More Debian packages in its base image; for hosts that are tools of a test, not for hosts to provision. */
+  readonly packages?: readonly string[];
   readonly log?: (line: string) => void;
   readonly paths?: LabPaths;
 }
@@ -48,17 +34,17 @@ const loginUsers = [
  * (and powered on when it was off). Fails with `lab_unavailable` when this machine cannot do it.
  */
 export async function upLabHost(options: UpOptions): Promise<LabHost> {
-  const { name, os = "debian-13", log = () => undefined, paths = labPaths() } = options;
+  const { name, os = "debian-13", packages = [], log = () => undefined, paths = labPaths() } = options;
   checkName(name);
   await ensureLabTools({ log });
-  const base = await ensureBase(os, log, paths);
-  const { host, network, fresh } = await withLock(hostsLock(paths), async () => {
+  const base = await ensureBase(os, { packages, log, paths });
+  const { host, fresh } = await withLock(hostsLock(paths), async () => {
     const known = await findLabHost(name, paths);
     const network = await ensureNetwork(paths);
-    if (known !== undefined) return { host: known, network, fresh: false };
+    if (known !== undefined) return { host: known, fresh: false };
     // What a killed `up` of that name may have left.
     await removeTraces(name, paths);
-    return { host: await makeHost({ name, os, base, network, paths }), network, fresh: true };
+    return { host: await makeHost({ name, os, base, network, paths }), fresh: true };
   });
   if (!fresh && host.os !== os && options.os !== undefined) {
     throw new HostkitError("usage", {
@@ -66,9 +52,7 @@ export async function upLabHost(options: UpOptions): Promise<LabHost> {
       next: `hostkit lab down ${name}`,
     });
   }
-  if (!(await supervisorRuns(paths, name))) await startSupervisor(paths, host, network);
-  await waitUntilBooted(host);
-  return host;
+  return powerOnLabHost(name, paths);
 }
 
 /** Removes the host and every trace of it; with the last host, the lab's network too. Idempotent. */
@@ -121,39 +105,27 @@ export async function getLabHost(name: string, paths: LabPaths = labPaths()): Pr
   });
 }
 
-/** Arguments for OpenSSH's client; the host's key is pinned, the user's own ssh configuration is left out. */
-export function sshArguments(host: LabHost, options: { user?: string } = {}): string[] {
-  const set = [
-    `UserKnownHostsFile=${host.knownHostsPath}`,
-    "GlobalKnownHostsFile=/dev/null",
-    "StrictHostKeyChecking=yes",
-    "IdentitiesOnly=yes",
-    "BatchMode=yes",
-    "ConnectTimeout=5",
-    "LogLevel=ERROR",
-  ];
-  return ["-F", "none", "-i", host.keyPath, ...set.flatMap((option) => ["-o", option]), `${options.user ?? host.user}@${host.address}`];
+/** Powers a host on again that was switched off or lost its power; same address, same disk. */
+export async function powerOnLabHost(name: string, paths: LabPaths = labPaths()): Promise<LabHost> {
+  const host = await getLabHost(name, paths);
+  await withLock(hostsLock(paths), async () => {
+    const network = await ensureNetwork(paths);
+    if (!(await supervisorRuns(paths, name))) await startSupervisor(paths, host, network);
+  });
+  await waitUntilBooted(host);
+  return host;
 }
 
-/** Waits until systemd in the host says that booting is over. Also right after a reboot was asked for. */
-export async function waitUntilBooted(host: LabHost, seconds = 60): Promise<void> {
-  const until = Date.now() + seconds * 1000;
-  // Only whole logins: sshd punishes peers that connect and say nothing.
-  const command = "systemctl is-system-running --wait || true";
-  let last: unknown;
-  while (Date.now() < until) {
-    const result = await execa("ssh", [...sshArguments(host), command], { reject: false, stdin: "ignore", all: true });
-    if (result.exitCode === 0 && /running|degraded/.test(result.stdout)) return;
-    last = result;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const console = await readFile(path.join(host.folder, "console.log"), "utf8").catch(() => "");
-  throw new HostkitError("lab_unavailable", {
-    what: `lab host ${host.name} did not come up in ${seconds} s`,
-    where: path.join(host.folder, "console.log"),
-    details: [...lastLines(last, 3), ...console.trimEnd().split("\n").slice(-15)],
-    next: `hostkit lab down ${host.name}`,
-  });
+/** Cuts the power of a host: all of its processes are killed at once. The disk stays for `powerOnLabHost`. */
+export async function powerOffLabHost(name: string, paths: LabPaths = labPaths()): Promise<void> {
+  await getLabHost(name, paths);
+  await cutPower(paths, name);
+}
+
+/** Unplugs (`false`) or plugs in (`true`) the host's network cable; the host goes on running. */
+export async function setCable(name: string, plugged: boolean, paths: LabPaths = labPaths()): Promise<void> {
+  await getLabHost(name, paths);
+  await execa("ip", ["link", "set", kernelNames(paths, name).veth, plugged ? "up" : "down"]);
 }
 
 interface Making {

@@ -3,7 +3,7 @@ import { readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
-import type { LabHost } from "./host.ts";
+import type { LabHost } from "./lab-host.ts";
 import type { LabNetwork } from "./network.ts";
 import type { LabPaths } from "./paths.ts";
 import { renderSupervisor } from "./supervisor.ts";
@@ -82,6 +82,10 @@ export async function cutPower(paths: LabPaths, name: string): Promise<void> {
   await execa("ip", ["link", "delete", names.veth], { reject: false });
   await execa("ip", ["netns", "delete", names.netns], { reject: false });
   await removeCgroup(folder);
+  // systemd-nspawn copies its group into the old tree where a machine has both.
+  await removeCgroup(`/sys/fs/cgroup/systemd/${names.cgroup}`);
+  const lock = (await readFile(path.join(paths.state, "hosts", name, "nspawn-lock"), "utf8").catch(() => "")).trim();
+  if (lock.startsWith("/run/systemd/nspawn/locks/")) await rm(lock, { force: true });
   for (const left of ["propagate", "unix-export"]) {
     await rm(`/run/systemd/nspawn/${left}/${names.machine}`, { recursive: true, force: true }).catch(() => undefined);
   }

@@ -1,3 +1,5 @@
+import { quoteWord } from "../shell/quote.ts";
+
 /** Everything the supervisor of one host must know; all of it is fixed when the host is made. */
 export interface SupervisorSettings {
   readonly name: string;
@@ -40,7 +42,7 @@ export function renderSupervisor(settings: SupervisorSettings): string {
     GATEWAY6: settings.gateway6 ?? "",
     CGROUP: settings.cgroup ?? "",
   };
-  const assignments = Object.entries(values).map(([key, value]) => `${key}=${quote(value)}`);
+  const assignments = Object.entries(values).map(([key, value]) => `${key}=${quoteWord(value)}`);
   return `#!/bin/sh\n# Made by hostkit: supervises the lab host ${settings.name}.\nset -u\n${assignments.join("\n")}\n${program}`;
 }
 
@@ -82,6 +84,8 @@ boot='
   # volatile: the disk is thrown away anyway, so nothing waits for fsync; its marker would refuse the next mount.
   rm -rf "$FOLDER/work/work"
   mount -t overlay -o "lowerdir=$BASE,upperdir=$FOLDER/upper,workdir=$FOLDER/work,volatile" lab "$FOLDER/root" || exit 1
+  # systemd-nspawn leaves this file behind when it is killed.
+  stat -c "/run/systemd/nspawn/locks/inode-%d:%i" "$FOLDER/root" > "$FOLDER/nspawn-lock"
   export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   exec systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$FOLDER/root" \\
     --network-namespace-path="/run/netns/$NETNS" --machine="$MACHINE" --hostname="$NAME" \\
@@ -100,7 +104,3 @@ while :; do
 done
 network_down
 `;
-
-function quote(value: string): string {
-  return `'${value.replaceAll("'", `'\\''`)}'`;
-}
