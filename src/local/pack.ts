@@ -13,7 +13,7 @@ import { addStream, openPack, openTree } from "./tree.ts";
  *
  * @throws (as the stream's error) HostkitError file_missing when a file is gone or no longer what it was when it was hashed
  */
-export function packBundle(entries: readonly BundleEntry[]): NodeJS.ReadableStream {
+export function packBundle(entries: readonly BundleEntry[]): Readable {
   return openPack(async (tar) => {
     for (const { path, content } of entries) {
       const header = { name: path, mode: 0o600 };

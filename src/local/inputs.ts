@@ -1,0 +1,153 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, readFile, readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Manifest } from "../manifest/manifest.ts";
+import { problemAt } from "../manifest/parse.ts";
+import type { Pointer, Problem } from "../manifest/parse.ts";
+import { listReferencedFiles } from "../manifest/references.ts";
+import type { Reference, ReferenceKind } from "../manifest/references.ts";
+import type { Blob } from "../resources/resource.ts";
+import { checkCertificate } from "./certificates.ts";
+import type { LoadedManifest } from "./manifest.ts";
+import { listMigrations } from "./migrations.ts";
+import { explainFileError, resolvePath } from "./paths.ts";
+import { readTree } from "./tree.ts";
+
+/** The local files of a manifest: the part of StackInputs that comes from disk, and what is wrong with it. */
+export interface LocalFiles {
+  readonly blobs: ReadonlyMap<string, Blob>;
+  /** Texts by the path written in the manifest; migrations by `folder/file`. */
+  readonly texts: ReadonlyMap<string, string>;
+  readonly problems: readonly Problem[];
+}
+
+/** What a file of this kind is read as; "none": it only has to be there. */
+const readAs: Readonly<Record<ReferenceKind, "blob" | "tree" | "text" | "migrations" | "none">> = {
+  deb: "blob",
+  "image-archive": "blob",
+  "build-context": "tree",
+  dockerfile: "none",
+  migrations: "migrations",
+  "env-file": "text",
+  "secret-file": "none",
+  certificate: "text",
+  "private-key": "text",
+  "ca-root": "text",
+  identity: "text",
+};
+
+/** Reads every local file a manifest names. All that is missing or unfit is reported, each with its place in the manifest. */
+export async function readLocalFiles(
+  loaded: LoadedManifest,
+  manifest: Manifest,
+  options: { readonly home: string | undefined; readonly now: number },
+): Promise<LocalFiles> {
+  const blobs = new Map<string, Blob>();
+  const texts = new Map<string, string>();
+  const problems: Problem[] = [];
+  const complain = (pointer: Pointer, message: string) =>
+    void problems.push(problemAt(loaded.parsed, pointer, message));
+  const references = listReferencedFiles(manifest);
+  const dockerfiles = references
+    .filter(({ kind }) => kind === "dockerfile")
+    .map((file) => file.path);
+
+  const read = async ({ path: written, kind, pointer }: Reference): Promise<void> => {
+    const file = resolvePath(written, loaded.folder, options.home);
+    const wanted = readAs[kind];
+    // Secrets are read, and complained about, with the others: readSecrets.
+    if (kind === "secret-file") return;
+    const unfit = await explainUnfit(file, wanted === "tree" || wanted === "migrations");
+    if (unfit !== undefined) return complain(pointer, `${describe[kind]} ${written}: ${unfit}`);
+    if (wanted === "blob") {
+      if (kind === "deb" && !(await isArArchive(file)))
+        complain(pointer, `${written} is not a Debian package`);
+      blobs.set(written, await readBlob(file));
+    } else if (wanted === "tree") {
+      const inside = dockerfiles.map((dockerfile) =>
+        path.relative(file, resolvePath(dockerfile, loaded.folder, options.home)),
+      );
+      blobs.set(written, await readTree(file, inside));
+    } else if (wanted === "text") {
+      texts.set(written, await readFile(file, "utf8"));
+    } else if (wanted === "migrations") {
+      const { names, mistakes } = listMigrations(await readdir(file));
+      for (const mistake of mistakes) complain(pointer, `${written}: ${mistake}`);
+      for (const name of names)
+        texts.set(
+          `${written.replace(/\/+$/, "")}/${name}`,
+          await readFile(path.join(file, name), "utf8"),
+        );
+    }
+  };
+  for (const reference of references) {
+    await read(reference).catch((error: unknown) =>
+      complain(
+        reference.pointer,
+        `${describe[reference.kind]} ${reference.path}: ${explainFileError(error)}`,
+      ),
+    );
+  }
+  for (const site of manifest.proxy?.sites ?? []) {
+    if (site.tls.kind !== "files") continue;
+    const certificate = texts.get(site.tls.certificate);
+    const key = texts.get(site.tls.key);
+    if (certificate === undefined || key === undefined) continue;
+    const wrong = checkCertificate(site, certificate, key, options.now);
+    if (wrong !== undefined) complain(["proxy", "sites", site.name, "tls"], wrong);
+  }
+  return { blobs, texts, problems };
+}
+
+const describe: Readonly<Record<ReferenceKind, string>> = {
+  deb: "the package",
+  "image-archive": "the image archive",
+  "build-context": "the build context",
+  dockerfile: "the Dockerfile",
+  migrations: "the folder of migrations",
+  "env-file": "the env file",
+  "secret-file": "the secret's file",
+  certificate: "the certificate",
+  "private-key": "the private key",
+  "ca-root": "the CA certificate",
+  identity: "the SSH key",
+};
+
+async function explainUnfit(file: string, wantsFolder: boolean): Promise<string | undefined> {
+  try {
+    const facts = await stat(file);
+    if (wantsFolder) return facts.isDirectory() ? undefined : "it is not a folder";
+    return facts.isFile()
+      ? undefined
+      : facts.isDirectory()
+        ? "it is a folder, not a file"
+        : "it is not a file";
+  } catch (error) {
+    return explainFileError(error);
+  }
+}
+
+async function readBlob(file: string): Promise<Blob> {
+  const hash = createHash("sha256");
+  let size = 0;
+  await pipeline(createReadStream(file), async (chunks) => {
+    for await (const chunk of chunks as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      size += chunk.length;
+    }
+  });
+  return { path: file, sha256: hash.digest("hex"), size, type: "file" };
+}
+
+/** deb(5): a Debian package is an ar archive. */
+async function isArArchive(file: string): Promise<boolean> {
+  const handle = await open(file);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.toString("latin1") === "!<arch>\n";
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,26 @@
+import { readFile, readdir } from "node:fs/promises";
+import path from "node:path";
+import { packageRoot } from "./paths.ts";
+
+/** EJS texts of templates/host, by their path there. */
+export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
+  const root = path.join(packageRoot, "templates/host");
+  const items = await readdir(root, { recursive: true, withFileTypes: true });
+  const names = items
+    .filter((item) => item.isFile())
+    .map((item) => path.relative(root, path.join(item.parentPath, item.name)))
+    .sort();
+  const texts = await Promise.all(names.map((name) => readFile(path.join(root, name), "utf8")));
+  return new Map(names.map((name, index) => [name, texts[index] ?? ""]));
+}
+
+/** The script that carries out a run on the host. */
+export async function readRunner(): Promise<string> {
+  return readFile(path.join(packageRoot, "templates/run/runner.sh"), "utf8");
+}
+
+/** hostkit's own version. */
+export async function readVersion(): Promise<string> {
+  const text = await readFile(path.join(packageRoot, "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
