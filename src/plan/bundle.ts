@@ -1,4 +1,5 @@
 import type { Content, ResourceId, Step } from "../resources/resource.ts";
+import { makeFolderScript } from "../resources/directory.ts";
 import { preimagePath } from "../resources/file.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
@@ -106,6 +107,7 @@ function renderSettings(plan: Plan, input: RunInput): string {
     STATE_HASH: plan.stateHash,
     HOLDER: input.holder,
     PARALLEL: String(input.parallel),
+    CLEANUP: plan.cleanup ?? "",
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${quoteWord(value)}\n`)
@@ -168,9 +170,7 @@ function putScript(
 `
       : sh``;
   return sh`umask 022
-d=${parent}
-while [ ! -d "$d" ]; do printf '%s\\n' "$d" >>${`${stackDirectory}/directories`}; d=$(dirname "$d"); done
-mkdir -p ${parent}
+${makeFolderScript(parent)}
 ${keep}install -m ${step.mode} -o ${step.owner} -g ${step.group} files/${number} ${`${step.path}.hostkit-new`}
 mv -f -T ${`${step.path}.hostkit-new`} ${step.path}
 `;

@@ -28,6 +28,11 @@ export interface Plan {
   readonly stateHash: string;
   /** The state file, compacted. */
   readonly state: string;
+  /**
+   * After a removal: folders that hostkit made are removed when empty; "all" also removes the stack's own folder,
+   * "keep" leaves it because data stays that it remembers. Absent for an ordinary plan.
+   */
+  readonly cleanup?: "all" | "keep";
 }
 
 /** What a plan is made from. */
@@ -115,14 +120,16 @@ export function makePlan(input: PlanInput): Plan {
 export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolean }): Plan {
   const stateText = input.facts.get(textFacts, statePath(input.stackDirectory)) ?? "";
   const owned = parseState(stateText);
-  const changes = planRemovals(
-    [...owned.values()],
-    input.facts,
-    input.stackDirectory,
-    input.deleteData,
-    [],
+  const { facts, stackDirectory, deleteData } = input;
+  const entries = [...owned.values()];
+  const changes = planRemovals(entries, facts, stackDirectory, deleteData, []);
+  const removed = new Set(changes.map((change) => change.id));
+  const isKept = entries.some(
+    (entry) =>
+      !removed.has(idOf(entry)) &&
+      kindOf(entry).remove(entry, facts, { stackDirectory, deleteData: true }) !== undefined,
   );
-  return finishPlan(input, changes, stateText, owned);
+  return { ...finishPlan(input, changes, stateText, owned), cleanup: isKept ? "keep" : "all" };
 }
 
 /** Removals run one after another, the youngest first, behind everything else. */

@@ -1,6 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { idOf } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -37,6 +38,13 @@ export function directory(
   };
 }
 
+/** Makes a folder; missing ones on the way are 0755 and remembered, so that uninstall can take them away when empty. */
+export function makeFolderScript(path: string): Script {
+  return sh`(umask 022; d=${path}
+while [ ! -d "$d" ]; do echo "$d" >>"$HOSTKIT_STACK_DIRECTORY/directories"; d=$(dirname "$d"); done
+mkdir -p ${path})`;
+}
+
 export const directoryKind: ResourceKind<DirectoryResource> = {
   kind: "directory",
   needs: (resource) => [need(fileFacts, resource.path)],
@@ -61,7 +69,8 @@ export const directoryKind: ResourceKind<DirectoryResource> = {
         {
           type: "script",
           title: `make ${path}`,
-          script: sh`mkdir -p ${path} && chown ${`${owner}:${group}`} ${path} && chmod ${mode} ${path}`,
+          script: sh`${makeFolderScript(path)}
+chown ${`${owner}:${group}`} ${path} && chmod ${mode} ${path}`,
         },
       ],
     };

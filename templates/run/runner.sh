@@ -11,10 +11,24 @@ export LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive
 export HOSTKIT_RUN="$RUN" HOSTKIT_STACK_DIRECTORY="$STACK_DIRECTORY"
 
 emit() { printf '{"time":%s,%s}\n' "$(date +%s.%N)" "$1" >>"$RUN/events"; }
+# After an uninstall: folders made for files, deepest first, then the stack's own folder unless data stays behind.
+clean_up() {
+  if [ -e "$STACK_DIRECTORY/directories" ]; then
+    sort -ru "$STACK_DIRECTORY/directories" | while IFS= read -r made; do rmdir "$made" 2>/dev/null; done
+  fi
+  systemctl daemon-reload
+  [ "$CLEANUP" = all ] || return 0
+  sleep 2
+  cd / || return 0
+  rm -rf "$STACK_DIRECTORY"
+  if [ -z "$(find /var/lib/hostkit -mindepth 1 -maxdepth 1 -type d)" ]; then rm -rf /var/lib/hostkit; fi
+}
+
 finish() {
   rm -rf "$RUN"/c/*/files "$RUN"/c/*/stdin "$RUN/queue"
   sync -f "$RUN/events" 2>/dev/null || true
   emit "\"event\":\"end\",\"state\":\"$1\""
+  if [ "$1" = ok ] && [ -n "$CLEANUP" ]; then clean_up; fi
   exit "$2"
 }
 
