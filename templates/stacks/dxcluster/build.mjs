@@ -1,0 +1,94 @@
+/** Bundles the TypeScript of the stack and packs the scraper. Run through ./build-packages. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const here = import.meta.dirname;
+const at = (...parts) => path.join(here, ...parts);
+const read = (...parts) => fs.readFileSync(at(...parts), "utf8");
+
+const changelog = read("scraper/package/changelog");
+const version = /\((.*?)\)/.exec(changelog)[1];
+const epoch = Math.floor(Date.parse(/^ -- .*?> {2}(.*)$/m.exec(changelog)[1]) / 1000);
+
+const node = {
+  bundle: true,
+  platform: "node",
+  target: "node18",
+  format: "cjs",
+  external: ["pg-native"],
+  legalComments: "none",
+  logLevel: "warning",
+  absWorkingDir: here,
+  define: { SCRAPER_VERSION: JSON.stringify(version), STACK_VERSION: JSON.stringify(version) },
+};
+
+for (const folder of ["dist", "scraper/dist", "api/dist", "dashboard/dist", "simulator/dist"]) {
+  fs.rmSync(at(folder), { recursive: true, force: true });
+}
+await Promise.all([
+  build({ ...node, entryPoints: ["scraper/src/main.ts"], outfile: "scraper/dist/dx-scraper.cjs" }),
+  build({ ...node, entryPoints: ["api/src/main.ts"], outfile: "api/dist/server.cjs" }),
+  build({ ...node, entryPoints: ["dashboard/src/main.ts"], outfile: "dashboard/dist/server.cjs" }),
+  build({ ...node, entryPoints: ["simulator/src/main.ts"], outfile: "simulator/dist/simulator.cjs" }),
+  build({
+    ...node,
+    platform: "browser",
+    target: "es2022",
+    format: "esm",
+    minify: true,
+    entryPoints: ["dashboard/page/page.ts", "dashboard/page/page.css"],
+    outdir: "dashboard/dist/public",
+  }),
+]);
+for (const name of ["index.html", "favicon.svg"]) fs.copyFileSync(at("dashboard/page", name), at("dashboard/dist/public", name));
+
+packScraper();
+
+function packScraper() {
+  const root = at("scraper/dist/root");
+  const put = (target, content, mode = 0o644) => {
+    const file = path.join(root, target);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, content, { mode });
+    fs.chmodSync(file, mode);
+  };
+  put("usr/bin/dx-scraper", read("scraper/package/dx-scraper"), 0o755);
+  put("usr/lib/dx-scraper/dx-scraper.cjs", read("scraper/dist/dx-scraper.cjs"));
+  put("etc/dx-scraper/dx-scraper.conf", read("scraper/package/dx-scraper.conf"));
+  put("usr/share/doc/dx-scraper/copyright", read("scraper/package/copyright"));
+  put("usr/share/doc/dx-scraper/changelog.gz", gzipSync(changelog, { level: 9 }));
+  put("usr/share/doc/dx-scraper/examples/dx-scraper.service", read("scraper/package/dx-scraper.service"));
+  put("usr/share/man/man8/dx-scraper.8.gz", gzipSync(read("scraper/package/dx-scraper.8"), { level: 9 }));
+
+  const files = fs
+    .readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+  const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(root, file)).size, 0);
+  const sums = files
+    .filter((file) => !file.startsWith("etc/"))
+    .map((file) => `${createHash("md5").update(fs.readFileSync(path.join(root, file))).digest("hex")}  ${file}\n`);
+  put("DEBIAN/md5sums", sums.join(""));
+  put("DEBIAN/conffiles", "/etc/dx-scraper/dx-scraper.conf\n");
+  put(
+    "DEBIAN/control",
+    read("scraper/package/control").replace("@VERSION@", version).replace("@SIZE@", String(Math.ceil(bytes / 1024))),
+  );
+  // Folders made under a tight umask would be closed on the host.
+  for (const entry of fs.readdirSync(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) fs.chmodSync(path.join(entry.parentPath ?? entry.path, entry.name), 0o755);
+  }
+  fs.chmodSync(root, 0o755);
+  fs.mkdirSync(at("dist"), { recursive: true });
+  execFileSync("dpkg-deb", ["--root-owner-group", "-Zxz", "--build", root, at("dist/dx-scraper.deb")], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? String(epoch) },
+  });
+  fs.rmSync(root, { recursive: true });
+  console.log(`built dist/dx-scraper.deb ${version}, api/dist, dashboard/dist, simulator/dist`);
+}

@@ -1,0 +1,95 @@
+/** Runs one simulated DX cluster node. */
+import { parseArgs } from "node:util";
+import { type Pace, serveControl } from "./control.ts";
+import { type Flavour, SimulatedNode } from "./node.ts";
+import { Traffic } from "./traffic.ts";
+
+const help = `A DX cluster node for tests: log-in dialogue, spots, solar announcements, and every kind of trouble.
+
+Usage: node simulator.cjs [options]
+  --host ADDRESS      where to listen (127.0.0.1)
+  --port N            the cluster's port (7300)
+  --control N         port of the HTTP control on the same address (7380); 0 for none
+  --rate N            spots a second (5)
+  --flavour NAME      dxspider, arcluster or cccluster (dxspider)
+  --seed N            the same seed sends the same spots (1)
+  --solar SECONDS     between WWV announcements (60)
+  --garbage SECONDS   between lines of garbage (never)
+  --drop SECONDS      between cut connections (never)
+
+Control, with curl:
+  curl -s localhost:7380/status
+  curl -s localhost:7380/spot -d '{"spotter":"N0CALL","frequency":14025.0,"dx":"DL1ABC","comment":"CW"}'
+  curl -s -X POST localhost:7380/stall    (also /resume /drop /garbage /wwv /raw /rate)
+`;
+
+const { values } = parseArgs({
+  options: {
+    help: { type: "boolean", default: false },
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "7300" },
+    control: { type: "string", default: "7380" },
+    rate: { type: "string", default: "5" },
+    flavour: { type: "string", default: "dxspider" },
+    seed: { type: "string", default: "1" },
+    solar: { type: "string", default: "60" },
+    garbage: { type: "string", default: "0" },
+    drop: { type: "string", default: "0" },
+  },
+});
+
+function every(seconds: number, act: () => void): void {
+  if (seconds > 0) setInterval(act, seconds * 1000);
+}
+
+async function main(): Promise<void> {
+  if (!["dxspider", "arcluster", "cccluster"].includes(values.flavour)) throw new Error(`no flavour "${values.flavour}"`);
+  const node = new SimulatedNode(values.flavour as Flavour);
+  const traffic = new Traffic(Number(values.seed));
+  const pace: Pace = { rate: Number(values.rate) };
+  const port = await node.listen(Number(values.port), values.host);
+
+  // Spots are due by the clock, so that a busy machine catches up instead of sending fewer.
+  let due = 0;
+  let before = performance.now();
+  let lastMinute = "";
+  let seen = new Set<string>();
+  setInterval(() => {
+    const now = performance.now();
+    due = Math.min(due + ((now - before) / 1000) * pace.rate, pace.rate + 1);
+    before = now;
+    // A client that does not keep up must not fill this process.
+    if (node.backlog() > 4_000_000) return;
+    for (; due >= 1; due--) {
+      const time = new Date();
+      const minute = time.toISOString().slice(0, 16);
+      if (minute !== lastMinute) seen = new Set();
+      lastMinute = minute;
+      let spot = traffic.spot();
+      // Each spot is one of its kind, so that "sent" can be compared with "stored".
+      for (let key = `${spot.spotter} ${spot.dx} ${spot.frequency}`; seen.has(key); key = `${spot.spotter} ${spot.dx} ${spot.frequency}`) {
+        spot = traffic.spot();
+      }
+      seen.add(`${spot.spotter} ${spot.dx} ${spot.frequency}`);
+      node.spot(spot, time);
+    }
+  }, 20);
+  every(Number(values.solar), () => node.send(traffic.solar(new Date().getUTCHours())));
+  every(Number(values.garbage), () => node.send(traffic.garbage()));
+  every(Number(values.drop), () => {
+    node.drop();
+  });
+
+  const control = Number(values.control);
+  if (control > 0) serveControl(node, traffic, pace).listen(control, values.host);
+  console.log(`cluster node on ${values.host}:${port}${control > 0 ? `, control on ${values.host}:${control}` : ""}, ${pace.rate} spots/s`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+}
+
+if (values.help) process.stdout.write(help);
+else {
+  main().catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+  });
+}
