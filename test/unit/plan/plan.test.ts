@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { Facts } from "../../../src/facts/fact.ts";
+import { fileFacts, textFacts } from "../../../src/facts/file.ts";
+import { hashText } from "../../../src/facts/hash.ts";
+import { makeBundle } from "../../../src/plan/bundle.ts";
+import { orderResources } from "../../../src/plan/order.ts";
+import { findOrphans, makePlan, makeRemovalPlan } from "../../../src/plan/plan.ts";
+import { disownLine, ownLine, parseState } from "../../../src/plan/state.ts";
+import { directory } from "../../../src/resources/directory.ts";
+import { file } from "../../../src/resources/file.ts";
+import type { Resource } from "../../../src/resources/resource.ts";
+
+const stackDirectory = "/var/lib/hostkit/t";
+const nothing = new Facts(new Map());
+
+function plan(resources: readonly Resource[], facts = nothing) {
+  return makePlan({ host: "h", stack: "t", stackDirectory, resources, facts });
+}
+
+const present = (path: string, text: string) => ({
+  [path]: { type: "file", mode: "0644", owner: "root", group: "root", size: text.length, sha256: hashText(text) },
+});
+
+describe("order", () => {
+  test("what waits comes later, ties keep their order", () => {
+    const a = file("/a", "", { after: ["file:/c"] });
+    const b = file("/b", "");
+    const c = file("/c", "", { after: ["file:/b"] });
+    expect(orderResources([a, b, c]).map((resource) => resource.name)).toEqual(["/b", "/c", "/a"]);
+  });
+
+  test("circles, unknown names and doubles are mistakes", () => {
+    expect(() => orderResources([file("/a", "", { after: ["file:/a"] })])).toThrow(/file:\/a → file:\/a/);
+    expect(() => orderResources([file("/a", "", { after: ["file:/b"] })])).toThrow(/waits for file:\/b/);
+    expect(() => orderResources([file("/a", ""), file("/a", "x")])).toThrow(/two resources/);
+  });
+});
+
+describe("plan", () => {
+  test("waits go through resources that need no change", () => {
+    const resources = [
+      file("/a", "1"),
+      file("/b", "2", { after: ["file:/a"] }),
+      file("/c", "3", { after: ["file:/b"] }),
+    ];
+    const { changes } = plan(resources, Facts.of([fileFacts, present("/b", "2")]));
+    expect(changes.map((change) => [change.id, change.waitsFor])).toEqual([
+      ["file:/a", []],
+      ["file:/c", ["file:/a"]],
+    ]);
+  });
+
+  test("a file that another program made is kept before it is replaced; our own is not", () => {
+    const state = ownLine({ kind: "file", name: "/a", path: "/a" });
+    const first = plan([file("/a", "x")]).changes[0]?.steps[0];
+    const later = plan([file("/a", "x")], Facts.of([textFacts, { [`${stackDirectory}/state.jsonl`]: state }])).changes[0]?.steps[0];
+    expect(first).toHaveProperty("preimage", true);
+    expect(later).not.toHaveProperty("preimage");
+  });
+
+  test("what hostkit owns and nobody wants any more is removed at the end, youngest first", () => {
+    const state = [directory("/d"), file("/d/x", "1", { after: ["directory:/d"] })]
+      .map((resource) => ownLine({ kind: resource.kind, name: resource.name, path: resource.path }))
+      .join("");
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: state }],
+      [fileFacts, { ...present("/d/x", "1"), "/d": { type: "directory" } }],
+    );
+    expect(findOrphans({ resources: [], facts, stackDirectory })).toHaveLength(2);
+    const { changes, stateHash } = plan([file("/new", "")], facts);
+    expect(changes.map((change) => [change.action, change.id])).toEqual([
+      ["create", "file:/new"],
+      ["delete", "file:/d/x"],
+      ["delete", "directory:/d"],
+    ]);
+    expect(changes[1]?.waitsFor).toEqual(["file:/new"]);
+    expect(changes[2]?.waitsFor).toEqual(["file:/d/x"]);
+    expect(stateHash).toBe(hashText(state));
+  });
+
+  test("data stays unless it is told to go, and then the stack's folder stays to remember it", () => {
+    const state = ownLine({ kind: "directory", name: "/data", path: "/data", holdsData: true });
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: state }],
+      [fileFacts, { "/data": { type: "directory" } }],
+    );
+    const input = { host: "h", stack: "t", stackDirectory, resources: [], facts };
+    const kept = makeRemovalPlan({ ...input, deleteData: false });
+    expect([kept.changes.length, kept.cleanup]).toEqual([0, "keep"]);
+    const gone = makeRemovalPlan({ ...input, deleteData: true });
+    expect([gone.changes.length, gone.cleanup]).toEqual([1, "all"]);
+  });
+
+  test("the same plan has the same fingerprint, and no secret is in it", () => {
+    const first = plan([file("/s", { secret: "hunter2" })]);
+    const second = plan([file("/s", { secret: "hunter3" })]);
+    expect(first.fingerprint).toBe(second.fingerprint);
+    expect(plan([file("/s", "x")]).fingerprint).not.toBe(plan([file("/s", "y")]).fingerprint);
+  });
+});
+
+describe("state file", () => {
+  test("the last line of an id counts, broken lines do not", () => {
+    const text = `${ownLine({ kind: "file", name: "/a" })}${ownLine({ kind: "unit", name: "b:c" })}{"kind":"fi\n${disownLine("file:/a")}`;
+    expect([...parseState(text).keys()]).toEqual(["unit:b:c"]);
+  });
+});
+
+describe("bundle", () => {
+  const input = { runId: "r1", holder: "ann's laptop", parallel: 4, runner: "#!/bin/sh\n" };
+  const made = makeBundle(plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]), input);
+  const textOf = (path: string): string => {
+    const content = made.find((entry) => entry.path === path)?.content;
+    return content !== undefined && "text" in content ? content.text : "";
+  };
+
+  test("numbers, waits and quoted settings are there for the runner", () => {
+    expect(textOf("changes")).toBe("1|0|\n2|0|1\n");
+    expect(textOf("settings")).toContain(`HOLDER='ann'\\''s laptop'\n`);
+    expect(textOf("c/2/state")).toContain('"name":"/t"');
+  });
+
+  test("a secret is only in the file that is to hold it", () => {
+    const holders = made.filter((entry) => JSON.stringify(entry).includes("hunter2")).map((entry) => entry.path);
+    expect(holders).toEqual(["c/1/files/1"]);
+  });
+});
