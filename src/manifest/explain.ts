@@ -34,16 +34,10 @@ function explain(issue: Issue, prefix: Pointer, root: unknown): Finding[] {
     ];
   }
   if (value === undefined && name !== undefined) {
-    const expected = expectedOf(issue);
-    return [
-      {
-        severity: "error",
-        pointer: pointer.slice(0, -1),
-        at: "key",
-        message: `missing key "${name}"${expected.text === "" ? "" : ` (${expected.text})`}`,
-        ...(expected.values.length === 0 ? {} : { allowed: expected.values }),
-      },
-    ];
+    const { texts, values } = expectedOf(issue);
+    const expected = joinOr([...values, ...texts]);
+    const message = `missing key "${name}"${expected === "" ? "" : ` (${expected})`}`;
+    return [{ severity: "error", pointer: pointer.slice(0, -1), at: "key", message }];
   }
   if (issue.code === "invalid_union") {
     const branch = closestBranch(issue.errors);
@@ -66,8 +60,8 @@ function explainUnknownKey(key: string, parent: Pointer, keys: string): Finding 
 }
 
 function explainValue(issue: Issue, pointer: Pointer, value: unknown): Finding {
-  const { text, values } = expectedOf(issue);
-  const parts = [...new Set([...values, ...(text === "" ? [] : [text])])];
+  const { texts, values } = expectedOf(issue);
+  const parts = [...new Set([...values, ...texts])];
   const suggestion = typeof value === "string" ? suggest(value, values) : undefined;
   return {
     severity: "error",
@@ -78,8 +72,8 @@ function explainValue(issue: Issue, pointer: Pointer, value: unknown): Finding {
 }
 
 interface Expected {
-  /** Completes "expected …"; empty when only `values` fit. */
-  readonly text: string;
+  /** Each completes "expected …"; empty when only `values` fit. */
+  readonly texts: readonly string[];
   /** The words of a choice. */
   readonly values: readonly string[];
 }
@@ -89,24 +83,26 @@ function expectedOf(issue: Issue): Expected {
     const all = issue.errors.flatMap((branch) =>
       branch.filter((inner) => inner.path.length === 0).map(expectedOf),
     );
-    const texts = [...new Set(all.map((each) => each.text).filter((text) => text !== ""))];
-    return { text: joinOr(texts), values: [...new Set(all.flatMap((each) => each.values))] };
+    return {
+      texts: [...new Set(all.flatMap((each) => each.texts))],
+      values: [...new Set(all.flatMap((each) => each.values))],
+    };
   }
   if (issue.code === "invalid_value" && !issue.message.startsWith("expected ")) {
-    return { text: "", values: issue.values.map(String) };
+    return { texts: [], values: issue.values.map(String) };
   }
   if (issue.code === "too_small" && issue.origin === "array")
-    return { text: "at least one entry", values: [] };
+    return { texts: ["at least one entry"], values: [] };
   // Only schemas that may also be empty expect null; nobody would write that on purpose.
-  if (issue.code === "invalid_type" && issue.expected === "null") return { text: "", values: [] };
-  return { text: issue.message.replace(/^expected /, ""), values: [] };
+  if (issue.code === "invalid_type" && issue.expected === "null") return { texts: [], values: [] };
+  return { texts: [issue.message.replace(/^expected /, "")], values: [] };
 }
 
-/** Of the alternatives whose type fits, the one with the fewest complaints; none when no type fits. */
+/** Of the alternatives whose type fits, the one that knows most of the keys; none when no type fits. */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const complaints = (branch: readonly Issue[]) =>
     branch.reduce(
-      (sum, issue) => sum + (issue.code === "unrecognized_keys" ? 2 * issue.keys.length : 1),
+      (sum, issue) => sum + (issue.code === "unrecognized_keys" ? 10 * issue.keys.length : 1),
       0,
     );
   return branches

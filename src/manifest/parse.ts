@@ -7,6 +7,7 @@ import {
   type Pair,
   visit,
   type YAMLError,
+  YAMLParseError,
 } from "yaml";
 import { explainIssues, valueAt } from "./explain.ts";
 import type { Manifest } from "./manifest.ts";
@@ -64,15 +65,17 @@ export function problemAt(parsed: ParsedManifest, pointer: Pointer, message: str
 function parseText(text: string, file: string, lines: LineCounter): ParsedManifest {
   const document: Document = parseDocument(text, {
     lineCounter: lines,
-    logLevel: "silent",
+    logLevel: "error",
     merge: true,
     prettyErrors: false,
     stringKeys: true,
   });
   const find = (pointer: Pointer, at?: "key" | "value") => locate(document, lines, pointer, at);
-  const syntax = document.errors.map((error) => explainSyntax(error, text, file, lines));
-  const fatal = document.errors.some((error) => error.code !== "DUPLICATE_KEY");
-  if (fatal) return { file, problems: syntax, locate: find };
+  // Warnings are unknown tags: no manifest means one.
+  const errors = [...document.errors, ...document.warnings, ...findUnknownAliases(document)];
+  const syntax = errors.map((error) => explainSyntax(error, text, file, lines));
+  if (errors.some((error) => error.code !== "DUPLICATE_KEY"))
+    return { file, problems: syntax, locate: find };
 
   const { findings, written } = checkDocument(document);
   const problems = [
@@ -93,12 +96,32 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
   };
 }
 
+function findUnknownAliases(document: Document): YAMLParseError[] {
+  const errors: YAMLParseError[] = [];
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) !== undefined) return;
+      const start = node.range?.[0] ?? 0;
+      errors.push(
+        new YAMLParseError(
+          [start, start + 1],
+          "BAD_ALIAS",
+          `no anchor &${node.source} before this alias`,
+        ),
+      );
+    },
+  });
+  return errors;
+}
+
 function explainSyntax(error: YAMLError, text: string, file: string, lines: LineCounter): Problem {
   const [start] = error.pos;
   const message =
     error.code === "DUPLICATE_KEY"
       ? `the key ${/^[^\s:,{}]{1,60}/.exec(text.slice(start))?.[0] ?? ""} is here twice`
-      : `not valid YAML: ${error.message}`;
+      : error.code === "MULTIPLE_DOCS"
+        ? "a second document begins here: one file, one manifest"
+        : `not valid YAML: ${error.message}`;
   return { severity: "error", file, ...positionOfOffset(start, lines), path: "", message };
 }
 

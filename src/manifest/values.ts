@@ -23,14 +23,12 @@ export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   // explain.ts reads the allowed keys back from the message: zod's issue does not carry them.
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === "unrecognized_keys"
-        ? keys
-        : `expected a mapping with the keys ${keys.replaceAll(" ", ", ")}`,
+      issue.code === "unrecognized_keys" ? keys : `expected ${describeShape(Object.keys(shape))}`,
   });
 }
 
 function describeShape(keys: readonly string[]): string {
-  return `a mapping {${keys.slice(0, 4).join(", ")}${keys.length > 4 ? ", …" : ""}}`;
+  return `{${keys.slice(0, 4).join(", ")}${keys.length > 4 ? ", …" : ""}}`;
 }
 
 /** A mapping from names to things. */
@@ -64,6 +62,9 @@ export const port = () => {
   const error = "expected a port number between 1 and 65535";
   return z.int({ error }).min(1, { error }).max(65535, { error });
 };
+
+/** A port number as text, for patterns. */
+export const portDigits = String.raw`(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})`;
 
 /** Names of stacks and services: unit, user, container and DNS names are made from them. */
 const labelPattern = /^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,19}$/;
@@ -194,6 +195,17 @@ const hostLabel = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 export const hostNamePattern = new RegExp(
   String.raw`^(?=.{1,253}\.?$)${hostLabel}(?:\.${hostLabel})*\.?$`,
 );
+
+/**
+ * Alternatives of which the closest one explains what is wrong. zod's union goes on with an alternative that has
+ * nothing but unknown keys and forgets the others; `continue: false` makes it fail like any other.
+ */
+export function closest<Schema extends z.ZodType>(schema: Schema) {
+  return schema.transform((value, context) => {
+    for (const issue of context.issues) issue.continue = false;
+    return value;
+  });
+}
 
 /** Options shared by things that may be left empty: `dx1:` and `dx1: {}` mean the same. */
 export function orEmpty<Schema extends z.ZodType>(schema: Schema) {

@@ -5,7 +5,7 @@ import { complain, type Rule, type RuleInput, warn } from "./rule.ts";
 export const firewallRules: readonly Rule[] = [
   lockout,
   contradiction,
-  badRange,
+  backwardRange,
   proxyClosed,
   forwardingOff,
 ];
@@ -39,13 +39,11 @@ function contradiction(input: RuleInput): Finding[] {
   return [complain(["firewall", "ssh"], "ssh is false, yet allow opens it")];
 }
 
-function badRange(input: RuleInput): Finding[] {
+function backwardRange(input: RuleInput): Finding[] {
   return (rulesOf(input)?.allow ?? []).flatMap((entry, index) => {
     const bad = expandAllow(entry).some(
       ({ port, lastPort }) =>
-        typeof port === "number" &&
-        typeof lastPort === "number" &&
-        (port < 1 || lastPort > 65_535 || port > lastPort),
+        typeof port === "number" && typeof lastPort === "number" && port > lastPort,
     );
     const pointer: Pointer = [
       "firewall",
@@ -53,9 +51,7 @@ function badRange(input: RuleInput): Finding[] {
       index,
       ...(typeof entry === "object" ? ["port"] : []),
     ];
-    return bad
-      ? [complain(pointer, "expected port numbers between 1 and 65535, the lower one first")]
-      : [];
+    return bad ? [complain(pointer, "the lower port comes first")] : [];
   });
 }
 

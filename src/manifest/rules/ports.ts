@@ -1,37 +1,8 @@
-import type { PublishedPort } from "../manifest.ts";
 import type { Finding, Pointer } from "../problems.ts";
 import { parsePublishedPort } from "../sections/normalize-services.ts";
 import { complain, type Rule, type RuleInput } from "./rule.ts";
 
-export const portRules: readonly Rule[] = [
-  portRange,
-  nativeMapping,
-  portCollision,
-  replicasPublish,
-];
-
-interface Published extends PublishedPort {
-  readonly pointer: Pointer;
-}
-
-function publishedPorts({ services }: RuleInput): Published[] {
-  return services.flatMap(({ pointer, entry }) =>
-    (entry.ports ?? []).map((port, index) => ({
-      ...parsePublishedPort(port),
-      pointer: [...pointer, "ports", index],
-    })),
-  );
-}
-
-function portRange(input: RuleInput): Finding[] {
-  return publishedPorts(input)
-    .filter(({ outside, inside }) => !isPort(outside) || !isPort(inside))
-    .map(({ pointer }) => complain(pointer, "expected port numbers between 1 and 65535"));
-}
-
-function isPort(port: number): boolean {
-  return port >= 1 && port <= 65_535;
-}
+export const portRules: readonly Rule[] = [nativeMapping, portCollision, replicasPublish];
 
 function nativeMapping({ services }: RuleInput): Finding[] {
   return services.flatMap(({ pointer, entry, runtime }) =>

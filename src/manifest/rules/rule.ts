@@ -41,22 +41,22 @@ export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
         : [],
     );
   };
-  const services: ServiceEntry[] = [
-    ...Object.entries(written.services ?? {}).map(([name, entry]): ServiceEntry => ({
-      name,
-      pointer: ["services", name],
-      entry,
-      service: entry,
-      runtime: runtimeOf(entry),
-    })),
-    ...Object.entries(written.web ?? {}).map(([name, entry]): ServiceEntry => ({
-      name,
-      pointer: ["web", name],
-      entry,
-      web: entry,
-      runtime: runtimeOf(entry),
-    })),
-  ];
+  const runtimeOf = (pointer: ServiceEntry["pointer"]) => {
+    const archive = valueAt(raw, [...pointer, "archive"]);
+    const keys = keysAt(...pointer);
+    return keys.has("build") || keys.has("image") || typeof archive === "string"
+      ? "container"
+      : "native";
+  };
+  const services: ServiceEntry[] = [];
+  for (const [name, entry] of Object.entries(written.services ?? {})) {
+    const pointer = ["services", name] as const;
+    services.push({ name, pointer, entry, service: entry, runtime: runtimeOf(pointer) });
+  }
+  for (const [name, entry] of Object.entries(written.web ?? {})) {
+    const pointer = ["web", name] as const;
+    services.push({ name, pointer, entry, web: entry, runtime: runtimeOf(pointer) });
+  }
   return {
     written,
     services,
@@ -69,12 +69,6 @@ export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
       repositories: keysAt("backups", "repositories"),
     },
   };
-}
-
-function runtimeOf(entry: WrittenCommon): "native" | "container" {
-  const container =
-    entry.build !== undefined || entry.image !== undefined || typeof entry.archive === "string";
-  return container ? "container" : "native";
 }
 
 export function complain(pointer: Pointer, message: string, extra: Partial<Finding> = {}): Finding {

@@ -164,7 +164,8 @@ function statefulReplicas({ services }: RuleInput): Finding[] {
 
 /** During a deploy the old and the new release run side by side, unless stateful. */
 function sharedVolume({ services }: RuleInput): Finding[] {
-  return services.flatMap(({ pointer, entry }) => {
+  return services.flatMap(({ pointer, entry, runtime }) => {
+    if (runtime === "native") return [];
     const writable = (entry.volumes ?? []).findIndex((volume) => !volume.endsWith(":ro"));
     if (writable === -1 || entry.stateful !== undefined) return [];
     const message =

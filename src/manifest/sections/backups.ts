@@ -4,6 +4,7 @@ import { sortNamed } from "../order.ts";
 import {
   absolutePath,
   choice,
+  closest,
   count,
   handle,
   hostNamePattern,
@@ -145,7 +146,7 @@ const files = mapping({
 export const backupsSectionSchema = mapping({
   repositories: named(
     handle(),
-    z.union([local, sftp, s3]),
+    z.union([closest(local), closest(sftp), closest(s3)]),
     "repository names to {path}, {host, user, path, …} or {bucket, endpoint, …}",
   ).meta({
     description:

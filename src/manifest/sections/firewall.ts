@@ -1,20 +1,20 @@
 import { z } from "zod";
 import type { Firewall, FirewallRule, Protocol, PublishedPort } from "../manifest.ts";
 import { compareText } from "../order.ts";
-import { choice, flag, listOf, mapping, networkBlock, port, text } from "../values.ts";
+import { choice, flag, listOf, mapping, networkBlock, port, portDigits, text } from "../values.ts";
 
 const wellKnown = ["ssh", "http", "https"] as const;
 type WellKnown = (typeof wellKnown)[number];
 
-const portOrRange = () =>
-  text('a port such as 8080 or a range such as "6000-6010"', /^\d{1,5}(?:-\d{1,5})?$/);
+const ports = `${portDigits}(?:-${portDigits})?`;
+const portOrRange = () => text('a range such as "6000-6010"', new RegExp(`^${ports}$`));
 
 const allowEntry = z.union([
   choice(wellKnown),
   port(),
   text(
     '"8080/tcp", "514/udp" or a range such as "6000-6010/udp"',
-    /^\d{1,5}(?:-\d{1,5})?(?:\/(?:tcp|udp))?$/,
+    new RegExp(`^${ports}(?:/(?:tcp|udp))?$`),
   ),
   mapping({
     port: z.union([choice(wellKnown), port(), portOrRange()]).meta({

@@ -1,18 +1,22 @@
 import { z } from "zod";
 import type { Secret } from "../manifest.ts";
-import { localPath, mapping, named, orEmpty, variableName } from "../values.ts";
+import { closest, localPath, mapping, named, orEmpty, variableName } from "../values.ts";
 
 const source = z.union([
-  mapping({
-    env: variableName().meta({
-      description: "Environment variable on this machine that holds the value.",
+  closest(
+    mapping({
+      env: variableName().meta({
+        description: "Environment variable on this machine that holds the value.",
+      }),
     }),
-  }),
-  mapping({
-    file: localPath("the path of a file").meta({
-      description: "File on this machine whose content is the value.",
+  ),
+  closest(
+    mapping({
+      file: localPath("the path of a file").meta({
+        description: "File on this machine whose content is the value.",
+      }),
     }),
-  }),
+  ),
 ]);
 
 export const secretsSectionSchema = named(

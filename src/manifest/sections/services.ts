@@ -14,6 +14,7 @@ import {
   mapping,
   named,
   port,
+  portDigits,
   scalarText,
   size,
   text,
@@ -68,7 +69,7 @@ const volumePattern = new RegExp(
   String.raw`^(?:[a-z0-9][a-z0-9_.-]{0,62}|/${notUp}[^${control}:]*):/${notUp}[^${control}:]*(?::r[ow])?$`,
 );
 const urlPath = new RegExp(String.raw`^/[^\s${control}]*$`);
-const portPattern = /^\d{1,5}(?::\d{1,5})?(?:\/(?:tcp|udp))?$/;
+const portPattern = new RegExp(`^${portDigits}(?::${portDigits})?(?:/(?:tcp|udp))?$`);
 
 const resources = mapping({
   memory: size().optional().meta({
@@ -196,10 +197,7 @@ const common = {
       examples: [["data:/var/lib/app", "/srv/maps:/maps:ro"]],
     }),
   ports: listOf(
-    z.union([
-      port(),
-      text('a port such as 8080, "7300:7300" (outside:inside) or "514/udp"', portPattern),
-    ]),
+    z.union([port(), text('"7300:7300" (outside:inside) or "514/udp"', portPattern)]),
     "ports",
   )
     .optional()
