@@ -46,7 +46,10 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
   const first = outcome.failed[0];
   const others = outcome.failed.slice(1).map((step) => `also failed: ${step.id}: ${step.title}`);
   throw new HostkitError("run_failed", {
-    what: first === undefined ? "the run failed" : `${first.id}: ${first.title} failed (exit ${first.code})`,
+    what:
+      first === undefined
+        ? "the run failed"
+        : `${first.id}: ${first.title} failed (exit ${first.code})`,
     where,
     why: `${outcome.done.length} changes were made before it, the rest was not begun`,
     details: [...(first?.log ?? []), ...others],
