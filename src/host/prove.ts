@@ -1,0 +1,67 @@
+import { createConnection } from "node:net";
+import { HostkitError } from "../errors.ts";
+import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import type { Manifest } from "../manifest/schema.ts";
+import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
+import type { Inspection } from "./inspect.ts";
+
+/** What the proof needs besides the second look at the host. */
+export interface ProofOptions {
+  readonly manifest: Manifest;
+  readonly host: string;
+  /** Where this machine reaches the host directly; absent behind a jump host: ports are then not tried. */
+  readonly address?: string;
+  readonly sshPort: number;
+}
+
+/**
+ * The proof after a run: the plan is empty, and from outside only what the manifest declares answers.
+ * @param inspection a fresh look, made with `preconditionNeeds`
+ * @throws HostkitError proof_failed that names every difference
+ */
+export async function proveHost(inspection: Inspection, options: ProofOptions): Promise<void> {
+  const differences = inspection.plan.changes.map((change) => `${change.id}: ${change.because}`);
+  if (options.address !== undefined) {
+    const listeners = inspection.facts.get(listenerFacts, listenersSubject) ?? [];
+    const answering = await findOpenPorts(
+      options.address,
+      listPortsToTry(listeners, options.sshPort),
+    );
+    for (const port of findUndeclaredPorts(options.manifest.firewall, answering)) {
+      differences.push(`port ${port} answers from outside, the manifest does not allow it`);
+    }
+  }
+  if (differences.length === 0) return;
+  throw new HostkitError("proof_failed", {
+    what: "the run ended well, but the host is not as it should be",
+    where: options.host,
+    why: "something changed it at once, or a check does not hold",
+    details: differences,
+    next: "run the same command again; if the same lines come back, look at them with `hostkit plan` and on the host",
+  });
+}
+
+/** Those of the TCP ports that take a connection within the time. */
+export async function findOpenPorts(
+  address: string,
+  ports: readonly number[],
+  timeoutMs = 1000,
+): Promise<number[]> {
+  const tried = await Promise.all(
+    ports.map(async (port) => ((await isOpen(address, port, timeoutMs)) ? [port] : [])),
+  );
+  return tried.flat();
+}
+
+function isOpen(host: string, port: number, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port, timeout: timeoutMs });
+    const settle = (open: boolean): void => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once("connect", () => settle(true));
+    socket.once("timeout", () => settle(false));
+    socket.once("error", () => settle(false));
+  });
+}

@@ -1,0 +1,81 @@
+import { need } from "../facts/fact.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { systemFacts, systemSubject } from "../facts/system.ts";
+import { HostkitError } from "../errors.ts";
+import type { Manifest } from "../manifest/schema.ts";
+import type { Content } from "../resources/resource.ts";
+import type { Plan } from "./plan.ts";
+
+const mebibyte = 1024;
+/** KiB that installing the packages of a full stack takes (measured: docker.io, PostgreSQL, Caddy: 0.9 GiB), with room. */
+const packagesKib = 1536 * mebibyte;
+/** KiB that must be free for anything else. */
+const reserveKib = 128 * mebibyte;
+
+/** What the checks ask about, besides the plan's own needs. */
+export const preconditionNeeds: readonly FactNeed[] = [need(listenerFacts, listenersSubject)];
+
+/**
+ * What would make a run fail halfway, found before it begins.
+ * @returns one error for each kind of problem; empty where the run may begin
+ */
+export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
+  if (plan.changes.length === 0) return [];
+  return [checkDisk(plan, facts), checkPorts(manifest, plan, facts)].filter(
+    (error) => error !== undefined,
+  );
+}
+
+function checkDisk(plan: Plan, facts: Facts): HostkitError | undefined {
+  const free = facts.get(systemFacts, systemSubject)?.freeKib["/var"];
+  if (free === undefined) return undefined;
+  const uploads = plan.changes
+    .flatMap((change) => change.steps)
+    .reduce((sum, step) => sum + sizeOf(step.type === "script" ? step.stdin : step.content), 0);
+  const installs = plan.changes.some(
+    (change) => change.id === "packages:apt" && change.action === "create",
+  );
+  // An upload stands in the bundle, is unpacked or loaded, and stands in its place: three times.
+  const needed = Math.ceil((uploads * 3) / 1024) + (installs ? packagesKib : reserveKib);
+  if (free >= needed) return undefined;
+  return new HostkitError("disk_full", {
+    what: `${formatKib(free)} are free under /var, about ${formatKib(needed)} are needed`,
+    where: plan.host,
+    why: "a run that fills the disk would stop halfway; nothing was changed",
+    next: "free space on the host: apt-get clean; journalctl --vacuum-size=100M; docker system df",
+  });
+}
+
+function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError | undefined {
+  if (manifest.proxy === undefined || manifest.proxy.sites.length === 0) return undefined;
+  const taken = (facts.get(listenerFacts, listenersSubject) ?? []).filter(
+    (listener) =>
+      listener.protocol === "tcp" &&
+      [80, 443].includes(listener.port) &&
+      !["caddy", ""].includes(listener.program),
+  );
+  const unique = [
+    ...new Map(
+      taken.map((listener) => [`${listener.port} ${listener.program}`, listener]),
+    ).values(),
+  ];
+  const [first] = unique;
+  if (first === undefined) return undefined;
+  return new HostkitError("port_taken", {
+    what: `port ${unique.map((listener) => `${listener.port} is taken by ${listener.program} (process ${listener.pid})`).join(", port ")}`,
+    where: plan.host,
+    why: "the reverse proxy needs ports 80 and 443; nothing was changed",
+    next: `on the host: systemctl status ${first.pid}   then stop and disable what it shows`,
+  });
+}
+
+function sizeOf(content: Content | undefined): number {
+  return content !== undefined && "blob" in content ? content.blob.size : 0;
+}
+
+function formatKib(kib: number): string {
+  return kib >= 1024 * mebibyte
+    ? `${(kib / 1024 / mebibyte).toFixed(1)} GiB`
+    : `${Math.round(kib / mebibyte)} MiB`;
+}
