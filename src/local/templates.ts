@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "./paths.ts";
@@ -20,7 +21,7 @@ export async function readRunner(): Promise<string> {
 }
 
 /** hostkit's own version. */
-export async function readVersion(): Promise<string> {
-  const text = await readFile(path.join(packageRoot, "package.json"), "utf8");
+export function readVersion(): string {
+  const text = readFileSync(path.join(packageRoot, "package.json"), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }

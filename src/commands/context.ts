@@ -1,0 +1,83 @@
+import path from "node:path";
+import { createTerminalPrompts, silentPrompts } from "../host/prompts.ts";
+import type { Prompts } from "../host/prompts.ts";
+import { makeColors } from "../report/colors.ts";
+import type { Colors } from "../report/colors.ts";
+import { logDirectoryOf, logNameOf, openLog, pruneLogs } from "../report/log.ts";
+import type { Log } from "../report/log.ts";
+import { createRedactor } from "../report/redact.ts";
+import type { Redactor } from "../report/redact.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Options that every verb takes. */
+export interface CommonOptions {
+  readonly file?: string;
+  readonly host?: readonly string[];
+  /** "debian-12", "debian-13", or "any": as it is, else the newest. */
+  readonly lab?: string;
+  readonly acceptNewHostKey?: boolean;
+  readonly json?: boolean;
+  /** false: `--no-color`. */
+  readonly color?: boolean;
+  readonly verbose?: boolean;
+  readonly log?: string;
+}
+
+/** What a verb works with. */
+export interface Context {
+  readonly verb: string;
+  readonly terminal: Terminal;
+  readonly options: CommonOptions;
+  /** For stdout and for stderr. */
+  readonly colors: Colors;
+  readonly errorColors: Colors;
+  readonly redactor: Redactor;
+  readonly prompts: Prompts;
+  /** Writes to stdout; secrets are taken out. */
+  print(text: string): void;
+  /** A line for a person who watches; to stderr. */
+  note(text: string): void;
+  /** The log file, opened at the first call. */
+  openLog(): Promise<Log>;
+  /** The log's path once it is open. */
+  logFile(): string | undefined;
+}
+
+export function createContext(verb: string, options: CommonOptions, terminal: Terminal): Context {
+  const redactor = createRedactor();
+  const isInteractive = terminal.stdin === process.stdin;
+  let log: Promise<Log> | undefined;
+  let file: string | undefined;
+  const note = (text: string) => void terminal.stderr.write(`${redactor.hide(text)}\n`);
+  return {
+    verb,
+    terminal,
+    options,
+    colors: makeColors(terminal.stdout, terminal.environment, options.color),
+    errorColors: makeColors(terminal.stderr, terminal.environment, options.color),
+    redactor,
+    prompts: isInteractive ? createTerminalPrompts() : silentPrompts,
+    print: (text) => void terminal.stdout.write(`${redactor.hide(text)}\n`),
+    note,
+    openLog() {
+      const folder = logDirectoryOf(terminal.environment);
+      file ??= path.resolve(
+        terminal.workingDirectory,
+        options.log ?? path.join(folder, logNameOf(verb, new Date())),
+      );
+      log ??= openLog({ file, redactor }).then(async (opened) => {
+        await pruneLogs(folder);
+        if (options.verbose !== true) return opened;
+        return {
+          ...opened,
+          debug(message, data) {
+            note(`debug: ${message}${data === undefined ? "" : ` ${JSON.stringify(data)}`}`);
+            opened.debug(message, data);
+          },
+        };
+      });
+      return log;
+    },
+    logFile: () => file,
+  };
+}

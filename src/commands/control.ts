@@ -1,0 +1,6 @@
+import type { Verb } from "./program.ts";
+export function controlWith(_verb: string): Verb {
+  return async () => {
+    throw new Error("not written yet");
+  };
+}

@@ -1,0 +1,109 @@
+import { CommanderError } from "commander";
+import { exitCodes, formatError, HostkitError } from "../errors.ts";
+import type { Context } from "./context.ts";
+import { buildProgram, nameVerb } from "./program.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Runs one command line to its end.
+ * @param words without the program's own name
+ * @returns the exit code; see docs/exit-codes.md
+ */
+export async function main(words: readonly string[], terminal: Terminal): Promise<number> {
+  let context: Context | undefined;
+  let exitCode: number = exitCodes.ok;
+  const program = buildProgram(terminal, {
+    onContext: (made) => {
+      context = made;
+    },
+    onExit: (code) => {
+      exitCode = code;
+    },
+  });
+  try {
+    await program.parseAsync(expandLab(words), { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
+    if (error instanceof CommanderError && error.code === "commander.help") return exitCodes.usage;
+    const known = await explain(error, context, nameVerb(program, words));
+    await report(known, words, context, terminal);
+    return known.exitCode;
+  }
+}
+
+/** `--lab` alone means any; commander would take the word behind it for its value. */
+function expandLab(words: readonly string[]): string[] {
+  const end = words.indexOf("--");
+  return words.map((word, index) =>
+    word === "--lab" && (end < 0 || index < end) ? "--lab=any" : word,
+  );
+}
+
+async function explain(
+  error: unknown,
+  context: Context | undefined,
+  verb: string,
+): Promise<HostkitError> {
+  if (error instanceof HostkitError) return error;
+  if (error instanceof CommanderError) {
+    const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
+    const hint = rest.join(" ").trim();
+    return new HostkitError("usage", {
+      what,
+      ...(hint === "" ? {} : { why: hint.replace(/^\((.*)\)$/, "$1") }),
+      next: `hostkit ${verb === "" ? "" : `${verb} `}--help`,
+    });
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const log = await context?.openLog().catch(() => undefined);
+  log?.error("unexpected error", { stack });
+  return new HostkitError(
+    "internal",
+    {
+      what: `hostkit itself failed: ${error instanceof Error ? error.message : String(error)}`,
+      why: "this is a defect in hostkit, not in your manifest",
+      ...(log === undefined || context?.options.verbose === true
+        ? {
+            details: stack
+              .split("\n")
+              .slice(1, 12)
+              .map((line) => line.trim()),
+          }
+        : {}),
+      next:
+        log === undefined
+          ? "report it with these lines"
+          : `report it with the log ${log.file} (secrets are taken out of it)`,
+    },
+    { cause: error },
+  );
+}
+
+async function report(
+  error: HostkitError,
+  words: readonly string[],
+  context: Context | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  const hide = (text: string) => context?.redactor.hide(text) ?? text;
+  if (context?.logFile() !== undefined) {
+    const log = await context.openLog();
+    log.error(error.parts.what, {
+      code: error.code,
+      ...error.parts,
+      cause: String(error.cause ?? ""),
+    });
+  }
+  if (context?.options.json ?? words.includes("--json")) {
+    const { what, where, why, next, details } = error.parts;
+    const shown = { code: error.code, exitCode: error.exitCode, what, where, why, next, details };
+    terminal.stdout.write(`${hide(JSON.stringify({ error: shown }))}\n`);
+    return;
+  }
+  const [first = "", ...rest] = hide(formatError(error)).split("\n");
+  const colors = context?.errorColors;
+  const title =
+    colors === undefined ? first : first.replace(/^error:/, colors.bold(colors.red("error:")));
+  terminal.stderr.write(`${[title, ...rest].join("\n")}\n`);
+}

@@ -1,0 +1,6 @@
+import { buildJsonSchema } from "../manifest/json-schema.ts";
+import type { Verb } from "./program.ts";
+
+export const runSchema: Verb = async (context) => {
+  context.print(JSON.stringify(buildJsonSchema(), undefined, 2));
+};
