@@ -75,8 +75,15 @@ systemctl enable --now --quiet lab-names lab-pebble
 `;
 
 /** Starts (or finds) the lab's ACME server and tells it under which addresses the sites are. */
-export async function upAcmeServer(sites: SiteNames, options: Partial<UpOptions> = {}): Promise<AcmeServer> {
-  const host = await upLabHost({ name: "acme", ...options, packages: ["pebble", "dnsmasq-base", "openssl", "curl"] });
+export async function upAcmeServer(
+  sites: SiteNames,
+  options: Partial<UpOptions> = {},
+): Promise<AcmeServer> {
+  const host = await upLabHost({
+    name: "acme",
+    ...options,
+    packages: ["pebble", "dnsmasq-base", "openssl", "curl"],
+  });
   const serverCaPath = path.join(host.folder, "acme-server-ca.pem");
   const issuerRootPath = path.join(host.folder, "acme-issuer-root.pem");
   const known = await runOnLabHost(host, "test -e /etc/systemd/system/lab-pebble.service");
@@ -111,7 +118,11 @@ async function nameSites(host: LabHost, sites: SiteNames): Promise<void> {
   const lines = Object.entries(sites).map(([name, address]) => `${address} ${name}\n`);
   if (lines.length === 0) return;
   // A new file, renamed into place: dnsmasq reads what appears in this folder.
-  await must(host, "cat > /etc/lab-names.new && mv /etc/lab-names.new /etc/lab-names/sites", lines.join(""));
+  await must(
+    host,
+    "cat > /etc/lab-names.new && mv /etc/lab-names.new /etc/lab-names/sites",
+    lines.join(""),
+  );
   await must(host, "systemctl restart lab-names");
 }
 
@@ -121,6 +132,8 @@ async function must(host: LabHost, command: string, input?: string): Promise<str
   throw new HostkitError("lab_unavailable", {
     what: "the lab's ACME server could not be set up",
     where: host.name,
-    details: [...result.stdout.split("\n"), ...result.stderr.split("\n")].filter((line) => line !== "").slice(-15),
+    details: [...result.stdout.split("\n"), ...result.stderr.split("\n")]
+      .filter((line) => line !== "")
+      .slice(-15),
   });
 }

@@ -50,15 +50,20 @@ function parseDeb822(text: string): Source[] {
         fields.set(last, `${fields.get(last) ?? ""} ${line.trim()}`);
       }
     }
-    if (!words(fields.get("types")).includes("deb") || fields.get("enabled")?.trim() === "no") return [];
-    return words(fields.get("uris")).flatMap((uri) => words(fields.get("suites")).map((suite) => ({ uri, suite })));
+    if (!words(fields.get("types")).includes("deb") || fields.get("enabled")?.trim() === "no")
+      return [];
+    return words(fields.get("uris")).flatMap((uri) =>
+      words(fields.get("suites")).map((suite) => ({ uri, suite })),
+    );
   });
 }
 
 function parseOneLine(text: string): Source[] {
   return text.split("\n").flatMap((line) => {
     const found = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)/.exec(line);
-    return found?.[1] !== undefined && found[2] !== undefined ? [{ uri: found[1], suite: found[2] }] : [];
+    return found?.[1] !== undefined && found[2] !== undefined
+      ? [{ uri: found[1], suite: found[2] }]
+      : [];
   });
 }
 

@@ -86,7 +86,9 @@ export async function ensureBase(os: LabOs, options: BaseOptions = {}): Promise<
     apt: await readMachineApt(codename),
   };
   return ensureImage(recipe, {
-    ...{ paths, log, what: `the ${os} base image` },
+    paths,
+    log,
+    what: `the ${os} base image`,
     make: (target) => runMmdebstrap(recipe, target),
   });
 }
@@ -140,11 +142,19 @@ export async function runMmdebstrap(
   await mkdir(files, { recursive: true });
   try {
     await writeFile(path.join(files, "setup.sh"), recipe.setup);
-    if (recipe.apt.sources !== undefined) await writeFile(path.join(files, "debian.sources"), recipe.apt.sources);
-    await writeFile(path.join(files, "90proxy"), recipe.apt.options.map((option) => `${option}\n`).join(""));
+    if (recipe.apt.sources !== undefined)
+      await writeFile(path.join(files, "debian.sources"), recipe.apt.sources);
+    await writeFile(
+      path.join(files, "90proxy"),
+      recipe.apt.options.map((option) => `${option}\n`).join(""),
+    );
     const args = mmdebstrapArguments(recipe, { target, files, format });
     // Fixed time stamps: the same packages give the same bytes.
-    await execa("mmdebstrap", args, { all: true, stdin: "ignore", env: { SOURCE_DATE_EPOCH: "1735689600" } });
+    await execa("mmdebstrap", args, {
+      all: true,
+      stdin: "ignore",
+      env: { SOURCE_DATE_EPOCH: "1735689600" },
+    });
   } finally {
     await rm(files, { recursive: true, force: true });
   }
@@ -157,7 +167,10 @@ interface MmdebstrapFiles {
 }
 
 /** mmdebstrap's arguments; the image gets the machine's mirrors and proxies, and nothing else of the machine. */
-export function mmdebstrapArguments(recipe: Recipe, { target, files, format }: MmdebstrapFiles): string[] {
+export function mmdebstrapArguments(
+  recipe: Recipe,
+  { target, files, format }: MmdebstrapFiles,
+): string[] {
   const hasSources = recipe.apt.sources !== undefined;
   return [
     "--mode=root",
@@ -187,7 +200,8 @@ export async function pruneImages(paths: LabPaths = labPaths(), days = 0): Promi
   const uses = await readdir(path.join(paths.cache, "uses")).catch(() => []);
   const deleted: string[] = [];
   for (const name of await readdir(paths.cache).catch(() => [])) {
-    if (!/^[a-z-]+-[0-9a-f]{12}(\.|$)/.test(name) || uses.some((use) => use.startsWith(`${name}@`))) continue;
+    if (!/^[a-z-]+-[0-9a-f]{12}(\.|$)/.test(name) || uses.some((use) => use.startsWith(`${name}@`)))
+      continue;
     const file = path.join(paths.cache, name);
     // The change time is when it was renamed into place; its own times are fixed by the recipe.
     const age = Date.now() - (await stat(file)).ctimeMs;

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { chmod, chown, copyFile, mkdir, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  readFile,
+  readdir,
+  rm,
+  rmdir,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
@@ -34,7 +44,13 @@ const loginUsers = [
  * (and powered on when it was off). Fails with `lab_unavailable` when this machine cannot do it.
  */
 export async function upLabHost(options: UpOptions): Promise<LabHost> {
-  const { name, os = "debian-13", packages = [], log = () => undefined, paths = labPaths() } = options;
+  const {
+    name,
+    os = "debian-13",
+    packages = [],
+    log = () => undefined,
+    paths = labPaths(),
+  } = options;
   checkName(name);
   await ensureLabTools({ log });
   const base = await ensureBase(os, { packages, log, paths });
@@ -88,8 +104,13 @@ export async function listLabHosts(
   );
 }
 
-export async function findLabHost(name: string, paths: LabPaths = labPaths()): Promise<LabHost | undefined> {
-  const text = await readFile(path.join(hostFolder(paths, name), "host.json"), "utf8").catch(() => undefined);
+export async function findLabHost(
+  name: string,
+  paths: LabPaths = labPaths(),
+): Promise<LabHost | undefined> {
+  const text = await readFile(path.join(hostFolder(paths, name), "host.json"), "utf8").catch(
+    () => undefined,
+  );
   return text === undefined ? undefined : (JSON.parse(text) as LabHost);
 }
 
@@ -123,7 +144,11 @@ export async function powerOffLabHost(name: string, paths: LabPaths = labPaths()
 }
 
 /** Unplugs (`false`) or plugs in (`true`) the host's network cable; the host goes on running. */
-export async function setCable(name: string, plugged: boolean, paths: LabPaths = labPaths()): Promise<void> {
+export async function setCable(
+  name: string,
+  plugged: boolean,
+  paths: LabPaths = labPaths(),
+): Promise<void> {
   await getLabHost(name, paths);
   await execa("ip", ["link", "set", kernelNames(paths, name).veth, plugged ? "up" : "down"]);
 }
@@ -140,7 +165,10 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
   const taken = new Set((await listLabHosts(paths)).map((host) => host.index));
   const index = Array.from({ length: 253 }, (_, at) => at + 2).find((at) => !taken.has(at));
   if (index === undefined) {
-    throw new HostkitError("lab_unavailable", { what: "all 253 lab addresses are taken", next: "hostkit lab down" });
+    throw new HostkitError("lab_unavailable", {
+      what: "all 253 lab addresses are taken",
+      next: "hostkit lab down",
+    });
   }
   const folder = hostFolder(paths, name);
   const address = `${network.prefix}.${index}`;
@@ -151,23 +179,35 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
   const etc = path.join(folder, "upper/etc");
   const keyPath = path.join(folder, "key");
   const makeKey = (type: string, file: string, comment: string) =>
-    execa("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], { stdin: "ignore" });
+    execa("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], {
+      stdin: "ignore",
+    });
   await Promise.all([
     makeKey("ed25519", keyPath, `hostkit-lab-${name}`),
-    ...["ed25519", "ecdsa", "rsa"].map((type) => makeKey(type, path.join(etc, `ssh/ssh_host_${type}_key`), `root@${name}`)),
+    ...["ed25519", "ecdsa", "rsa"].map((type) =>
+      makeKey(type, path.join(etc, `ssh/ssh_host_${type}_key`), `root@${name}`),
+    ),
   ]);
   const keyOf = async (type: string) => {
-    const [kind = "", key = ""] = (await readFile(path.join(etc, `ssh/ssh_host_${type}_key.pub`), "utf8")).split(" ");
+    const [kind = "", key = ""] = (
+      await readFile(path.join(etc, `ssh/ssh_host_${type}_key.pub`), "utf8")
+    ).split(" ");
     return `${kind} ${key}`;
   };
   const hostKey = await keyOf("ed25519");
   const knownHostsPath = path.join(folder, "known_hosts");
   const keys = [hostKey, await keyOf("ecdsa"), await keyOf("rsa")];
-  await writeFile(knownHostsPath, keys.map((key) => `${name},${address},${address6} ${key}\n`).join(""));
+  await writeFile(
+    knownHostsPath,
+    keys.map((key) => `${name},${address},${address6} ${key}\n`).join(""),
+  );
   await writeFile(path.join(etc, "hostname"), `${name}\n`);
-  await writeFile(path.join(etc, "machine-id"), `${randomBytes(16).toString("hex")}\n`, { mode: 0o444 });
+  await writeFile(path.join(etc, "machine-id"), `${randomBytes(16).toString("hex")}\n`, {
+    mode: 0o444,
+  });
   await writeFile(path.join(etc, "resolv.conf"), await resolverConfiguration());
-  const ip6 = "::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
+  const ip6 =
+    "::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
   await writeFile(path.join(etc, "hosts"), `127.0.0.1 localhost\n127.0.1.1 ${name}\n\n${ip6}`);
   for (const { home, uid } of loginUsers) {
     const ssh = path.join(folder, "upper", home, ".ssh");
@@ -179,7 +219,18 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
     for (const made of [path.dirname(ssh), ssh, authorized]) await chown(made, uid, uid);
   }
   const host: LabHost = {
-    ...{ name, os, address, address6, user: "root", port: 22, keyPath, hostKey, knownHostsPath, folder, base, index },
+    name,
+    os,
+    address,
+    address6,
+    user: "root",
+    port: 22,
+    keyPath,
+    hostKey,
+    knownHostsPath,
+    folder,
+    base,
+    index,
   };
   await mkdir(path.join(paths.cache, "uses"), { recursive: true });
   await writeFile(useFile(paths, name, base), "");
@@ -189,7 +240,12 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
 
 async function removeTraces(name: string, paths: LabPaths): Promise<void> {
   await cutPower(paths, name);
-  await rm(hostFolder(paths, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  await rm(hostFolder(paths, name), {
+    recursive: true,
+    force: true,
+    maxRetries: 10,
+    retryDelay: 50,
+  });
   const uses = path.join(paths.cache, "uses");
   for (const use of await readdir(uses).catch(() => [])) {
     if (use.endsWith(`@${paths.id}-${name}`)) await rm(path.join(uses, use), { force: true });
@@ -208,7 +264,8 @@ async function removeEmptyLab(paths: LabPaths): Promise<void> {
 async function resolverConfiguration(): Promise<string> {
   const real = "/run/systemd/resolve/resolv.conf";
   const own = await readFile("/etc/resolv.conf", "utf8").catch(() => "");
-  const text = /^nameserver\s+127\./m.test(own) && (await exists(real)) ? await readFile(real, "utf8") : own;
+  const text =
+    /^nameserver\s+127\./m.test(own) && (await exists(real)) ? await readFile(real, "utf8") : own;
   return `${text
     .split("\n")
     .filter((line) => /^(nameserver|search|options)\s/.test(line))

@@ -8,10 +8,14 @@ import { execa } from "execa";
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   await mkdir(path.dirname(file), { recursive: true });
-  const holder = execa("flock", ["--exclusive", file, "sh", "-c", "echo held; exec cat >/dev/null"], {
-    stdin: "pipe",
-    buffer: false,
-  });
+  const holder = execa(
+    "flock",
+    ["--exclusive", file, "sh", "-c", "echo held; exec cat >/dev/null"],
+    {
+      stdin: "pipe",
+      buffer: false,
+    },
+  );
   try {
     await Promise.race([
       new Promise<void>((resolve) => holder.stdout.once("data", () => resolve())),

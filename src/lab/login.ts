@@ -33,17 +33,32 @@ export function sshArguments(host: LabHost, options: Pick<LoginOptions, "user"> 
 }
 
 /** Runs a shell line on the host by OpenSSH's client; never throws, look at `exitCode` (255: ssh itself failed). */
-export async function runOnLabHost(host: LabHost, command: string, options: LoginOptions = {}): Promise<LoginResult> {
-  const stdin = options.input === undefined ? ({ stdin: "ignore" } as const) : { input: options.input };
-  const result = await execa("ssh", [...sshArguments(host, options), command], { reject: false, ...stdin });
-  return { exitCode: result.exitCode ?? 255, stdout: result.stdout ?? "", stderr: result.stderr ?? "" };
+export async function runOnLabHost(
+  host: LabHost,
+  command: string,
+  options: LoginOptions = {},
+): Promise<LoginResult> {
+  const stdin =
+    options.input === undefined ? ({ stdin: "ignore" } as const) : { input: options.input };
+  const result = await execa("ssh", [...sshArguments(host, options), command], {
+    reject: false,
+    ...stdin,
+  });
+  return {
+    exitCode: result.exitCode ?? 255,
+    stdout: result.stdout ?? "",
+    stderr: result.stderr ?? "",
+  };
 }
 
 /**
  * Waits until systemd in the host says that booting is over. With `unlike`, an answer from that boot (its boot id)
  * does not count: right after a reboot was asked for, the old system may still answer.
  */
-export async function waitUntilBooted(host: LabHost, options: { seconds?: number; unlike?: string } = {}): Promise<void> {
+export async function waitUntilBooted(
+  host: LabHost,
+  options: { seconds?: number; unlike?: string } = {},
+): Promise<void> {
   const { seconds = 60, unlike = "" } = options;
   const until = Date.now() + seconds * 1000;
   // Only whole logins: sshd punishes peers that connect and say nothing.

@@ -20,7 +20,9 @@ async function readSources(codename: string): Promise<string | undefined> {
   const own = /^VERSION_CODENAME=(\S+)$/m.exec(release)?.[1];
   if (own === undefined) return undefined;
   const folder = "/etc/apt/sources.list.d";
-  const listed = (await readdir(folder).catch(() => [])).filter((name) => /\.(list|sources)$/.test(name)).sort();
+  const listed = (await readdir(folder).catch(() => []))
+    .filter((name) => /\.(list|sources)$/.test(name))
+    .sort();
   const files = ["/etc/apt/sources.list", ...listed.map((name) => path.join(folder, name))];
   const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
   const mirrors = findMirrors(texts, own);
@@ -29,7 +31,9 @@ async function readSources(codename: string): Promise<string | undefined> {
 
 async function readProxies(): Promise<string[]> {
   const keys = ["Acquire::http::Proxy", "Acquire::https::Proxy"];
-  const { stdout } = await execa("apt-config", ["dump", "--format", "%F=%v%n", ...keys], { reject: false });
+  const { stdout } = await execa("apt-config", ["dump", "--format", "%F=%v%n", ...keys], {
+    reject: false,
+  });
   return (stdout ?? "")
     .split("\n")
     .map((line) => /^(Acquire::https?::Proxy)=(\S+)$/.exec(line))

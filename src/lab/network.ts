@@ -31,18 +31,31 @@ interface Route {
 export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
   const file = path.join(paths.state, "network.json");
   const known = await readFile(file, "utf8").catch(() => undefined);
-  const network = known === undefined ? await planNetwork(paths) : (JSON.parse(known) as LabNetwork);
+  const network =
+    known === undefined ? await planNetwork(paths) : (JSON.parse(known) as LabNetwork);
   await mkdir(paths.state, { recursive: true, mode: 0o700 });
   await writeFile(file, JSON.stringify(network, null, 2));
   await setForwarding(network);
   const { bridge, prefix, prefix6, mtu } = network;
   const link = await execa("ip", ["link", "show", bridge], { reject: false });
   if (link.exitCode !== 0) {
-    await run("ip", ["link", "add", bridge, "mtu", String(mtu), "type", "bridge", "forward_delay", "0"]);
+    await run("ip", [
+      "link",
+      "add",
+      bridge,
+      "mtu",
+      String(mtu),
+      "type",
+      "bridge",
+      "forward_delay",
+      "0",
+    ]);
   }
   await run("ip", ["link", "set", bridge, "up"]);
   await run("ip", ["address", "replace", `${prefix}.1/24`, "dev", bridge]);
-  await execa("ip", ["-6", "address", "replace", `${prefix6}::1/64`, "dev", bridge, "nodad"], { reject: false });
+  await execa("ip", ["-6", "address", "replace", `${prefix6}::1/64`, "dev", bridge, "nodad"], {
+    reject: false,
+  });
   await run("nft", ["-f", "-"], renderMasquerade(network));
   return network;
 }
@@ -92,7 +105,9 @@ function overlaps(route: string, prefix: string): boolean {
   const [address = "", length = "32"] = route.split("/");
   if (!/^\d+\.\d+\.\d+\.\d+$/.test(address) || Number(length) === 0) return false;
   const shift = 32 - Math.min(Number(length), 24);
-  return Math.floor(toNumber(address) / 2 ** shift) === Math.floor(toNumber(`${prefix}.0`) / 2 ** shift);
+  return (
+    Math.floor(toNumber(address) / 2 ** shift) === Math.floor(toNumber(`${prefix}.0`) / 2 ** shift)
+  );
 }
 
 function toNumber(address: string): number {
@@ -118,7 +133,10 @@ async function planNetwork(paths: LabPaths): Promise<LabNetwork> {
     });
   }
   const device = routes.find((route) => route.dst === "default")?.dev;
-  const mtu = device === undefined ? "" : await readFile(`/sys/class/net/${device}/mtu`, "utf8").catch(() => "");
+  const mtu =
+    device === undefined
+      ? ""
+      : await readFile(`/sys/class/net/${device}/mtu`, "utf8").catch(() => "");
   return {
     ...namesOf(paths),
     prefix,
@@ -129,7 +147,9 @@ async function planNetwork(paths: LabPaths): Promise<LabNetwork> {
 }
 
 async function readRoutes(family: "-4" | "-6"): Promise<Route[]> {
-  const { stdout } = await execa("ip", ["-json", family, "route", "show", "table", "all"], { reject: false });
+  const { stdout } = await execa("ip", ["-json", family, "route", "show", "table", "all"], {
+    reject: false,
+  });
   return stdout === undefined || stdout.trim() === "" ? [] : (JSON.parse(stdout) as Route[]);
 }
 

@@ -33,15 +33,25 @@ export async function ensureNodeImage(
     packages: ["nodejs", "ca-certificates"],
     setup: `rm -rf "$1"/usr/share/doc "$1"/usr/share/nodejs/corepack "$1"/var/cache/debconf/*-old\n`,
     apt: await readMachineApt("trixie"),
-    dpkg: ["doc", "man", "info", "locale", "zoneinfo/right"].map((part) => `path-exclude=/usr/share/${part}/*`),
+    dpkg: ["doc", "man", "info", "locale", "zoneinfo/right"].map(
+      (part) => `path-exclude=/usr/share/${part}/*`,
+    ),
   };
   const file = await ensureImage(recipe, {
-    ...{ paths, log, what: "the container image with Node.js", suffix: ".tar.gz" },
+    paths,
+    log,
+    what: "the container image with Node.js",
+    suffix: ".tar.gz",
     make: async (target) => {
       const layer = `${target}.layer`;
       try {
         await runMmdebstrap(recipe, layer, "tar");
-        await writeImageArchive({ layer, target, tag: nodeImageTag, command: ["node"] });
+        await writeImageArchive({
+          layer,
+          target,
+          tag: nodeImageTag,
+          command: ["node"],
+        });
       } finally {
         await rm(layer, { force: true });
       }
@@ -62,7 +72,12 @@ interface ImageArchive {
  * Wraps one file system into an image archive (Docker image specification v1.2), gzipped.
  * Equal layers give equal bytes: the time of creation is fixed.
  */
-export async function writeImageArchive({ layer, target, tag, command }: ImageArchive): Promise<void> {
+export async function writeImageArchive({
+  layer,
+  target,
+  tag,
+  command,
+}: ImageArchive): Promise<void> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(layer), hash);
   const diffId = hash.digest("hex");
@@ -70,18 +85,27 @@ export async function writeImageArchive({ layer, target, tag, command }: ImageAr
     architecture: process.arch === "x64" ? "amd64" : process.arch,
     os: "linux",
     created: "2025-01-01T00:00:00Z",
-    config: { Cmd: command, Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"] },
+    config: {
+      Cmd: command,
+      Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    },
     rootfs: { type: "layers", diff_ids: [`sha256:${diffId}`] },
     history: [{ created: "2025-01-01T00:00:00Z", created_by: "hostkit lab" }],
   });
   const configName = `${createHash("sha256").update(config).digest("hex")}.json`;
-  const manifest = JSON.stringify([{ Config: configName, RepoTags: [tag], Layers: [`${diffId}/layer.tar`] }]);
+  const manifest = JSON.stringify([
+    { Config: configName, RepoTags: [tag], Layers: [`${diffId}/layer.tar`] },
+  ]);
   const archive = pack();
   const written = pipeline(archive, createGzip({ level: 6 }), createWriteStream(target));
   const filled = (async () => {
     addText(archive, configName, config);
     addText(archive, "manifest.json", manifest);
-    const entry = archive.entry({ name: `${diffId}/layer.tar`, size: (await stat(layer)).size, mtime: new Date(0) });
+    const entry = archive.entry({
+      name: `${diffId}/layer.tar`,
+      size: (await stat(layer)).size,
+      mtime: new Date(0),
+    });
     await pipeline(createReadStream(layer), entry);
     archive.finalize();
   })();

@@ -18,16 +18,28 @@ export function kernelNames(paths: LabPaths, name: string) {
 }
 
 /** Starts the supervisor of a host, detached from this process; it boots the host at once. */
-export async function startSupervisor(paths: LabPaths, host: LabHost, network: LabNetwork): Promise<void> {
+export async function startSupervisor(
+  paths: LabPaths,
+  host: LabHost,
+  network: LabNetwork,
+): Promise<void> {
   const names = kernelNames(paths, host.name);
   const underSystemd = await exists("/run/systemd/system");
   const tree = await unifiedCgroup();
   const script = path.join(host.folder, "supervise");
   const settings = {
-    ...{ name: host.name, machine: names.machine, folder: host.folder, base: host.base },
-    ...{ netns: names.netns, veth: names.veth, bridge: network.bridge, mtu: network.mtu },
+    name: host.name,
+    machine: names.machine,
+    folder: host.folder,
+    base: host.base,
+    netns: names.netns,
+    veth: names.veth,
+    bridge: network.bridge,
+    mtu: network.mtu,
     mac: `02:68:6b:${paths.id.slice(0, 2)}:${paths.id.slice(2, 4)}:${host.index.toString(16).padStart(2, "0")}`,
-    ...{ address: host.address, gateway: `${network.prefix}.1`, address6: host.address6 },
+    address: host.address,
+    gateway: `${network.prefix}.1`,
+    address6: host.address6,
     gateway6: network.outside6 ? `${network.prefix6}::1` : undefined,
     cgroup: underSystemd || tree === undefined ? undefined : path.join(tree, names.cgroup),
   };
@@ -40,10 +52,16 @@ export async function startSupervisor(paths: LabPaths, host: LabHost, network: L
     const args = ["--quiet", "--collect", `--unit=${names.unit}`, ...properties, "sh", script];
     await execa("systemd-run", args, { stdin: "ignore" });
   } else {
-    await execa("setsid", ["--fork", "sh", script], { stdio: "ignore", cwd: "/", extendEnv: false });
+    await execa("setsid", ["--fork", "sh", script], {
+      stdio: "ignore",
+      cwd: "/",
+      extendEnv: false,
+    });
   }
   // Only a supervisor that sits in its control group can be found and ended again.
-  await waitUntil(`the supervisor of ${host.name} runs`, () => exists(path.join(host.folder, "cgroup")));
+  await waitUntil(`the supervisor of ${host.name} runs`, () =>
+    exists(path.join(host.folder, "cgroup")),
+  );
 }
 
 /** Whether the host's supervisor lives: the host runs, boots or reboots. */
@@ -78,37 +96,51 @@ export async function cutPower(paths: LabPaths, name: string): Promise<void> {
     const events = await readFile(path.join(folder, "cgroup.events"), "utf8").catch(() => "");
     return !events.includes("populated 1");
   });
-  if (await exists("/run/systemd/system")) await execa("systemctl", ["stop", names.unit], { reject: false });
+  if (await exists("/run/systemd/system"))
+    await execa("systemctl", ["stop", names.unit], { reject: false });
   await execa("ip", ["link", "delete", names.veth], { reject: false });
   await execa("ip", ["netns", "delete", names.netns], { reject: false });
   await removeCgroup(folder);
   // systemd-nspawn copies its group into the old tree where a machine has both.
   await removeCgroup(`/sys/fs/cgroup/systemd/${names.cgroup}`);
-  const lock = (await readFile(path.join(paths.state, "hosts", name, "nspawn-lock"), "utf8").catch(() => "")).trim();
+  const lock = (
+    await readFile(path.join(paths.state, "hosts", name, "nspawn-lock"), "utf8").catch(() => "")
+  ).trim();
   if (lock.startsWith("/run/systemd/nspawn/locks/")) await rm(lock, { force: true });
   for (const left of ["propagate", "unix-export"]) {
-    await rm(`/run/systemd/nspawn/${left}/${names.machine}`, { recursive: true, force: true }).catch(() => undefined);
+    await rm(`/run/systemd/nspawn/${left}/${names.machine}`, {
+      recursive: true,
+      force: true,
+    }).catch(() => undefined);
   }
 }
 
 async function cgroupOf(paths: LabPaths, name: string): Promise<string> {
   const names = kernelNames(paths, name);
-  const noted = await readFile(path.join(paths.state, "hosts", name, "cgroup"), "utf8").catch(() => undefined);
+  const noted = await readFile(path.join(paths.state, "hosts", name, "cgroup"), "utf8").catch(
+    () => undefined,
+  );
   if (noted !== undefined && noted.trim() !== "") return noted.trim();
   return path.join((await unifiedCgroup()) ?? "/sys/fs/cgroup", names.cgroup);
 }
 
 async function removeCgroup(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) if (entry.isDirectory()) await removeCgroup(path.join(folder, entry.name));
+  for (const entry of entries)
+    if (entry.isDirectory()) await removeCgroup(path.join(folder, entry.name));
   await rmdir(folder).catch(() => undefined);
 }
 
 /** Polls a kernel state that has no event to wait for. */
-export async function waitUntil(what: string, check: () => Promise<boolean>, seconds = 20): Promise<void> {
+export async function waitUntil(
+  what: string,
+  check: () => Promise<boolean>,
+  seconds = 20,
+): Promise<void> {
   const until = Date.now() + seconds * 1000;
   while (!(await check())) {
-    if (Date.now() > until) throw new HostkitError("lab_unavailable", { what: `waited ${seconds} s until ${what}` });
+    if (Date.now() > until)
+      throw new HostkitError("lab_unavailable", { what: `waited ${seconds} s until ${what}` });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

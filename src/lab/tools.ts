@@ -23,7 +23,9 @@ const folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 export async function missingLabPackages(): Promise<string[]> {
   const missing = new Set<string>();
   for (const need of needs) {
-    const candidates = need.name.startsWith("/") ? [need.name] : folders.map((folder) => `${folder}/${need.name}`);
+    const candidates = need.name.startsWith("/")
+      ? [need.name]
+      : folders.map((folder) => `${folder}/${need.name}`);
     const found = await Promise.all(candidates.map((file) => exists(file)));
     if (!found.includes(true)) missing.add(need.package);
   }
@@ -34,7 +36,9 @@ export async function missingLabPackages(): Promise<string[]> {
  * Makes sure that this machine can run lab hosts: Linux, root, a cgroup v2 tree and Debian's tools.
  * With `install`, missing packages are installed by apt. Fails with `lab_unavailable` and says what is missing.
  */
-export async function ensureLabTools(options: { install?: boolean; log?: (line: string) => void } = {}): Promise<void> {
+export async function ensureLabTools(
+  options: { install?: boolean; log?: (line: string) => void } = {},
+): Promise<void> {
   if (process.platform !== "linux") {
     throw new HostkitError("lab_unavailable", {
       what: `lab hosts need Linux, this is ${process.platform}`,
@@ -60,14 +64,20 @@ export async function ensureLabTools(options: { install?: boolean; log?: (line: 
   if (missing.length === 0) return;
   const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
   if (options.install !== true) {
-    throw new HostkitError("lab_unavailable", { what: `missing for lab hosts: ${missing.join(", ")}`, next: line });
+    throw new HostkitError("lab_unavailable", {
+      what: `missing for lab hosts: ${missing.join(", ")}`,
+      next: line,
+    });
   }
   options.log?.(`installing ${missing.join(", ")}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const lock = ["-o", "DPkg::Lock::Timeout=600"];
   try {
     await execa("apt-get", [...lock, "update"], { env, all: true });
-    await execa("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...missing], { env, all: true });
+    await execa("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...missing], {
+      env,
+      all: true,
+    });
   } catch (error) {
     throw new HostkitError(
       "lab_unavailable",
@@ -80,7 +90,11 @@ export async function ensureLabTools(options: { install?: boolean; log?: (line: 
 /** The mount point of the cgroup v2 tree, if there is one. */
 export async function unifiedCgroup(): Promise<string | undefined> {
   for (const folder of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
-    if (await exists(`${folder}/cgroup.procs`) && (await exists(`${folder}/cgroup.subtree_control`))) return folder;
+    if (
+      (await exists(`${folder}/cgroup.procs`)) &&
+      (await exists(`${folder}/cgroup.subtree_control`))
+    )
+      return folder;
   }
   return undefined;
 }
@@ -95,6 +109,11 @@ export async function exists(file: string): Promise<boolean> {
 /** The end of what a failed command printed, for an error's details. */
 export function lastLines(error: unknown, count = 15): string[] {
   const output = error as { all?: unknown; stderr?: unknown; message?: unknown };
-  const text = [output.all, output.stderr, output.message].find((part) => typeof part === "string" && part !== "");
-  return String(text ?? error).trimEnd().split("\n").slice(-count);
+  const text = [output.all, output.stderr, output.message].find(
+    (part) => typeof part === "string" && part !== "",
+  );
+  return String(text ?? error)
+    .trimEnd()
+    .split("\n")
+    .slice(-count);
 }

@@ -41,7 +41,9 @@ deb https://mirror.example/security bookworm-security main`;
   });
 
   test("need the security suite too", () => {
-    expect(findMirrors(["deb http://mirror.example/debian bookworm main"], "bookworm")).toBeUndefined();
+    expect(
+      findMirrors(["deb http://mirror.example/debian bookworm main"], "bookworm"),
+    ).toBeUndefined();
   });
 
   test("are written for another release", () => {

@@ -29,11 +29,17 @@ describe("a recipe", () => {
       { ...recipe, dpkg: ["path-exclude=/usr/share/doc/*"] },
       { ...recipe, variant: "essential" },
     ];
-    expect(new Set([recipe, ...changed].map((one) => imageName(one))).size).toBe(changed.length + 1);
+    expect(new Set([recipe, ...changed].map((one) => imageName(one))).size).toBe(
+      changed.length + 1,
+    );
   });
 
   test("takes the machine's mirrors and proxies along", () => {
-    const args = mmdebstrapArguments(recipe, { target: "/c/t", files: "/c/f", format: "directory" });
+    const args = mmdebstrapArguments(recipe, {
+      target: "/c/t",
+      files: "/c/f",
+      format: "directory",
+    });
     expect(args).toContain("--include=systemd,sudo");
     expect(args).toContain("--aptopt=/c/f/90proxy");
     expect(args.slice(-3)).toEqual(["trixie", "/c/t", "/c/f/debian.sources"]);

@@ -40,11 +40,17 @@ describe("the lab's network", () => {
 
   test("masquerades only what leaves the bridge, in a table of its own", () => {
     const rules = renderMasquerade({
-      ...{ bridge: "hklab-0a0b0c", table: "hostkit_lab_0a0b0c", prefix: "10.83.9", prefix6: "fd68:6b00:1:2" },
-      ...{ mtu: 1500, outside6: false },
+      bridge: "hklab-0a0b0c",
+      table: "hostkit_lab_0a0b0c",
+      prefix: "10.83.9",
+      prefix6: "fd68:6b00:1:2",
+      mtu: 1500,
+      outside6: false,
     });
     expect(rules).toContain('ip saddr 10.83.9.0/24 oifname != "hklab-0a0b0c" masquerade');
-    expect(rules.match(/table inet (\S+)/g)).toEqual(Array(3).fill("table inet hostkit_lab_0a0b0c"));
+    expect(rules.match(/table inet (\S+)/g)).toEqual(
+      Array(3).fill("table inet hostkit_lab_0a0b0c"),
+    );
     expect(rules).not.toContain("flush");
   });
 });

@@ -5,15 +5,29 @@ import { kernelNames } from "../../../src/lab/power.ts";
 import { renderSupervisor } from "../../../src/lab/supervisor.ts";
 
 describe("the supervisor", () => {
-  test.each(["/lab/cgroup", undefined])("is a valid shell program (control group %s)", async (cgroup) => {
-    const program = renderSupervisor({
-      ...{ name: "a", machine: "m", folder: "/l'ab/a", base: "/c/base", netns: "n", veth: "v", bridge: "b" },
-      ...{ mtu: 1400, mac: "02:00:00:00:00:02", address: "10.83.1.2", gateway: "10.83.1.1" },
-      ...{ address6: "fd00::2", gateway6: undefined, cgroup },
-    });
-    await execa("sh", ["-n"], { input: program });
-    expect(program).toContain("FOLDER='/l'\\''ab/a'");
-  });
+  test.each(["/lab/cgroup", undefined])(
+    "is a valid shell program (control group %s)",
+    async (cgroup) => {
+      const program = renderSupervisor({
+        name: "a",
+        machine: "m",
+        folder: "/l'ab/a",
+        base: "/c/base",
+        netns: "n",
+        veth: "v",
+        bridge: "b",
+        mtu: 1400,
+        mac: "02:00:00:00:00:02",
+        address: "10.83.1.2",
+        gateway: "10.83.1.1",
+        address6: "fd00::2",
+        gateway6: undefined,
+        cgroup,
+      });
+      await execa("sh", ["-n"], { input: program });
+      expect(program).toContain("FOLDER='/l'\\''ab/a'");
+    },
+  );
 });
 
 describe("names the kernel sees", () => {
