@@ -1,9 +1,10 @@
 import type { Finding } from "../problems.ts";
-import { complain, type Rule, type ServiceEntry, warn } from "./rule.ts";
+import { complain, type Rule, type RuleInput, type ServiceEntry, warn } from "./rule.ts";
 
 export const nameRules: readonly Rule[] = [
   reservedStackName,
   sharedServiceName,
+  slotName,
   longUserName,
   privilegedUser,
   sharedUser,
@@ -21,7 +22,7 @@ const takenNames = new Set(
   ).split(" "),
 );
 
-function reservedStackName({ written }: Parameters<Rule>[0]): Finding[] {
+function reservedStackName({ written }: RuleInput): Finding[] {
   if (!takenNames.has(written.stack)) return [];
   return [
     complain(
@@ -32,7 +33,7 @@ function reservedStackName({ written }: Parameters<Rule>[0]): Finding[] {
 }
 
 /** Units, users and DNS names of services and web services are made from one set of names. */
-function sharedServiceName({ written }: Parameters<Rule>[0]): Finding[] {
+function sharedServiceName({ written }: RuleInput): Finding[] {
   return Object.keys(written.web ?? {})
     .filter((name) => Object.hasOwn(written.services ?? {}, name))
     .map((name) =>
@@ -44,10 +45,20 @@ function sharedServiceName({ written }: Parameters<Rule>[0]): Finding[] {
     );
 }
 
+/** A web service `api` has the units STACK-api-a and STACK-api-b, with replicas STACK-api-a2 and so on. */
+function slotName({ written, services }: RuleInput): Finding[] {
+  return services.flatMap(({ name, pointer }) => {
+    const base = /^(.+)-[ab]\d*$/.exec(name)?.[1] ?? "";
+    return Object.hasOwn(written.web ?? {}, base)
+      ? [complain(pointer, `"${name}" is what a release of web.${base} is called`, { at: "key" })]
+      : [];
+  });
+}
+
 const longestUserName = 31;
 
 /** useradd takes 32 characters, utmp shows 31. */
-function longUserName({ written, services }: Parameters<Rule>[0]): Finding[] {
+function longUserName({ written, services }: RuleInput): Finding[] {
   return services.flatMap(({ name, pointer, entry }) => {
     const user = `${written.stack}-${name}`;
     if (entry.user !== undefined || user.length <= longestUserName) return [];
@@ -56,7 +67,7 @@ function longUserName({ written, services }: Parameters<Rule>[0]): Finding[] {
   });
 }
 
-function privilegedUser({ services }: Parameters<Rule>[0]): Finding[] {
+function privilegedUser({ services }: RuleInput): Finding[] {
   return services.flatMap(({ pointer, entry }) =>
     entry.user === "root" || entry.user === "postgres"
       ? [
@@ -70,7 +81,7 @@ function privilegedUser({ services }: Parameters<Rule>[0]): Finding[] {
 }
 
 /** The database knows services by their user: two under one user are one to it. */
-function sharedUser({ services }: Parameters<Rule>[0]): Finding[] {
+function sharedUser({ services }: RuleInput): Finding[] {
   const first = new Map<string, ServiceEntry>();
   return services.flatMap((service) => {
     const { user } = service.entry;
