@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { type Pace, serveControl } from "./control.ts";
 import { type Flavour, SimulatedNode } from "./node.ts";
-import { Traffic } from "./traffic.ts";
+import { type MadeSpot, Traffic } from "./traffic.ts";
 
 const help = `A DX cluster node for tests: log-in dialogue, spots, solar announcements, and every kind of trouble.
 
@@ -42,6 +42,10 @@ function every(seconds: number, act: () => void): void {
   if (seconds > 0) setInterval(act, seconds * 1000);
 }
 
+function keyOf(spot: MadeSpot): string {
+  return `${spot.spotter} ${spot.dx} ${spot.frequency.toFixed(1)}`;
+}
+
 async function main(): Promise<void> {
   if (!["dxspider", "arcluster", "cccluster"].includes(values.flavour)) throw new Error(`no flavour "${values.flavour}"`);
   const node = new SimulatedNode(values.flavour as Flavour);
@@ -65,16 +69,22 @@ async function main(): Promise<void> {
       const minute = time.toISOString().slice(0, 16);
       if (minute !== lastMinute) seen = new Set();
       lastMinute = minute;
-      let spot = traffic.spot();
       // Each spot is one of its kind, so that "sent" can be compared with "stored".
-      for (let key = `${spot.spotter} ${spot.dx} ${spot.frequency}`; seen.has(key); key = `${spot.spotter} ${spot.dx} ${spot.frequency}`) {
-        spot = traffic.spot();
-      }
-      seen.add(`${spot.spotter} ${spot.dx} ${spot.frequency}`);
+      let spot = traffic.spot();
+      while (seen.has(keyOf(spot))) spot = traffic.freshSpot();
+      seen.add(keyOf(spot));
       node.spot(spot, time);
     }
   }, 20);
-  every(Number(values.solar), () => node.send(traffic.solar(new Date().getUTCHours())));
+  const solar = Number(values.solar);
+  const sendSolar = (): number => node.send(traffic.solar(new Date().getUTCHours()));
+  every(solar, sendSolar);
+  // Real nodes send one an hour; a demonstration should not have to wait for it.
+  let greeted = 0;
+  every(solar > 0 ? 2 : 0, () => {
+    if (node.status().logins > greeted) sendSolar();
+    greeted = node.status().logins;
+  });
   every(Number(values.garbage), () => node.send(traffic.garbage()));
   every(Number(values.drop), () => {
     node.drop();

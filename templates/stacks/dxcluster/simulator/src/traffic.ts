@@ -16,14 +16,34 @@ const hf = bands.filter((band) => band.low >= 1800 && band.high <= 54000 && band
 /** How busy each band is, for the choice: 20 m most. */
 const weights: Readonly<Record<string, number>> = { "20m": 8, "40m": 5, "15m": 5, "10m": 5, "17m": 3, "80m": 3, "30m": 2, "12m": 2, "160m": 1, "6m": 1 };
 
+const activeStations = 150;
+const activeSpotters = 300;
+
 export class Traffic {
   #state: number;
+  /** Who is on the air now: a station is spotted many times, on the frequency where it calls. */
+  readonly #onAir: MadeSpot[];
+  readonly #spotters: string[];
 
   constructor(seed: number) {
     this.#state = seed >>> 0;
+    this.#spotters = Array.from({ length: activeSpotters }, () => this.call());
+    this.#onAir = Array.from({ length: activeStations }, () => this.freshSpot());
   }
 
+  /** Mostly a station that was heard before; the first of the list most often. */
   spot(): MadeSpot {
+    const place = Math.floor(this.#unit() ** 2 * activeStations);
+    // Stations come and go.
+    if (this.#below(40) === 0) this.#onAir[place] = this.freshSpot();
+    const known = this.#onAir[place] ?? this.freshSpot();
+    const skimmer = known.spotter.endsWith("-#") ? "-#" : "";
+    const frequency = Math.round((known.frequency + (this.#below(5) - 2) / 10) * 10) / 10;
+    return { ...known, frequency, spotter: this.#pick(this.#spotters) + skimmer };
+  }
+
+  /** A station nobody has heard yet. */
+  freshSpot(): MadeSpot {
     const band = this.#weighted();
     const style = this.#below(10);
     // The lower fifth is Morse, FT8 sits on its dial frequency, the upper half is voice.
@@ -47,7 +67,7 @@ export class Traffic {
 
   call(): string {
     const suffix = Array.from({ length: this.#between(1, 3) }, () => letters[this.#below(26)]).join("");
-    return `${this.#pick(prefixes)}${this.#below(10)}${suffix}`.replace(/^([A-Z]\d|\d[A-Z])\d/, "$1");
+    return `${this.#pick(prefixes)}${this.#below(10)}${suffix}`;
   }
 
   grid(): string {
