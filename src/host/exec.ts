@@ -4,166 +4,207 @@ import { HostkitError } from "../errors.ts";
 import type { ExecOptions, ExecResult } from "./connection.ts";
 import type { Link } from "./link.ts";
 
-/** What goes to a command's standard input before the caller's own stdin. */
+/** What the host's login shell gets. */
 export interface ExecRequest {
-  /** For the login shell of the user. */
   readonly command: string;
+  /** Sent on standard input ahead of the caller's own. */
   readonly prefix?: Uint8Array;
 }
 
+/** Tries to open a channel; together they wait about 4 s. */
+const openAttempts = 20;
+
 /**
  * Runs one command on an open link. A status other than 0 is a result.
- * @throws HostkitError host_unreachable when the link is or gets lost, or after `timeoutMs`; run_interrupted on abort
+ * @throws HostkitError host_unreachable when the link is or gets lost, or after `timeoutMs`; run_interrupted on abort;
+ *   run_failed when the stream given as stdin fails
  */
 export function runOnLink(
   link: Link,
   request: ExecRequest,
   options: ExecOptions = {},
 ): Promise<ExecResult> {
-  return new Promise((resolve, reject) => {
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    let channel: ClientChannel | undefined;
-    let isSettled = false;
-    let exit: { code: number | null; signal: string | null } | undefined;
-    let timer: NodeJS.Timeout | undefined;
+  return new CommandRun(link, request, options).run();
+}
 
-    const settle = (act: () => void): void => {
-      if (isSettled) return;
-      isSettled = true;
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", abort);
-      releaseStdin(options.stdin, channel);
-      act();
-    };
-    const fail = (error: HostkitError): void => settle(() => reject(error));
-    const stop = (error: HostkitError): void => {
-      fail(error);
-      closeChannel(channel);
-    };
-    const abort = (): void =>
-      stop(
-        new HostkitError(
-          "run_interrupted",
-          { what: `a command on ${link.hop.alias} was given up` },
-          { cause: options.signal?.reason },
-        ),
-      );
-    const lost = (cause?: unknown): HostkitError =>
-      link.failure ??
-      new HostkitError(
-        "host_unreachable",
-        {
-          what: `${link.hop.alias} runs no more commands over this connection`,
-          where: `${link.hop.address}:${link.hop.port}`,
-          why:
-            cause instanceof Error
-              ? cause.message.replace(/^\(SSH\) /, "")
-              : "the connection is closed",
-        },
-        { cause },
-      );
+class CommandRun {
+  readonly #link: Link;
+  readonly #request: ExecRequest;
+  readonly #options: ExecOptions;
+  readonly #stdout: Buffer[] = [];
+  readonly #stderr: Buffer[] = [];
+  #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
+  #channel: ClientChannel | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isSettled = false;
+  #resolve: (result: ExecResult) => void = () => undefined;
+  #reject: (error: HostkitError) => void = () => undefined;
 
-    if (options.signal?.aborted === true) return abort();
-    options.signal?.addEventListener("abort", abort, { once: true });
-    if (options.timeoutMs !== undefined) {
-      const limit = options.timeoutMs;
-      timer = setTimeout(
-        () =>
-          stop(
-            new HostkitError("host_unreachable", {
-              what: `a command on ${link.hop.alias} took too long`,
-              where: `${link.hop.address}:${link.hop.port}`,
-              why: `it was not done within ${limit / 1000} s`,
-            }),
-          ),
-        limit,
-      );
+  constructor(link: Link, request: ExecRequest, options: ExecOptions) {
+    this.#link = link;
+    this.#request = request;
+    this.#options = options;
+  }
+
+  run(): Promise<ExecResult> {
+    const result = new Promise<ExecResult>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { signal, timeoutMs } = this.#options;
+    if (signal?.aborted === true) {
+      this.#abort();
+      return result;
     }
-    void link.closed.then((failure) => fail(failure ?? lost()));
+    signal?.addEventListener("abort", this.#abort, { once: true });
+    if (timeoutMs !== undefined) this.#timer = setTimeout(this.#expire, timeoutMs);
+    void this.#link.closed.then((failure) => this.#fail(failure ?? this.#lost()));
+    this.#open(1);
+    return result;
+  }
 
+  #open(attempt: number): void {
+    if (this.#isSettled) return;
     try {
-      link.client.exec(request.command, (error, opened) => {
-        if (error) return fail(lost(error));
-        channel = opened;
-        opened.on("error", () => undefined);
-        if (isSettled) return closeChannel(opened);
-        opened.on("data", (chunk: Buffer) => {
-          if (isSettled) return;
-          if (options.onStdout) options.onStdout(chunk);
-          else stdout.push(chunk);
-        });
-        opened.stderr.on("data", (chunk: Buffer) => {
-          if (isSettled) return;
-          if (options.onStderr) options.onStderr(chunk);
-          else stderr.push(chunk);
-        });
-        opened.on(
-          "exit",
-          (code: number | null, signal?: string) => (exit = { code, signal: signal ?? null }),
-        );
-        opened.on("close", () =>
-          settle(() => {
-            // Without an exit status the channel did not end by itself.
-            if (exit === undefined && link.failure !== undefined) return reject(link.failure);
-            resolve({
-              code: exit?.code ?? null,
-              signal: exit?.signal ?? null,
-              stdout: Buffer.concat(stdout).toString("utf8"),
-              stderr: Buffer.concat(stderr).toString("utf8"),
-            });
-          }),
-        );
-        feedStdin(opened, request.prefix, options.stdin, (sourceError) =>
-          stop(
-            new HostkitError(
-              "run_failed",
-              {
-                what: `the input of a command on ${link.hop.alias} broke off`,
-                why: sourceError.message,
-              },
-              { cause: sourceError },
-            ),
-          ),
-        );
+      this.#link.client.exec(this.#request.command, (error, channel) => {
+        if (error === undefined) return this.#start(channel);
+        // sshd counts a session until its process is gone, a little longer than its channel is seen here.
+        const isFull = this.#link.failure === undefined && /open failed/i.test(error.message);
+        if (isFull && attempt < openAttempts)
+          setTimeout(() => this.#open(attempt + 1), 20 * attempt);
+        else this.#fail(this.#lost(error));
       });
     } catch (error) {
-      fail(lost(error));
+      this.#fail(this.#lost(error));
     }
-  });
-}
-
-function feedStdin(
-  channel: ClientChannel,
-  prefix: Uint8Array | undefined,
-  stdin: ExecOptions["stdin"],
-  onSourceError: (error: Error) => void,
-): void {
-  if (prefix !== undefined && prefix.length > 0) channel.write(prefix);
-  if (stdin === undefined || stdin === "") {
-    channel.end();
-  } else if (typeof stdin === "string" || stdin instanceof Uint8Array) {
-    channel.end(stdin);
-  } else {
-    stdin.once("error", onSourceError);
-    // pipe() pauses the source while the SSH window is full.
-    stdin.pipe(channel);
   }
-}
 
-function releaseStdin(stdin: ExecOptions["stdin"], channel: ClientChannel | undefined): void {
-  if (stdin === undefined || typeof stdin === "string" || stdin instanceof Uint8Array) return;
-  if (channel !== undefined) stdin.unpipe(channel);
-  if (stdin instanceof Readable) stdin.destroy();
-}
+  #start(channel: ClientChannel): void {
+    this.#channel = channel;
+    channel.on("error", () => undefined);
+    if (this.#isSettled) return this.#closeChannel();
+    const { onStdout, onStderr } = this.#options;
+    channel.on("data", (chunk: Buffer) => {
+      if (this.#isSettled) return;
+      if (onStdout === undefined) this.#stdout.push(chunk);
+      else onStdout.call(this.#options, chunk);
+    });
+    channel.stderr.on("data", (chunk: Buffer) => {
+      if (this.#isSettled) return;
+      if (onStderr === undefined) this.#stderr.push(chunk);
+      else onStderr.call(this.#options, chunk);
+    });
+    channel.on("exit", (code: number | null, signal?: string) => {
+      this.#exit = { code, signal: signal ?? null };
+    });
+    channel.on("close", () => this.#finish());
+    this.#feed(channel);
+  }
 
-function closeChannel(channel: ClientChannel | undefined): void {
-  if (channel === undefined) return;
-  // The signal reaches a command of the login user; one of root's notices the closed channel.
-  try {
-    channel.signal("TERM");
-    channel.close();
-  } catch {
-    // The link is gone already.
+  #feed(channel: ClientChannel): void {
+    const { prefix } = this.#request;
+    const { stdin } = this.#options;
+    if (prefix !== undefined && prefix.length > 0) channel.write(prefix);
+    if (stdin === undefined || stdin === "") {
+      channel.end();
+    } else if (typeof stdin === "string" || stdin instanceof Uint8Array) {
+      channel.end(stdin);
+    } else {
+      stdin.once("error", (error: Error) =>
+        this.#stop(
+          new HostkitError(
+            "run_failed",
+            {
+              what: `the input of a command on ${this.#link.hop.name} broke off`,
+              why: error.message,
+            },
+            { cause: error },
+          ),
+        ),
+      );
+      // pipe() pauses the source while the SSH window is full.
+      stdin.pipe(channel);
+    }
+  }
+
+  #finish(): void {
+    // Without an exit status the command did not end by itself.
+    if (this.#exit === undefined && this.#link.failure !== undefined)
+      return this.#fail(this.#link.failure);
+    this.#settle();
+    this.#resolve({
+      code: this.#exit?.code ?? null,
+      signal: this.#exit?.signal ?? null,
+      stdout: Buffer.concat(this.#stdout).toString("utf8"),
+      stderr: Buffer.concat(this.#stderr).toString("utf8"),
+    });
+  }
+
+  /** Frees everything the run holds; false when that was done before. */
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    const { signal, stdin } = this.#options;
+    signal?.removeEventListener("abort", this.#abort);
+    if (stdin !== undefined && typeof stdin !== "string" && !(stdin instanceof Uint8Array)) {
+      if (this.#channel !== undefined) stdin.unpipe(this.#channel);
+      if (stdin instanceof Readable) stdin.destroy();
+    }
+    return true;
+  }
+
+  #fail(error: HostkitError): void {
+    if (this.#settle()) this.#reject(error);
+  }
+
+  #stop(error: HostkitError): void {
+    this.#fail(error);
+    this.#closeChannel();
+  }
+
+  /** No signal is sent: sshd refuses it for root, and a login user's does not reach what sudo started. */
+  #closeChannel(): void {
+    try {
+      this.#channel?.close();
+    } catch {
+      // The link is gone already.
+    }
+  }
+
+  readonly #abort = (): void => {
+    const { name } = this.#link.hop;
+    const cause: unknown = this.#options.signal?.reason;
+    this.#stop(
+      new HostkitError("run_interrupted", { what: `a command on ${name} was given up` }, { cause }),
+    );
+  };
+
+  readonly #expire = (): void => {
+    const { name, address, port } = this.#link.hop;
+    this.#stop(
+      new HostkitError("host_unreachable", {
+        what: `a command on ${name} took too long`,
+        where: `${address}:${port}`,
+        why: `it was not done within ${(this.#options.timeoutMs ?? 0) / 1000} s`,
+      }),
+    );
+  };
+
+  #lost(cause?: unknown): HostkitError {
+    if (this.#link.failure !== undefined) return this.#link.failure;
+    const { name, address, port } = this.#link.hop;
+    return new HostkitError(
+      "host_unreachable",
+      {
+        what: `${name} runs no more commands over this connection`,
+        where: `${address}:${port}`,
+        why:
+          cause instanceof Error
+            ? cause.message.replace(/^\(SSH\) /, "")
+            : "the connection is closed",
+      },
+      { cause },
+    );
   }
 }

@@ -8,8 +8,8 @@ import { type ConfigFile, evaluateSshConfig, expandPath, type SshSettings } from
 
 /** One SSH server on the way, with everything settled that manifest, ssh_config and defaults say about it. */
 export interface Hop {
-  /** As the user wrote it. */
-  readonly alias: string;
+  /** The host's name in the manifest, or what a jump host was called; for messages. */
+  readonly name: string;
   readonly address: string;
   readonly port: number;
   readonly user: string;
@@ -47,7 +47,7 @@ export function parseJump(text: string): { address: string; user?: string; port?
   const match =
     /^\[([^\]]+)\](?::(\d+))?$/.exec(rest) ??
     /^([^:]+)(?::(\d+))?$/.exec(rest) ??
-    /^(.*:.*:.*)()$/.exec(rest);
+    /^([^[\]]*:[^[\]]*:[^[\]]*)()$/.exec(rest);
   const port = match?.[2] ? Number(match[2]) : undefined;
   if (!match?.[1] || (port !== undefined && (port < 1 || port > 65_535))) {
     throw new HostkitError("usage", {
@@ -126,7 +126,7 @@ function resolveHop(
   const family = setting("addressfamily");
   const configTimeout = Number(setting("connecttimeout"));
   const hop: Hop = {
-    alias,
+    name: target.name,
     address,
     port,
     user,

@@ -122,7 +122,7 @@ function parsePin(hop: Hop, text: string): Pin {
     type !== undefined && readKeyType(key) === type && preferTypes([type]).exact.length > 0;
   if (isUsable) return { type, fingerprint: fingerprintKey(key) };
   throw new HostkitError("manifest_invalid", {
-    what: `the pinned host key of ${hop.alias} is no host key`,
+    what: `the pinned host key of ${hop.name} is no host key`,
     why: "it must be a line of a .pub file (ssh-ed25519, ecdsa-sha2-nistp256/384/521 or ssh-rsa) or SHA256:…",
     next: `print it on the host: cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub`,
   });
@@ -133,7 +133,7 @@ function verifyPin(hop: Hop, pin: Pin, key: Buffer): Promise<void> {
   if (given === pin.fingerprint) return Promise.resolve();
   return Promise.reject(
     new HostkitError("host_key_changed", {
-      what: `${hop.alias} does not show the host key that is pinned for it`,
+      what: `${hop.name} does not show the host key that is pinned for it`,
       where: `${hop.address}:${hop.port}`,
       why: "the host was installed anew, or someone sits in between",
       details: [`pinned:  ${pin.fingerprint}`, `offered: ${given} (${readKeyType(key)})`],
@@ -157,7 +157,7 @@ async function decideUnknown(
   );
   const refusal = (why: string): HostkitError =>
     new HostkitError("host_key_unknown", {
-      what: `the host key of ${hop.alias} is not known`,
+      what: `the host key of ${hop.name} is not known`,
       where: `${hop.address}:${hop.port}`,
       why,
       details: [`${type} ${fingerprint}`, ...known],
@@ -173,7 +173,7 @@ async function decideUnknown(
     if (hop.unknownKeys === "refuse") throw refusal("StrictHostKeyChecking is yes");
     if (!options.prompt.isInteractive) throw refusal("there is no terminal to ask on");
     const question = [
-      `The host ${hop.alias} (${hop.address}:${hop.port}) has never been seen before.`,
+      `The host ${hop.name} (${hop.address}:${hop.port}) has never been seen before.`,
       ...known.map((line) => `It is ${line}.`),
       `Its ${type} key has the fingerprint ${fingerprint}.`,
       "Trust this key from now on?",
@@ -224,7 +224,7 @@ function changedKey(
 ): HostkitError {
   return new HostkitError("host_key_changed", {
     what: "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED",
-    where: `${hop.alias} (${hop.address}:${hop.port})`,
+    where: `${hop.name} (${hop.address}:${hop.port})`,
     why: "someone may be listening in the middle of the connection right now, or the host was installed anew",
     details: [
       `offered: ${readKeyType(key)} ${fingerprintKey(key)}`,
@@ -239,7 +239,7 @@ function changedKey(
 
 function revokedKey(hop: Hop, key: Buffer, entry: KnownHost): HostkitError {
   return new HostkitError("host_key_changed", {
-    what: `the host key of ${hop.alias} is marked as revoked`,
+    what: `the host key of ${hop.name} is marked as revoked`,
     where: `${hop.address}:${hop.port}`,
     why: `${entry.file}:${entry.line} revokes ${fingerprintKey(key)}: the key may be in wrong hands`,
     next: "give the host a new key on its console, then remove its old entries from known_hosts",

@@ -2,21 +2,19 @@
  * Host name patterns of ssh_config(5) and known_hosts: `*` any run of characters, `?` exactly one, `!` negates.
  */
 
-/** True when a whole name fits one pattern (no list, no negation); letters compare without case. */
+/** True when a whole name fits one pattern (no list, no negation), letter for letter. */
 export function matchPattern(pattern: string, name: string): boolean {
-  const wanted = pattern.toLowerCase();
-  const given = name.toLowerCase();
   // Two pointers with one point of return: linear space and no regular expression built from foreign text.
   let p = 0;
   let n = 0;
   let star = -1;
   let resume = 0;
-  while (n < given.length) {
-    const symbol = wanted[p];
+  while (n < name.length) {
+    const symbol = pattern[p];
     if (symbol === "*") {
       star = p++;
       resume = n;
-    } else if (symbol !== undefined && (symbol === "?" || symbol === given[n])) {
+    } else if (symbol !== undefined && (symbol === "?" || symbol === name[n])) {
       p++;
       n++;
     } else if (star >= 0) {
@@ -26,8 +24,8 @@ export function matchPattern(pattern: string, name: string): boolean {
       return false;
     }
   }
-  while (wanted[p] === "*") p++;
-  return p === wanted.length;
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
 }
 
 /** True when a pattern of the list fits and no negated one does: a negated match always wins. */
@@ -41,4 +39,12 @@ export function matchPatternList(patterns: readonly string[], name: string): boo
     }
   }
   return matched;
+}
+
+/** The same for host names, where letters of any case are the same: known_hosts and `Match host`. */
+export function matchHostList(patterns: readonly string[], name: string): boolean {
+  return matchPatternList(
+    patterns.map((pattern) => pattern.toLowerCase()),
+    name.toLowerCase(),
+  );
 }

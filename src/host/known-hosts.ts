@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { matchPatternList } from "./host-pattern.ts";
+import { matchHostList } from "./host-pattern.ts";
 
 /** One line of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). */
 export interface KnownHost {
@@ -50,7 +50,7 @@ export function knownHostName(host: string, port: number): string {
 
 /** True when an entry speaks about this name (as `knownHostName` gives it). */
 export function matchesKnownHost(entry: KnownHost, name: string): boolean {
-  if (!entry.hosts.startsWith("|")) return matchPatternList(entry.hosts.split(","), name);
+  if (!entry.hosts.startsWith("|")) return matchHostList(entry.hosts.split(","), name);
   const [, version, salt, hash] = entry.hosts.split("|");
   if (version !== "1" || !salt || !hash) return false;
   const wanted = Buffer.from(hash, "base64");

@@ -26,6 +26,8 @@ const missesAllowed = 3;
  */
 export async function openRoute(route: readonly Hop[], options: ConnectOptions): Promise<Link> {
   const links: Link[] = [];
+  // Loading takes about as long as connecting: both at once.
+  const ssh2 = import("ssh2").then((module) => module.default);
   try {
     for (const hop of route) {
       const before = links.at(-1);
@@ -33,7 +35,7 @@ export async function openRoute(route: readonly Hop[], options: ConnectOptions):
         before === undefined
           ? await openSocket(hop)
           : await openTunnel(before.client, before.hop, hop);
-      links.push(await openLink(hop, socket, options));
+      links.push(await openLink(await ssh2, hop, socket, options));
     }
   } catch (error) {
     for (const link of links.reverse()) void link.end();
@@ -60,11 +62,15 @@ export async function openRoute(route: readonly Hop[], options: ConnectOptions):
   };
 }
 
-async function openLink(hop: Hop, socket: Duplex, options: ConnectOptions): Promise<Link> {
+async function openLink(
+  ssh2: typeof import("ssh2"),
+  hop: Hop,
+  socket: Duplex,
+  options: ConnectOptions,
+): Promise<Link> {
   // Errors between two awaits must not end the process; the handshake's own listeners tell about them.
   socket.on("error", () => undefined);
-  const ssh2 = (await import("ssh2")).default;
-  const timer = new HandshakeTimer(Math.max(hop.connectTimeoutMs, 10_000));
+  const timer = new HandshakeTimer(hop.connectTimeoutMs);
   const prompt = pausing(options.prompt, timer);
   const patient = { ...options, prompt, log: (line: string) => options.log?.(line) };
   const hostKey = prepareHostKeyCheck(hop, patient);
@@ -83,7 +89,7 @@ async function openLink(hop: Hop, socket: Duplex, options: ConnectOptions): Prom
     timer.start(() =>
       fail(
         new HostkitError("host_unreachable", {
-          what: `${hop.alias} does not finish the SSH handshake`,
+          what: `${hop.name} does not finish the SSH handshake`,
           where: `${hop.address}:${hop.port}`,
           why: `nothing within ${timer.limitMs / 1000} s`,
           next: "check that an SSH server listens on this port and is not overloaded",
@@ -146,7 +152,7 @@ function watchLink(hop: Hop, client: Client, socket: Duplex, options: ConnectOpt
     if (failure !== undefined || ended) return;
     failure = new HostkitError(
       "host_unreachable",
-      { what: `the connection to ${hop.alias} was lost`, where: `${hop.address}:${hop.port}`, why },
+      { what: `the connection to ${hop.name} was lost`, where: `${hop.address}:${hop.port}`, why },
       { cause: error },
     );
   };
@@ -308,7 +314,7 @@ function explainHandshakeError(
     return new HostkitError(
       "authentication_failed",
       {
-        what: `${hop.alias} lets ${hop.user} in with none of the keys`,
+        what: `${hop.name} lets ${hop.user} in with none of the keys`,
         where: `${hop.user}@${where}`,
         why: tooMany
           ? message
@@ -328,7 +334,7 @@ function explainHandshakeError(
   return new HostkitError(
     "host_unreachable",
     {
-      what: `the SSH handshake with ${hop.alias} failed`,
+      what: `the SSH handshake with ${hop.name} failed`,
       where,
       why: message,
       next:

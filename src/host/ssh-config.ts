@@ -1,5 +1,5 @@
 import sshConfig from "ssh-config";
-import { matchPatternList } from "./host-pattern.ts";
+import { matchHostList, matchPatternList } from "./host-pattern.ts";
 
 /** What ssh_config files say about one host: keys in lower case; one value, or several for IdentityFile and lists. */
 export type SshSettings = ReadonlyMap<string, readonly string[]>;
@@ -129,10 +129,10 @@ class Evaluation {
         return this.finalPass;
       case "host": {
         const hostName = this.settings.get("hostname")?.[0]?.replaceAll("%h", alias) ?? alias;
-        return matchPatternList(list, hostName);
+        return matchHostList(list, hostName);
       }
       case "originalhost":
-        return matchPatternList(list, alias);
+        return matchHostList(list, alias);
       case "user":
         return matchPatternList(list, user ?? this.settings.get("user")?.[0] ?? localUser);
       case "localuser":

@@ -50,7 +50,7 @@ export function openTunnel(through: Client, via: Hop, hop: Hop): Promise<Duplex>
         new HostkitError(
           "host_unreachable",
           {
-            what: `${hop.alias} cannot be reached through the jump host ${via.alias}`,
+            what: `${hop.name} cannot be reached through the jump host ${via.name}`,
             where: `${via.address}:${via.port} → ${hop.address}:${hop.port}`,
             why,
             next: `try it by hand: ssh -J ${via.user}@${via.address}:${via.port} -p ${hop.port} ${hop.user}@${hop.address}`,
@@ -95,17 +95,17 @@ export function explainSocketError(hop: Hop, error: Error): HostkitError {
       return make(
         `the name ${hop.address} cannot be resolved`,
         code === "EAI_AGAIN" ? "no name server answers" : "DNS does not know it",
-        `check \`address\` of ${hop.alias}; getent hosts ${hop.address}`,
+        `check \`address\` of ${hop.name}; getent hosts ${hop.address}`,
       );
     case "ECONNREFUSED":
       return make(
-        `${hop.alias} refuses the connection`,
+        `${hop.name} refuses the connection`,
         `nothing listens on port ${hop.port}, or a firewall rejects it`,
         "check that sshd runs there and on this port",
       );
     case "ETIMEDOUT":
       return make(
-        `${hop.alias} does not answer`,
+        `${hop.name} does not answer`,
         `no TCP connection within ${hop.connectTimeoutMs / 1000} s`,
         "check the address, that the host is up, and the firewalls in between",
       );
@@ -113,15 +113,11 @@ export function explainSocketError(hop: Hop, error: Error): HostkitError {
     case "ENETUNREACH":
     case "EADDRNOTAVAIL":
       return make(
-        `there is no way to ${hop.alias}`,
+        `there is no way to ${hop.name}`,
         `${code}: this machine has no route to that address`,
         "check the address and this machine's network (IPv6 too)",
       );
     default:
-      return make(
-        `${hop.alias} cannot be reached`,
-        error.message,
-        "check the address and the port",
-      );
+      return make(`${hop.name} cannot be reached`, error.message, "check the address and the port");
   }
 }

@@ -61,8 +61,14 @@ export function makeKey(
     options: object,
   ) => { private: string; public: string };
   const bits = type === "rsa" ? { bits: 2048 } : type === "ecdsa" ? { bits: 256 } : {};
-  const pair = generate(type, { ...bits, ...lock });
-  return { private: pair.private, public: pair.public.trim() };
+  for (;;) {
+    const pair = generate(type, { ...bits, ...lock });
+    // One ed25519 key in 256 comes out without its leading zero (mscdex/ssh2 issue 1390): throw that one away.
+    const isWhole = [pair.private, pair.public].every(
+      (text) => !(ssh2.utils.parseKey(text, passphrase) instanceof Error),
+    );
+    if (isWhole) return { private: pair.private, public: pair.public.trim() };
+  }
 }
 
 /** Starts a server on a free port of 127.0.0.1 (or `address`). */
@@ -104,6 +110,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
   });
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
+    socket.setNoDelay(true);
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => undefined);
