@@ -1,8 +1,21 @@
 import { blockKind } from "./block.ts";
 import { directoryKind } from "./directory.ts";
 import { fileKind } from "./file.ts";
+import { hostnameKind } from "./hostname.ts";
+import { nftablesKind } from "./nftables.ts";
 import { packagesKind } from "./packages.ts";
+import { postgresDatabaseKind } from "./postgres-database.ts";
+import { postgresExtensionsKind } from "./postgres-extensions.ts";
+import { postgresGrantsKind } from "./postgres-grants.ts";
+import { postgresMigrationsKind } from "./postgres-migrations.ts";
+import { postgresRoleKind } from "./postgres-role.ts";
+import { postgresSettingsKind } from "./postgres-settings.ts";
 import type { Resource, ResourceKind } from "./resource.ts";
+import { sshdKind } from "./sshd.ts";
+import { swapKind } from "./swap.ts";
+import { sysctlKind } from "./sysctl.ts";
+import { timeSyncKind } from "./time-sync.ts";
+import { timezoneKind } from "./timezone.ts";
 import { unitKind } from "./unit.ts";
 import { userKind } from "./user.ts";
 
@@ -14,7 +27,20 @@ const all: readonly AnyKind[] = [
   blockKind,
   directoryKind,
   fileKind,
+  hostnameKind,
+  nftablesKind,
   packagesKind,
+  postgresDatabaseKind,
+  postgresExtensionsKind,
+  postgresGrantsKind,
+  postgresMigrationsKind,
+  postgresRoleKind,
+  postgresSettingsKind,
+  sshdKind,
+  swapKind,
+  sysctlKind,
+  timeSyncKind,
+  timezoneKind,
   unitKind,
   userKind,
 ];

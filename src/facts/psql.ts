@@ -1,0 +1,20 @@
+import { type Script, sh } from "../shell/script.ts";
+
+/** Where the cluster's configuration lives (postgresql-common's layout). */
+export function postgresConfigDirectory(major: number): string {
+  return `/etc/postgresql/${major}/main`;
+}
+
+/**
+ * psql as the superuser over the socket; SQL comes on stdin or by `words`. The server's own psql is called directly:
+ * Debian's wrapper costs a Perl start. setpriv instead of runuser: no PAM session, no line in the journal.
+ * @param database connected to; `postgres` always exists
+ * @param words further arguments, each quoted
+ */
+export function psqlScript(
+  major: number,
+  database = "postgres",
+  words: readonly string[] = [],
+): Script {
+  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p "$(sed -n ${"s/^port *= *\\([0-9]*\\).*/\\1/p"} ${`${postgresConfigDirectory(major)}/postgresql.conf`} | tail -n 1)" -d ${database} ${words}`;
+}
