@@ -2,6 +2,7 @@ import {
   isMap,
   isScalar,
   LineCounter,
+  type Node,
   parseDocument,
   type Document,
   type Pair,
@@ -71,8 +72,7 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
     stringKeys: true,
   });
   const find = (pointer: Pointer, at?: "key" | "value") => locate(document, lines, pointer, at);
-  // Warnings are unknown tags: no manifest means one.
-  const errors = [...document.errors, ...document.warnings, ...findUnknownAliases(document)];
+  const errors = [...document.errors, ...findForeignNodes(document)];
   const syntax = errors.map((error) => explainSyntax(error, text, file, lines));
   if (errors.some((error) => error.code !== "DUPLICATE_KEY"))
     return { file, problems: syntax, locate: find };
@@ -96,19 +96,25 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
   };
 }
 
-function findUnknownAliases(document: Document): YAMLParseError[] {
+const coreTags = new Set(
+  ["map", "seq", "str", "int", "float", "bool", "null"].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
+/** Aliases to nothing, and tags: `!!binary` and the like would bring objects that are no plain data. */
+function findForeignNodes(document: Document): YAMLParseError[] {
   const errors: YAMLParseError[] = [];
+  const add = (node: Node, code: "BAD_ALIAS" | "TAG_RESOLVE_FAILED", message: string) => {
+    const start = node.range?.[0] ?? 0;
+    errors.push(new YAMLParseError([start, start + 1], code, message));
+  };
   visit(document, {
     Alias(_, node) {
-      if (node.resolve(document) !== undefined) return;
-      const start = node.range?.[0] ?? 0;
-      errors.push(
-        new YAMLParseError(
-          [start, start + 1],
-          "BAD_ALIAS",
-          `no anchor &${node.source} before this alias`,
-        ),
-      );
+      if (node.resolve(document) === undefined)
+        add(node, "BAD_ALIAS", `no anchor &${node.source} before this alias`);
+    },
+    Node(_, node) {
+      if (node.tag === undefined || coreTags.has(node.tag)) return;
+      add(node, "TAG_RESOLVE_FAILED", "tags such as !name have no meaning here");
     },
   });
   return errors;

@@ -38,7 +38,7 @@ const wideObjects = ["all tables", "all sequences", "all functions", "schema", "
 const grantSchema = mapping({
   on: z.union([choice(wideObjects), listOf(identifier(), "table names").min(1)]).meta({
     description:
-      "A list of tables, or one of: all tables, all sequences, all functions (also those made later), schema, database.",
+      "A list of tables, or one of: all tables, all sequences, all functions (each with those the owner makes later), schema, database.",
     examples: [["raw_spots", "dx_spots"], "all tables"],
   }),
   privileges: listOf(choice(privileges), "privileges")
