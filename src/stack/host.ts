@@ -1,7 +1,104 @@
-import { emptySection } from "./inputs.ts";
+import { stackDirectoryOf } from "../plan/plan.ts";
+import { block } from "../resources/block.ts";
+import { file } from "../resources/file.ts";
+import { hostname } from "../resources/hostname.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource } from "../resources/resource.ts";
+import { sshdDropIn } from "../resources/sshd.ts";
+import { swapFile } from "../resources/swap.ts";
+import { sysctlFile } from "../resources/sysctl.ts";
+import { timeSync } from "../resources/time-sync.ts";
+import { timezone } from "../resources/timezone.ts";
+import { unit } from "../resources/unit.ts";
+import {
+  kernelSettings,
+  sshAlgorithmsOf,
+  unusedModules,
+  updateOriginsOf,
+} from "./host-settings.ts";
+import { packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { renderTemplate } from "./render-template.ts";
 
-/** Skeleton; being written. */
-export function resolveHost(_inputs: StackInputs): Section {
-  return emptySection;
+/** The host itself: sshd, updates, clock, kernel settings, journal, swap, name (manifest section `host`). */
+export function resolveHost(inputs: StackInputs): Section {
+  const { host } = inputs.manifest;
+  const resources: Resource[] = [
+    ...resolveSshd(inputs),
+    sysctlFile(
+      "/etc/sysctl.d/60-hostkit.conf",
+      { ...kernelSettings, ...host.sysctl },
+      stackDirectoryOf(inputs.manifest.stack),
+    ),
+    ...resolveJournal(inputs),
+    ...resolveUpdates(inputs),
+    ...resolveHardening(inputs),
+  ];
+  if (host.timezone !== undefined) resources.push(timezone(host.timezone, [packagesId]));
+  if (host.hostname !== undefined) resources.push(...resolveHostname(inputs, host.hostname));
+  if (host.swapBytes !== undefined) resources.push(swapFile(host.swapBytes));
+  if (host.timeSync) resources.push(timeSync([packagesId]));
+  return {
+    packages: [
+      ...(host.updates === "none" ? [] : ["unattended-upgrades"]),
+      ...(host.timezone === undefined ? [] : ["tzdata"]),
+    ],
+    resources,
+  };
+}
+
+/** A template without a stack in its path: the host has one sshd, one journal. */
+function hostFile(
+  inputs: StackInputs,
+  path: string,
+  data: Readonly<Record<string, unknown>>,
+): string {
+  return renderTemplate(inputs.templates, `${path.slice(1)}.ejs`, data);
+}
+
+function resolveSshd(inputs: StackInputs): Resource[] {
+  if (!inputs.manifest.host.ssh.harden) return [];
+  const path = "/etc/ssh/sshd_config.d/10-hostkit.conf";
+  const text = hostFile(inputs, path, { ...sshAlgorithmsOf(inputs.system), maxAuthTries: 4 });
+  return [sshdDropIn(path, text, stackDirectoryOf(inputs.manifest.stack))];
+}
+
+function resolveJournal(inputs: StackInputs): Resource[] {
+  const path = "/etc/systemd/journald.conf.d/60-hostkit.conf";
+  const limits = file(path, hostFile(inputs, path, inputs.manifest.host.journal));
+  const journal = unit("systemd-journald.service", stackDirectoryOf(inputs.manifest.stack), {
+    watches: [idOf(limits)],
+    ours: false,
+  });
+  return [limits, journal];
+}
+
+function resolveUpdates(inputs: StackInputs): Resource[] {
+  const { updates } = inputs.manifest.host;
+  const path = "/etc/apt/apt.conf.d/52hostkit";
+  const origins = updates === "none" ? [] : updateOriginsOf(inputs.system, updates);
+  return [file(path, hostFile(inputs, path, { updates, origins }))];
+}
+
+function resolveHardening(inputs: StackInputs): Resource[] {
+  return [
+    file(
+      "/etc/security/limits.d/60-hostkit.conf",
+      hostFile(inputs, "/etc/security/limits.d/60-hostkit.conf", {}),
+    ),
+    file(
+      "/etc/modprobe.d/60-hostkit.conf",
+      hostFile(inputs, "/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules }),
+    ),
+  ];
+}
+
+/** The host must find its own name without DNS: sudo and Java look it up and wait. */
+function resolveHostname(inputs: StackInputs, name: string): Resource[] {
+  const short = name.split(".")[0] ?? name;
+  const names = short === name ? name : `${name} ${short}`;
+  const hosts = block("/etc/hosts", `${inputs.manifest.stack} name`, `127.0.1.1 ${names}\n`, {
+    position: "top",
+  });
+  return [hosts, { ...hostname(name), after: [idOf(hosts)] } as Resource];
 }

@@ -1,0 +1,167 @@
+import { need } from "../facts/fact.ts";
+import type { Facts } from "../facts/fact.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
+import { hashText } from "../facts/hash.ts";
+import { readStamp, stampPath } from "../facts/stamp.ts";
+import { normalizeSysctl, sysctlFacts, sysctlPath } from "../facts/sysctl.ts";
+import { containerFacts, containerSubject } from "../facts/virtualization.ts";
+import { sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
+import { diffLines } from "./difference.ts";
+import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceKind } from "./resource.ts";
+
+/**
+ * Kernel settings: a file for the next boot, and the same values now. A key that this kernel does not have or does not
+ * let us write is noted once and is no drift. In a container only `net.*` is ours: the rest is the machine's underneath.
+ */
+export interface SysctlResource extends Resource {
+  readonly kind: "sysctl";
+  readonly path: string;
+  /** By key, sorted: `net.ipv4.tcp_syncookies` → `1`. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly stackDirectory: string;
+}
+
+/** Builds the sysctl resource; keys are sorted here. */
+export function sysctlFile(
+  path: string,
+  values: Readonly<Record<string, string>>,
+  stackDirectory: string,
+): SysctlResource {
+  const sorted = Object.fromEntries(
+    Object.entries(values)
+      .map(([key, value]) => [key, normalizeSysctl(value)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return { kind: "sysctl", name: path, path, values: sorted, stackDirectory };
+}
+
+const stampName = "sysctl";
+const rootFile = { mode: "0644", owner: "root", group: "root" } as const;
+
+/** The file's text; what belongs to the machine underneath stands in it as a comment. */
+export function renderSysctl(values: Readonly<Record<string, string>>, container: string): string {
+  const lines = Object.entries(values).map(([key, value]) =>
+    isOurs(key, container) ? `${key} = ${value}\n` : `# not in a container: ${key} = ${value}\n`,
+  );
+  return `# Written by hostkit (section \`host\`).\n${lines.join("")}`;
+}
+
+function isOurs(key: string, container: string): boolean {
+  return container === "" || key.startsWith("net.");
+}
+
+/** A pattern is for systemd-sysctl(8) and the interfaces of now; `all` and `default` beside it are what we compare. */
+function isPattern(key: string): boolean {
+  return key.includes("*");
+}
+
+export const sysctlKind: ResourceKind<SysctlResource> = {
+  kind: "sysctl",
+  needs: (resource) => [
+    need(fileFacts, resource.path),
+    need(textFacts, resource.path),
+    need(containerFacts, containerSubject),
+    need(textFacts, stampPath(resource.stackDirectory, stampName)),
+    ...Object.keys(resource.values)
+      .filter((key) => !isPattern(key))
+      .map((key) => need(sysctlFacts, key)),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    const container = facts.get(containerFacts, containerSubject) ?? "";
+    const text = renderSysctl(resource.values, container);
+    const wanted = { ...resource, content: { text }, ...rootFile };
+    const reasons = findDifferences(wanted, facts) ?? [];
+    const ours = Object.entries(resource.values).filter(([key]) => isOurs(key, container));
+    const [applied, ...refusedLines] = (
+      readStamp(facts, resource.stackDirectory, stampName) ?? ""
+    ).split("\n");
+    const refused = new Map(
+      refusedLines.map((line) => {
+        const at = line.indexOf("=");
+        return [line.slice(0, at), normalizeSysctl(line.slice(at + 1))] as const;
+      }),
+    );
+    if (reasons.length === 0 && applied !== hashText(text)) reasons.push("not applied yet");
+    if (reasons.length === 0) reasons.push(...findDrift(ours, refused, facts));
+    if (reasons.length === 0) return undefined;
+    return {
+      id: idOf(resource),
+      action: facts.get(fileFacts, resource.path) === undefined ? "create" : "update",
+      because: reasons.join(", "),
+      difference: diffLines(facts.get(textFacts, resource.path) ?? "", text),
+      invalidates: [stampPath(resource.stackDirectory, stampName)],
+      steps: [
+        putStep(wanted, context),
+        {
+          type: "upload",
+          as: "wanted",
+          content: { text: ours.map(([key, value]) => `${sysctlPath(key)}=${value}\n`).join("") },
+        },
+        {
+          type: "script",
+          title: "apply kernel settings",
+          script: applyScript(stampPath(resource.stackDirectory, stampName), hashText(text)),
+        },
+      ],
+    };
+  },
+
+  own: (resource) => ({ kind: "sysctl", name: resource.name, path: resource.path }),
+  removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
+
+  /** Live values stay until the next boot: what they were before may itself have been somebody's choice since. */
+  remove(owned, facts, context): Change | undefined {
+    const path = String(owned["path"]);
+    if (facts.get(fileFacts, path) === undefined) return undefined;
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest",
+      steps: [
+        {
+          type: "script",
+          title: `remove ${path} (live values stay until the next boot)`,
+          script: sh`${restoreScript(path, context)}
+rm -f ${stampPath(context.stackDirectory, stampName)}`,
+        },
+      ],
+    };
+  },
+};
+
+function findDrift(
+  ours: readonly (readonly [string, string])[],
+  refused: ReadonlyMap<string, string>,
+  facts: Facts,
+): string[] {
+  return ours.flatMap(([key, value]) => {
+    const live = facts.get(sysctlFacts, key);
+    if (live === undefined || live === value || refused.get(sysctlPath(key)) === live) return [];
+    return [`${key} is ${live}, should be ${value}`];
+  });
+}
+
+/** Writes every value that can be written; the stamp's further lines say what the kernel answered otherwise. */
+function applyScript(stamp: string, hash: string): Script {
+  return sh`echo ${hash} >stamp
+while IFS='=' read -r pattern value; do
+  for key in $pattern; do
+    if [ ! -e "$key" ]; then echo "this kernel has no $key"; continue; fi
+    read -r now <"$key" || now=
+    now=$(printf %s "$now" | tr -s '\\t ' ' ')
+    [ "$now" = "$value" ] && continue
+    (printf '%s\\n' "$value" >"$key") 2>/dev/null || true
+    read -r now <"$key" || now=
+    now=$(printf %s "$now" | tr -s '\\t ' ' ')
+    if [ "$now" != "$value" ]; then
+      echo "$key stays $now: this host does not let us change it"
+      echo "$key=$now" >>stamp
+    fi
+  done
+done <wanted
+mv -f stamp ${stamp}`;
+}

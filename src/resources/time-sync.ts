@@ -1,0 +1,81 @@
+import { need } from "../facts/fact.ts";
+import type { Facts } from "../facts/fact.ts";
+import { unitFacts } from "../facts/unit.ts";
+import { containerFacts, containerSubject } from "../facts/virtualization.ts";
+import { sh } from "../shell/script.ts";
+import { aptPrelude } from "./packages.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+
+/**
+ * A clock that is kept right by one time daemon: the one that is there, else systemd-timesyncd. Not part of the one apt
+ * transaction, because time daemons exclude each other and only the host knows which one it has. Nothing in a container.
+ */
+export interface TimeSyncResource extends Resource {
+  readonly kind: "time-sync";
+  readonly name: "host";
+}
+
+/** Builds the time synchronisation resource. */
+export function timeSync(after: readonly ResourceId[]): TimeSyncResource {
+  return { kind: "time-sync", name: "host", after };
+}
+
+/** Units of the time daemons in Debian and Ubuntu; the last one is our choice where there is none. */
+const daemons = [
+  "chrony.service",
+  "ntpsec.service",
+  "ntp.service",
+  "openntpd.service",
+  "systemd-timesyncd.service",
+] as const;
+
+function findDaemon(facts: Facts): string | undefined {
+  return daemons.find((name) => facts.get(unitFacts, name)?.loadState === "loaded");
+}
+
+export const timeSyncKind: ResourceKind<TimeSyncResource> = {
+  kind: "time-sync",
+  needs: () => [
+    need(containerFacts, containerSubject),
+    ...daemons.map((name) => need(unitFacts, name)),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    if ((facts.get(containerFacts, containerSubject) ?? "") !== "") return undefined;
+    const found = findDaemon(facts);
+    const fact = found === undefined ? undefined : facts.get(unitFacts, found);
+    if (fact?.activeState === "active" && fact.unitFileState === "enabled") return undefined;
+    const name = found ?? "systemd-timesyncd.service";
+    return {
+      id: idOf(resource),
+      action: found === undefined ? "create" : "update",
+      because:
+        found === undefined ? "no time daemon" : `${name} is ${fact?.activeState ?? "not loaded"}`,
+      steps: [
+        ...(found === undefined
+          ? [
+              {
+                type: "script" as const,
+                title: "install systemd-timesyncd",
+                script: sh`${aptPrelude}
+apt_get install --no-remove systemd-timesyncd
+echo systemd-timesyncd >>${`${context.stackDirectory}/packages`}
+sort -u -o ${`${context.stackDirectory}/packages`} ${`${context.stackDirectory}/packages`}`,
+              },
+            ]
+          : []),
+        {
+          type: "script",
+          title: `start ${name}`,
+          script: sh`systemctl unmask ${name} 2>/dev/null || true
+systemctl enable --now -q ${name}`,
+        },
+      ],
+    };
+  },
+
+  /** The package is in the ledger of installed packages and goes with it. */
+  own: () => undefined,
+  remove: () => undefined,
+};
