@@ -33,7 +33,11 @@ await Promise.all([
   build({ ...node, entryPoints: ["scraper/src/main.ts"], outfile: "scraper/dist/dx-scraper.cjs" }),
   build({ ...node, entryPoints: ["api/src/main.ts"], outfile: "api/dist/server.cjs" }),
   build({ ...node, entryPoints: ["dashboard/src/main.ts"], outfile: "dashboard/dist/server.cjs" }),
-  build({ ...node, entryPoints: ["simulator/src/main.ts"], outfile: "simulator/dist/simulator.cjs" }),
+  build({
+    ...node,
+    entryPoints: ["simulator/src/main.ts"],
+    outfile: "simulator/dist/simulator.cjs",
+  }),
   build({
     ...node,
     platform: "browser",
@@ -44,7 +48,8 @@ await Promise.all([
     outdir: "dashboard/dist/public",
   }),
 ]);
-for (const name of ["index.html", "favicon.svg"]) fs.copyFileSync(at("dashboard/page", name), at("dashboard/dist/public", name));
+for (const name of ["index.html", "favicon.svg"])
+  fs.copyFileSync(at("dashboard/page", name), at("dashboard/dist/public", name));
 
 packScraper();
 
@@ -61,8 +66,14 @@ function packScraper() {
   put("etc/dx-scraper/dx-scraper.conf", read("scraper/package/dx-scraper.conf"));
   put("usr/share/doc/dx-scraper/copyright", read("scraper/package/copyright"));
   put("usr/share/doc/dx-scraper/changelog.gz", gzipSync(changelog, { level: 9 }));
-  put("usr/share/doc/dx-scraper/examples/dx-scraper.service", read("scraper/package/dx-scraper.service"));
-  put("usr/share/man/man8/dx-scraper.8.gz", gzipSync(read("scraper/package/dx-scraper.8"), { level: 9 }));
+  put(
+    "usr/share/doc/dx-scraper/examples/dx-scraper.service",
+    read("scraper/package/dx-scraper.service"),
+  );
+  put(
+    "usr/share/man/man8/dx-scraper.8.gz",
+    gzipSync(read("scraper/package/dx-scraper.8"), { level: 9 }),
+  );
 
   const files = fs
     .readdirSync(root, { recursive: true, withFileTypes: true })
@@ -72,23 +83,35 @@ function packScraper() {
   const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(root, file)).size, 0);
   const sums = files
     .filter((file) => !file.startsWith("etc/"))
-    .map((file) => `${createHash("md5").update(fs.readFileSync(path.join(root, file))).digest("hex")}  ${file}\n`);
+    .map(
+      (file) =>
+        `${createHash("md5")
+          .update(fs.readFileSync(path.join(root, file)))
+          .digest("hex")}  ${file}\n`,
+    );
   put("DEBIAN/md5sums", sums.join(""));
   put("DEBIAN/conffiles", "/etc/dx-scraper/dx-scraper.conf\n");
   put(
     "DEBIAN/control",
-    read("scraper/package/control").replace("@VERSION@", version).replace("@SIZE@", String(Math.ceil(bytes / 1024))),
+    read("scraper/package/control")
+      .replace("@VERSION@", version)
+      .replace("@SIZE@", String(Math.ceil(bytes / 1024))),
   );
   // Folders made under a tight umask would be closed on the host.
   for (const entry of fs.readdirSync(root, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory()) fs.chmodSync(path.join(entry.parentPath ?? entry.path, entry.name), 0o755);
+    if (entry.isDirectory())
+      fs.chmodSync(path.join(entry.parentPath ?? entry.path, entry.name), 0o755);
   }
   fs.chmodSync(root, 0o755);
   fs.mkdirSync(at("dist"), { recursive: true });
-  execFileSync("dpkg-deb", ["--root-owner-group", "-Zxz", "--build", root, at("dist/dx-scraper.deb")], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: { ...process.env, SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? String(epoch) },
-  });
+  execFileSync(
+    "dpkg-deb",
+    ["--root-owner-group", "-Zxz", "--build", root, at("dist/dx-scraper.deb")],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? String(epoch) },
+    },
+  );
   fs.rmSync(root, { recursive: true });
   console.log(`built dist/dx-scraper.deb ${version}, api/dist, dashboard/dist, simulator/dist`);
 }

@@ -53,9 +53,11 @@ const callingFrequencies: readonly Segment[] = [
   ...[1840, 3573, 5357, 7074, 10136, 14074, 18100, 21074, 24915, 28074, 50313, 70154, 144174].map(
     (dial): Segment => ({ low: dial, high: dial + 3, mode: "FT8" }),
   ),
-  ...[3575, 7047.5, 10140, 14080, 18104, 21140, 24919, 28180, 50318].map(
-    (dial): Segment => ({ low: dial, high: dial + 3, mode: "FT4" }),
-  ),
+  ...[3575, 7047.5, 10140, 14080, 18104, 21140, 24919, 28180, 50318].map((dial): Segment => ({
+    low: dial,
+    high: dial + 3,
+    mode: "FT4",
+  })),
 ];
 
 const segments: readonly Segment[] = [
@@ -106,6 +108,7 @@ export function bandOf(frequency: number): string | null {
 
 /** The mode the band plan expects at a frequency (kHz); null where the plan allows all or nothing. */
 export function plannedMode(frequency: number): Mode | null {
-  const inside = (segment: Segment): boolean => frequency >= segment.low && frequency < segment.high;
+  const inside = (segment: Segment): boolean =>
+    frequency >= segment.low && frequency < segment.high;
   return callingFrequencies.find(inside)?.mode ?? segments.find(inside)?.mode ?? null;
 }

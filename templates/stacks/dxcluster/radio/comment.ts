@@ -58,8 +58,11 @@ export interface Grids {
 
 /** `IO91<TR>JN45` names the spotter's square, then the DX station's; a lone square is the DX station's. */
 export function gridsInComment(comment: string): Grids {
-  const pair = new RegExp(`(?<!\\w)(${gridShape}) ?<[^<>]{0,12}> ?(${gridShape})(?!\\w)`, "i").exec(comment);
-  if (pair !== null) return { spotter: normalizeGrid(pair[1] ?? ""), dx: normalizeGrid(pair[2] ?? "") };
+  const pair = new RegExp(`(?<!\\w)(${gridShape}) ?<[^<>]{0,12}> ?(${gridShape})(?!\\w)`, "i").exec(
+    comment,
+  );
+  if (pair !== null)
+    return { spotter: normalizeGrid(pair[1] ?? ""), dx: normalizeGrid(pair[2] ?? "") };
   const lone = comment.split(/[\s,;()<>/]+/).find(isGrid);
   return { spotter: null, dx: lone === undefined ? null : normalizeGrid(lone) };
 }

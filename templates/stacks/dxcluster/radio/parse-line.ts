@@ -4,11 +4,17 @@
  * line gets exactly one kind.
  */
 import { bandOf, plannedMode } from "./bands.ts";
-import { gridOrNull, gridsInComment, modeInComment, reportInComment, splitInComment } from "./comment.ts";
+import {
+  gridOrNull,
+  gridsInComment,
+  modeInComment,
+  reportInComment,
+  splitInComment,
+} from "./comment.ts";
 
 export interface Spot {
   readonly kind: "spot";
-  /** UTC, to the minute: the time in the line, on the day nearest to its arrival. */
+  /** UTC, to the minute: the time in the line, at most an hour after its arrival. */
   readonly time: Date;
   readonly dxCall: string;
   /** kHz. */
@@ -53,7 +59,7 @@ const longestComment = 200;
 export function parseLine(line: string, received: number): ParsedLine {
   const text = clean(line);
   if (/^dx de\b/i.test(text)) return parseSpot(text, received) ?? { kind: "broken" };
-  if (/^CC11\^/.test(text)) return parseCcSpot(text, received) ?? { kind: "broken" };
+  if (text.startsWith("CC11^")) return parseCcSpot(text, received) ?? { kind: "broken" };
   if (/^(?:wwv|wcy) de\b/i.test(text)) return parseSolar(text, received);
   if (/^(?:to (?:all|local)|wx) de\b/i.test(text)) return { kind: "announcement" };
   const history = parseHistory(text, received);
@@ -69,12 +75,14 @@ function clean(line: string): string {
 
 function looksLikeText(text: string): boolean {
   // eslint-disable-next-line no-control-regex
-  const strange = text.match(/[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f-\u009f\u2400\ufffd]/g)?.length ?? 0;
+  const strange =
+    text.match(/[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f-\u009f\u2400\ufffd]/g)?.length ?? 0;
   return strange * 10 <= text.length;
 }
 
 // The frequency may touch the colon: a long skimmer call fills its whole column.
-const spotHead = /^dx de\s+([a-z0-9/#@-]{2,20}?)(?:\s*:\s*|\s+)(\d{1,9}(?:[.,]\d{1,3})?)\s+([a-z0-9/-]{2,20})(?=\s|$)(.*)$/i;
+const spotHead =
+  /^dx de\s+([a-z0-9/#@-]{2,20}?)(?:\s*:\s*|\s+)(\d{1,9}(?:[.,]\d{1,3})?)\s+([a-z0-9/-]{2,20})(?=\s|$)(.*)$/i;
 
 function parseSpot(text: string, received: number): Spot | null {
   const head = spotHead.exec(text);
@@ -113,10 +121,13 @@ function splitTail(rest: string): Tail {
 
 /** `CC11^14025.0^DX^21-Nov-2026^0101Z^comment^spotter^…` */
 function parseCcSpot(text: string, received: number): Spot | null {
-  const [, frequency = "", dxCall = "", date = "", clock = "", comment = "", spotter = ""] = text.split("^");
-  const time = resolveDate(date.trim(), clock.trim().replace(/z$/i, "")) ?? resolveClock(null, received);
+  const [, frequency = "", dxCall = "", date = "", clock = "", comment = "", spotter = ""] =
+    text.split("^");
+  const time =
+    resolveDate(date.trim(), clock.trim().replace(/z$/i, "")) ?? resolveClock(null, received);
   if (!/^\d{1,9}(?:\.\d{1,3})?$/.test(frequency.trim())) return null;
-  if (!/^[a-z0-9/-]{2,20}$/i.test(dxCall.trim()) || !/^[a-z0-9/#@-]{2,20}$/i.test(spotter.trim())) return null;
+  if (!/^[a-z0-9/-]{2,20}$/i.test(dxCall.trim()) || !/^[a-z0-9/#@-]{2,20}$/i.test(spotter.trim()))
+    return null;
   return makeSpot({
     spotter: spotter.trim(),
     frequency: frequency.trim(),
@@ -130,7 +141,9 @@ function parseCcSpot(text: string, received: number): Spot | null {
 /** A line of `show/dx`: `  14025.0  DX  21-Nov-2026 0101Z  comment  <SPOTTER>`. */
 function parseHistory(text: string, received: number): Spot | null {
   const match =
-    /^(\d{1,9}\.\d{1,3})\s+([a-z0-9/-]{2,20})\s+(\d{1,2}-[a-z]{3}-\d{4})\s+(\d{4})Z\s*(.*?)\s*<([a-z0-9/#@-]{2,20})>$/i.exec(text);
+    /^(\d{1,9}\.\d{1,3})\s+([a-z0-9/-]{2,20})\s+(\d{1,2}-[a-z]{3}-\d{4})\s+(\d{4})Z\s*(.*?)\s*<([a-z0-9/#@-]{2,20})>$/i.exec(
+      text,
+    );
   if (match === null) return null;
   const [, frequency = "", dxCall = "", date = "", clock = "", comment = "", spotter = ""] = match;
   const time = resolveDate(date, clock);
@@ -171,15 +184,15 @@ function makeSpot(parts: SpotParts): Spot | null {
   };
 }
 
-/** @param clock `HHMM` or null (then: the minute of arrival). The day is the one nearest to the arrival. */
+/**
+ * @param clock `HHMM`, or null (then: the minute of arrival). It has passed, but for clocks that are fast: the result
+ * lies between 23 hours before and one hour after the arrival.
+ */
 function resolveClock(clock: string | null, received: number): Date {
   if (clock === null) return new Date(Math.floor(received / minute) * minute);
-  const midnight = Math.floor(received / day) * day;
-  const today = midnight + Number(clock.slice(0, 2)) * hour + Number(clock.slice(2, 4)) * minute;
-  const nearest = [today - day, today, today + day].reduce((best, candidate) =>
-    Math.abs(candidate - received) < Math.abs(best - received) ? candidate : best,
-  );
-  return new Date(nearest);
+  const midnight = Math.floor((received + hour) / day) * day;
+  const time = midnight + Number(clock.slice(0, 2)) * hour + Number(clock.slice(2, 4)) * minute;
+  return new Date(time > received + hour ? time - day : time);
 }
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -190,7 +203,13 @@ function resolveDate(date: string, clock: string): Date | null {
   const month = months.indexOf((match[2] ?? "").toLowerCase());
   if (month < 0) return null;
   return new Date(
-    Date.UTC(Number(match[3]), month, Number(match[1]), Number(clock.slice(0, 2)), Number(clock.slice(2, 4))),
+    Date.UTC(
+      Number(match[3]),
+      month,
+      Number(match[1]),
+      Number(clock.slice(0, 2)),
+      Number(clock.slice(2, 4)),
+    ),
   );
 }
 
@@ -200,9 +219,12 @@ function parseSolar(text: string, received: number): Solar {
   const head = /^w(?:wv|cy) de\s+([a-z0-9/#@-]{2,20})\s*(?:<([^>]*)>)?\s*:?\s*(.*)$/i.exec(text);
   const [, station = "", stamp = "", body = ""] = head ?? [];
   const clock = /(?:^|\s)([01]\d|2[0-3])(?:[0-5]\d)?Z?$/i.exec(stamp.trim())?.[1];
-  const time = clock === undefined ? resolveClock(null, received) : resolveClock(`${clock}00`, received);
+  const time =
+    clock === undefined ? resolveClock(null, received) : resolveClock(`${clock}00`, received);
   const number = (name: string): number | null => {
-    const found = new RegExp(`(?:^|[\\s,;])${name}\\s*[=:]\\s*(\\d{1,4})(?!\\d)`, "i").exec(body)?.[1];
+    const found = new RegExp(`(?:^|[\\s,;])${name}\\s*[=:]\\s*(\\d{1,4})(?!\\d)`, "i").exec(
+      body,
+    )?.[1];
     return found === undefined ? null : Number(found);
   };
   const conditions = /(?:^|,\s*)([^,=]+->[^,=]+)$/.exec(body)?.[1]?.trim();

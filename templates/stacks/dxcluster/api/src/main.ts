@@ -25,12 +25,18 @@ const stream = new SpotStream(database, warn);
 
 app.setErrorHandler((error: FastifyError, _request, reply) => {
   const status = error.statusCode ?? 500;
-  if (status < 500) return reply.code(status).send({ error: "Bad request", message: error.message });
+  if (status < 500)
+    return reply.code(status).send({ error: "Bad request", message: error.message });
   warn(error);
   // Whatever the database said stays in the log.
-  return reply.code(503).header("retry-after", "5").send({ error: "Service unavailable", message: "The database does not answer" });
+  return reply
+    .code(503)
+    .header("retry-after", "5")
+    .send({ error: "Service unavailable", message: "The database does not answer" });
 });
-app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: "Not found", message: "Endpoint not found" }));
+app.setNotFoundHandler((_request, reply) =>
+  reply.code(404).send({ error: "Not found", message: "Endpoint not found" }),
+);
 addRoutes(app, database, stream);
 
 let stopping = false;

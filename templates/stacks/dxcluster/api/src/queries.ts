@@ -6,13 +6,31 @@ export interface Query {
   readonly values: readonly unknown[];
 }
 
-const hours = { type: "integer", about: "Hours to look back", minimum: 1, maximum: 168, fallback: 24 } as const;
+const hours = {
+  type: "integer",
+  about: "Hours to look back",
+  minimum: 1,
+  maximum: 168,
+  fallback: 24,
+} as const;
 
 const orderFields = ["timestamp", "frequency", "dx_call", "spotter_call"] as const;
-const orders = orderFields.flatMap((field) => [field, `${field} ASC`, `${field} DESC`, `${field} asc`, `${field} desc`]);
+const orders = orderFields.flatMap((field) => [
+  field,
+  `${field} ASC`,
+  `${field} DESC`,
+  `${field} asc`,
+  `${field} desc`,
+]);
 
 export const spotsParameters = {
-  limit: { type: "integer", about: "Most spots to return", minimum: 1, maximum: 1000, fallback: 100 },
+  limit: {
+    type: "integer",
+    about: "Most spots to return",
+    minimum: 1,
+    maximum: 1000,
+    fallback: 100,
+  },
   offset: { type: "integer", about: "Spots to skip", minimum: 0, maximum: 1_000_000, fallback: 0 },
   dx_call: { type: "text", about: "Part of the DX station's callsign", longest: 20 },
   spotter_call: { type: "text", about: "Part of the spotter's callsign", longest: 20 },
@@ -24,7 +42,12 @@ export const spotsParameters = {
   until: { type: "time", about: "Spots at this time or earlier" },
   grid_square: { type: "text", about: "Part of the DX station's grid square", longest: 8 },
   comment_contains: { type: "text", about: "Part of the comment", longest: 100 },
-  order_by: { type: "choice", about: "Field, and ASC or DESC", allowed: orders, fallback: "timestamp DESC" },
+  order_by: {
+    type: "choice",
+    about: "Field, and ASC or DESC",
+    allowed: orders,
+    fallback: "timestamp DESC",
+  },
 } as const satisfies Parameters;
 
 export const recentParameters = {
@@ -33,7 +56,12 @@ export const recentParameters = {
 } as const satisfies Parameters;
 
 export const bandsParameters = {
-  hours: { type: "integer", about: "Hours to look back; all spots without it", minimum: 1, maximum: 168 },
+  hours: {
+    type: "integer",
+    about: "Hours to look back; all spots without it",
+    minimum: 1,
+    maximum: 168,
+  },
 } as const satisfies Parameters;
 
 export const histogramParameters = {
@@ -45,9 +73,20 @@ export const histogramParameters = {
 export const hourlyParameters = { hours } as const satisfies Parameters;
 
 export const topParameters = {
-  limit: { type: "integer", about: "Callsigns in each list", minimum: 1, maximum: 100, fallback: 20 },
+  limit: {
+    type: "integer",
+    about: "Callsigns in each list",
+    minimum: 1,
+    maximum: 100,
+    fallback: 20,
+  },
   hours,
-  category: { type: "choice", about: "Which lists", allowed: ["both", "spotters", "spotted"], fallback: "both" },
+  category: {
+    type: "choice",
+    about: "Which lists",
+    allowed: ["both", "spotters", "spotted"],
+    fallback: "both",
+  },
 } as const satisfies Parameters;
 
 export const solarParameters = {
@@ -61,7 +100,10 @@ export const spotFields =
 /** More than this many hits are not counted: the count would cost more than the page. */
 export const countLimit = 10_000;
 
-export function spotsQuery(wanted: Values<typeof spotsParameters>): { readonly page: Query; readonly count: Query } {
+export function spotsQuery(wanted: Values<typeof spotsParameters>): {
+  readonly page: Query;
+  readonly count: Query;
+} {
   const values: unknown[] = [];
   const conditions: string[] = [];
   const add = (condition: string, value: unknown): void => {
@@ -107,10 +149,16 @@ export function recentQuery(wanted: Values<typeof recentParameters>): Query {
 }
 
 export function newerQuery(id: string, limit: number): Query {
-  return { text: `select ${spotFields} from dx_spots where id > $1 order by id limit $2`, values: [id, limit] };
+  return {
+    text: `select ${spotFields} from dx_spots where id > $1 order by id limit $2`,
+    values: [id, limit],
+  };
 }
 
-export const newestIdQuery: Query = { text: "select coalesce(max(id), 0)::text as id from dx_spots", values: [] };
+export const newestIdQuery: Query = {
+  text: "select coalesce(max(id), 0)::text as id from dx_spots",
+  values: [],
+};
 
 export const statsQuery: Query = {
   text: `select
@@ -151,7 +199,11 @@ export function histogramQuery(wanted: Values<typeof histogramParameters>): Quer
              (select total from edges) as total, bin_number, count(*)::int as spot_count,
              min(frequency)::text as bin_min_freq, max(frequency)::text as bin_max_freq
       from bins group by bin_number order by bin_number`,
-    values: [wanted.hours, wanted.bins, ...(wanted.band === undefined ? [] : [wanted.band.toLowerCase()])],
+    values: [
+      wanted.hours,
+      wanted.bins,
+      ...(wanted.band === undefined ? [] : [wanted.band.toLowerCase()]),
+    ],
   };
 }
 

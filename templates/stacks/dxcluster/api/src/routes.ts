@@ -26,10 +26,18 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
   const timestamp = (): string => new Date().toISOString();
 
   /** A GET whose answer may be kept for so many seconds. */
-  const get = <P extends Parameters>(path: string, parameters: P, keep: number, answer: (wanted: Values<P>) => Promise<object>): void => {
+  const get = <P extends Parameters>(
+    path: string,
+    parameters: P,
+    keep: number,
+    answer: (wanted: Values<P>) => Promise<object>,
+  ): void => {
     app.get(path, async (request: FastifyRequest, reply: FastifyReply) => {
       const wanted = readParameters(parameters, request.query as Record<string, unknown>);
-      const body = keep === 0 ? await answer(wanted) : await memo.get(`${path} ${JSON.stringify(wanted)}`, keep, () => answer(wanted));
+      const body =
+        keep === 0
+          ? await answer(wanted)
+          : await memo.get(`${path} ${JSON.stringify(wanted)}`, keep, () => answer(wanted));
       void reply.header("cache-control", keep === 0 ? "no-cache" : `public, max-age=${keep}`);
       return { ...body, timestamp: timestamp() };
     });
@@ -56,9 +64,16 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
 
   get("/api/stats", {}, 5, async () => {
     const [row] = await database.rows<Record<string, unknown>>(queries.statsQuery);
-    const pick = (...names: string[]): object => Object.fromEntries(names.map((name) => [name, row?.[name] ?? null]));
+    const pick = (...names: string[]): object =>
+      Object.fromEntries(names.map((name) => [name, row?.[name] ?? null]));
     return {
-      total: pick("total_spots", "unique_dx_stations", "unique_spotters", "earliest_spot", "latest_spot"),
+      total: pick(
+        "total_spots",
+        "unique_dx_stations",
+        "unique_spotters",
+        "earliest_spot",
+        "latest_spot",
+      ),
       today: pick("spots_today", "dx_stations_today", "spotters_today"),
       recent: pick("spots_last_hour", "active_spotters"),
     };
@@ -98,7 +113,9 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
     await stream.join(reply.raw, header > 0 ? header : null);
   });
 
-  get("/api/bands", queries.bandsParameters, 10, async (wanted) => ({ bands: await database.rows(queries.bandsQuery(wanted)) }));
+  get("/api/bands", queries.bandsParameters, 10, async (wanted) => ({
+    bands: await database.rows(queries.bandsQuery(wanted)),
+  }));
 
   get("/api/frequency/histogram", queries.histogramParameters, 10, async (wanted) => {
     interface Bin {
@@ -129,15 +146,24 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
   }));
 
   get("/api/callsigns/top", queries.topParameters, 10, async (wanted) => ({
-    ...(wanted.category === "spotted" ? {} : { top_spotters: await database.rows(queries.topSpottersQuery(wanted)) }),
-    ...(wanted.category === "spotters" ? {} : { top_spotted: await database.rows(queries.topSpottedQuery(wanted)) }),
+    ...(wanted.category === "spotted"
+      ? {}
+      : { top_spotters: await database.rows(queries.topSpottersQuery(wanted)) }),
+    ...(wanted.category === "spotters"
+      ? {}
+      : { top_spotted: await database.rows(queries.topSpottedQuery(wanted)) }),
   }));
 
   get("/api/solar", queries.solarParameters, 10, async (wanted) => {
     const history = await database.rows<Record<string, unknown>>(queries.solarQuery(wanted));
     // Each index from the newest announcement that names it: WWV has no sunspot number, WCY has.
-    const newest = (name: string): unknown => history.find((row) => row[name] !== null)?.[name] ?? null;
+    const newest = (name: string): unknown =>
+      history.find((row) => row[name] !== null)?.[name] ?? null;
     const names = ["timestamp", "solar_flux", "a_index", "k_index", "sunspot_number", "conditions"];
-    return { solar: Object.fromEntries(names.map((name) => [name, newest(name)])), history, hours: wanted.hours };
+    return {
+      solar: Object.fromEntries(names.map((name) => [name, newest(name)])),
+      history,
+      hours: wanted.hours,
+    };
   });
 }

@@ -52,7 +52,9 @@ export class SpotStream {
     });
     response.write("retry: 3000\n\n");
     if (lastId !== null) {
-      const missed = await this.#database.rows<StreamedSpot>(newerQuery(String(lastId), batch)).catch(() => []);
+      const missed = await this.#database
+        .rows<StreamedSpot>(newerQuery(String(lastId), batch))
+        .catch(() => []);
       response.write(missed.map(toEvent).join(""));
     }
     this.#listeners.add(response);
@@ -68,7 +70,11 @@ export class SpotStream {
   }
 
   async #listen(): Promise<void> {
-    const client = new pg.Client({ application_name: "dx-api-stream", connectionTimeoutMillis: 2000, keepAlive: true });
+    const client = new pg.Client({
+      application_name: "dx-api-stream",
+      connectionTimeoutMillis: 2000,
+      keepAlive: true,
+    });
     let gone = false;
     const lost = (error?: Error): void => {
       if (gone) return;
@@ -86,7 +92,9 @@ export class SpotStream {
       await client.connect();
       await client.query("listen dx_spots");
       this.#client = client;
-      this.#lastId ??= Number((await this.#database.rows<{ id: string }>(newestIdQuery))[0]?.id ?? 0);
+      this.#lastId ??= Number(
+        (await this.#database.rows<{ id: string }>(newestIdQuery))[0]?.id ?? 0,
+      );
       // Whatever came between two connections.
       await this.#fetch();
     } catch (error) {
@@ -103,7 +111,9 @@ export class SpotStream {
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
-        const spots: readonly StreamedSpot[] = await this.#database.rows<StreamedSpot>(newerQuery(String(this.#lastId), batch));
+        const spots: readonly StreamedSpot[] = await this.#database.rows<StreamedSpot>(
+          newerQuery(String(this.#lastId), batch),
+        );
         this.#lastId = spots.at(-1)?.id ?? this.#lastId;
         if (spots.length > 0) this.#write(spots.map(toEvent).join(""));
         if (spots.length === batch) this.#again = true;

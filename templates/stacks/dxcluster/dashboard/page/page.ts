@@ -3,7 +3,13 @@ import { bands as plan } from "../../radio/bands.ts";
 import { bandLevel, type Filter, matches, mergeSpots, type Spot, toCsv } from "./spots.ts";
 
 const shownRows = 200;
-const hfBands = plan.map((band) => band.name).filter((name) => ["160m", "80m", "60m", "40m", "30m", "20m", "17m", "15m", "12m", "10m", "6m", "2m"].includes(name));
+const hfBands = plan
+  .map((band) => band.name)
+  .filter((name) =>
+    ["160m", "80m", "60m", "40m", "30m", "20m", "17m", "15m", "12m", "10m", "6m", "2m"].includes(
+      name,
+    ),
+  );
 
 function element<E extends HTMLElement>(id: string): E {
   const found = document.getElementById(id);
@@ -39,7 +45,13 @@ let streaming = false;
 let answering = true;
 
 function showState(): void {
-  const state: State = streaming ? "live" : answering ? (spots.length === 0 ? "waiting" : "polling") : "away";
+  const state: State = streaming
+    ? "live"
+    : answering
+      ? spots.length === 0
+        ? "waiting"
+        : "polling"
+      : "away";
   const shown = element("state");
   if (shown.dataset["state"] !== state) {
     shown.dataset["state"] = state;
@@ -50,7 +62,10 @@ function showState(): void {
 
 async function ask<T>(path: string): Promise<T | null> {
   try {
-    const response = await fetch(path, { signal: AbortSignal.timeout(8000), headers: { accept: "application/json" } });
+    const response = await fetch(path, {
+      signal: AbortSignal.timeout(8000),
+      headers: { accept: "application/json" },
+    });
     if (!response.ok) throw new Error(String(response.status));
     const body = (await response.json()) as T;
     answering = true;
@@ -108,7 +123,12 @@ interface Stats {
   readonly recent: { readonly spots_last_hour: number; readonly active_spotters: number };
 }
 interface Sun {
-  readonly solar: Readonly<Record<"timestamp" | "solar_flux" | "a_index" | "k_index" | "sunspot_number" | "conditions", string | number | null>>;
+  readonly solar: Readonly<
+    Record<
+      "timestamp" | "solar_flux" | "a_index" | "k_index" | "sunspot_number" | "conditions",
+      string | number | null
+    >
+  >;
 }
 
 async function refresh(): Promise<void> {
@@ -116,7 +136,9 @@ async function refresh(): Promise<void> {
     ask<Stats>("/api/stats"),
     ask<{ bands: { band: string; spot_count: number }[] }>("/api/bands?hours=24"),
     ask<{ activity: Hour[] }>("/api/activity/hourly?hours=24"),
-    ask<{ top_spotted: { callsign: string; times_spotted: number }[] }>("/api/callsigns/top?limit=10&category=spotted"),
+    ask<{ top_spotted: { callsign: string; times_spotted: number }[] }>(
+      "/api/callsigns/top?limit=10&category=spotted",
+    ),
     ask<Sun>("/api/solar"),
   ]);
   if (stats !== null) {
@@ -129,8 +151,16 @@ async function refresh(): Promise<void> {
     put("n-spotters", stats.recent.active_spotters);
     put("n-total", stats.total.total_spots);
   }
-  if (bands !== null) drawBars("activity", bands.bands.slice(0, 12).map((row) => [row.band, row.spot_count] as const));
-  if (top !== null) drawBars("top", top.top_spotted.map((row) => [row.callsign, row.times_spotted] as const));
+  if (bands !== null)
+    drawBars(
+      "activity",
+      bands.bands.slice(0, 12).map((row) => [row.band, row.spot_count] as const),
+    );
+  if (top !== null)
+    drawBars(
+      "top",
+      top.top_spotted.map((row) => [row.callsign, row.times_spotted] as const),
+    );
   if (hours !== null) {
     drawnHours = hours.activity;
     drawHours();
@@ -145,7 +175,9 @@ async function refresh(): Promise<void> {
     put("k-index", solar.k_index);
     put("ssn", solar.sunspot_number);
     element("solar-note").textContent =
-      solar.timestamp === null ? "no announcement yet" : `${clockOf(String(solar.timestamp))} ${solar.conditions ?? ""}`;
+      solar.timestamp === null
+        ? "no announcement yet"
+        : `${clockOf(String(solar.timestamp))} ${solar.conditions ?? ""}`;
   }
   drawConditions();
 }
@@ -178,7 +210,13 @@ function drawHours(): void {
     const value = count.get(slot) ?? 0;
     const height = (value / most) * 100;
     const rect = document.createElementNS(svg.namespaceURI, "rect");
-    for (const [name, number] of Object.entries({ x: index * 15 + 1.5, y: 104 - height, width: 12, height, rx: 1.5 })) {
+    for (const [name, number] of Object.entries({
+      x: index * 15 + 1.5,
+      y: 104 - height,
+      width: 12,
+      height,
+      rx: 1.5,
+    })) {
       rect.setAttribute(name, String(number));
     }
     const title = document.createElementNS(svg.namespaceURI, "title");
@@ -195,7 +233,10 @@ function drawHours(): void {
     }
   });
   const chart = element("hours");
-  chart.setAttribute("aria-label", `Spots by hour, at most ${most}, in this hour ${count.get(thisHour) ?? 0}`);
+  chart.setAttribute(
+    "aria-label",
+    `Spots by hour, at most ${most}, in this hour ${count.get(thisHour) ?? 0}`,
+  );
   chart.replaceChildren(svg);
 }
 
@@ -227,7 +268,9 @@ function filter(): Filter {
 
 function clockOf(time: string): string {
   const date = new Date(time);
-  const [hour, minute] = local ? [date.getHours(), date.getMinutes()] : [date.getUTCHours(), date.getUTCMinutes()];
+  const [hour, minute] = local
+    ? [date.getHours(), date.getMinutes()]
+    : [date.getUTCHours(), date.getUTCMinutes()];
   return `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
 }
 
@@ -250,11 +293,15 @@ function drawTable(): void {
       return row;
     }),
   );
-  element("count").textContent = hits.length > shownRows ? `${shownRows} of ${hits.length} shown` : `${hits.length}`;
+  element("count").textContent =
+    hits.length > shownRows ? `${shownRows} of ${hits.length} shown` : `${hits.length}`;
   const empty = element("empty");
   empty.hidden = hits.length > 0;
   empty.textContent = spots.length === 0 ? "no spots yet" : "no spot matches the filter";
-  fillChoices("f-band", [...new Set(spots.flatMap((spot) => spot.band ?? []))].sort((a, b) => rank(a) - rank(b)));
+  fillChoices(
+    "f-band",
+    [...new Set(spots.flatMap((spot) => spot.band ?? []))].sort((a, b) => rank(a) - rank(b)),
+  );
   fillChoices("f-mode", [...new Set(spots.flatMap((spot) => spot.mode ?? []))].sort());
 }
 
@@ -308,7 +355,10 @@ const themed = localStorage.getItem("theme");
 if (themed !== null) document.documentElement.dataset["theme"] = themed;
 element("theme").addEventListener("click", () => {
   const root = document.documentElement;
-  const dark = root.dataset["theme"] === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : root.dataset["theme"] === "dark";
+  const dark =
+    root.dataset["theme"] === undefined
+      ? matchMedia("(prefers-color-scheme: dark)").matches
+      : root.dataset["theme"] === "dark";
   root.dataset["theme"] = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset["theme"]);
 });
@@ -323,7 +373,9 @@ element("pause").addEventListener("click", () => {
 element("csv").addEventListener("click", () => {
   const wanted = filter();
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([toCsv(spots.filter((spot) => matches(spot, wanted)))], { type: "text/csv" }));
+  link.href = URL.createObjectURL(
+    new Blob([toCsv(spots.filter((spot) => matches(spot, wanted)))], { type: "text/csv" }),
+  );
   link.download = `spots-${new Date().toISOString().slice(0, 16).replaceAll(":", "")}.csv`;
   link.click();
   URL.revokeObjectURL(link.href);
@@ -341,7 +393,9 @@ setInterval(() => {
   const [hour, minute, second] = local
     ? [now.getHours(), now.getMinutes(), now.getSeconds()]
     : [now.getUTCHours(), now.getUTCMinutes(), now.getUTCSeconds()];
-  element("clock").textContent = [hour, minute, second].map((part) => String(part).padStart(2, "0")).join(":");
+  element("clock").textContent = [hour, minute, second]
+    .map((part) => String(part).padStart(2, "0"))
+    .join(":");
 }, 500);
 
 setInterval(() => {

@@ -37,7 +37,9 @@ export function matches(spot: Spot, filter: Filter): boolean {
   const wanted = filter.text.trim().toUpperCase();
   return (
     wanted === "" ||
-    [spot.dx_call, spot.spotter_call, spot.comment ?? ""].some((text) => text.toUpperCase().includes(wanted))
+    [spot.dx_call, spot.spotter_call, spot.comment ?? ""].some((text) =>
+      text.toUpperCase().includes(wanted),
+    )
   );
 }
 
@@ -47,17 +49,34 @@ const voice = new Set(["SSB", "FM", "AM"]);
 
 /** @param now epoch milliseconds */
 export function bandLevel(spots: readonly Spot[], band: string, now: number): Level {
-  const recent = spots.filter((spot) => spot.band === band && now - Date.parse(spot.timestamp) <= 30 * 60_000);
+  const recent = spots.filter(
+    (spot) => spot.band === band && now - Date.parse(spot.timestamp) <= 30 * 60_000,
+  );
   if (recent.length === 0) return "red";
   return recent.filter((spot) => voice.has(spot.mode ?? "")).length >= 2 ? "green" : "yellow";
 }
 
 /** RFC 4180; a leading `=`, `+`, `-` or `@` is quoted so that a spreadsheet does not compute it. */
 export function toCsv(spots: readonly Spot[]): string {
-  const fields = ["timestamp", "frequency", "dx_call", "mode", "band", "comment", "spotter_call", "signal_report", "grid_square"] as const;
+  const fields = [
+    "timestamp",
+    "frequency",
+    "dx_call",
+    "mode",
+    "band",
+    "comment",
+    "spotter_call",
+    "signal_report",
+    "grid_square",
+  ] as const;
   const cell = (value: string | null): string => {
     const text = /^[=+\-@\t]/.test(value ?? "") ? `'${value ?? ""}` : (value ?? "");
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [fields.join(","), ...spots.map((spot) => fields.map((field) => cell(spot[field])).join(","))].join("\r\n") + "\r\n";
+  return (
+    [
+      fields.join(","),
+      ...spots.map((spot) => fields.map((field) => cell(spot[field])).join(",")),
+    ].join("\r\n") + "\r\n"
+  );
 }

@@ -72,7 +72,13 @@ function sendPage(page: Page, request: http.IncomingMessage, response: http.Serv
 
 function passOn(api: URL, request: http.IncomingMessage, response: http.ServerResponse): void {
   const upstream = http.request(
-    { host: api.hostname, port: api.port, method: request.method, path: request.url, headers: { ...request.headers, host: api.host } },
+    {
+      host: api.hostname,
+      port: api.port,
+      method: request.method,
+      path: request.url,
+      headers: { ...request.headers, host: api.host },
+    },
     (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -80,7 +86,10 @@ function passOn(api: URL, request: http.IncomingMessage, response: http.ServerRe
   );
   upstream.on("error", () => {
     if (response.headersSent) response.destroy();
-    else response.writeHead(502, { "content-type": "application/json" }).end('{"error":"Bad gateway","message":"The API is away"}');
+    else
+      response
+        .writeHead(502, { "content-type": "application/json" })
+        .end('{"error":"Bad gateway","message":"The API is away"}');
   });
   response.on("close", () => upstream.destroy());
   request.pipe(upstream);
@@ -93,7 +102,9 @@ const port = Number(process.env["PORT"] ?? 8050);
 const server = http.createServer((request, response) => {
   const name = (request.url ?? "/").split("?")[0] ?? "/";
   if (name === "/health") {
-    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" }).end('{"status":"healthy"}');
+    response
+      .writeHead(200, { "content-type": "application/json", "cache-control": "no-store" })
+      .end('{"status":"healthy"}');
     return;
   }
   if (api !== null && (name === "/api" || name.startsWith("/api/"))) {
@@ -101,8 +112,10 @@ const server = http.createServer((request, response) => {
     return;
   }
   const page = pages.get(name);
-  if (page === undefined) response.writeHead(404, { "content-type": "text/plain" }).end("Not found\n");
-  else if (request.method !== "GET" && request.method !== "HEAD") response.writeHead(405, { allow: "GET, HEAD" }).end();
+  if (page === undefined)
+    response.writeHead(404, { "content-type": "text/plain" }).end("Not found\n");
+  else if (request.method !== "GET" && request.method !== "HEAD")
+    response.writeHead(405, { allow: "GET, HEAD" }).end();
   else sendPage(page, request, response);
 });
 

@@ -36,7 +36,12 @@ export class ClusterNode {
   #retry: NodeJS.Timeout | null = null;
   #attempt = 0;
 
-  constructor(address: NodeAddress, credentials: Credentials, timing: NodeTiming, events: NodeEvents) {
+  constructor(
+    address: NodeAddress,
+    credentials: Credentials,
+    timing: NodeTiming,
+    events: NodeEvents,
+  ) {
     this.name = `${address.host}:${address.port}`;
     this.#address = address;
     this.#credentials = credentials;
@@ -61,7 +66,11 @@ export class ClusterNode {
 
   #connect(): void {
     this.#setState("connecting", null);
-    const socket = net.connect({ host: this.#address.host, port: this.#address.port, noDelay: true });
+    const socket = net.connect({
+      host: this.#address.host,
+      port: this.#address.port,
+      noDelay: true,
+    });
     this.#socket = socket;
     const framer = new LineFramer();
     const dialogue = new LoginDialogue(this.#credentials);
@@ -94,17 +103,22 @@ export class ClusterNode {
       send(dialogue.waited());
       follow();
     }, this.#timing.loginWait * 1000);
-    const pulse = setInterval(() => {
-      if (!reached) return;
-      const now = Date.now();
-      if (now - lastHeard > this.#timing.keepalive * 3000) give("silent: connected, yet nothing came");
-      else if (dialogue.phase === "in" && now - lastSpot > this.#timing.spotSilence * 1000) give("no spot for too long");
-      else if (now - Math.max(lastHeard, lastAsked) > this.#timing.keepalive * 1000) {
-        // An empty line: every cluster program answers with its prompt.
-        lastAsked = now;
-        socket.write("\r\n");
-      }
-    }, Math.max(50, (this.#timing.keepalive * 1000) / 4));
+    const pulse = setInterval(
+      () => {
+        if (!reached) return;
+        const now = Date.now();
+        if (now - lastHeard > this.#timing.keepalive * 3000)
+          give("silent: connected, yet nothing came");
+        else if (dialogue.phase === "in" && now - lastSpot > this.#timing.spotSilence * 1000)
+          give("no spot for too long");
+        else if (now - Math.max(lastHeard, lastAsked) > this.#timing.keepalive * 1000) {
+          // An empty line: every cluster program answers with its prompt.
+          lastAsked = now;
+          socket.write("\r\n");
+        }
+      },
+      Math.max(50, (this.#timing.keepalive * 1000) / 4),
+    );
 
     socket.on("connect", () => {
       reached = true;

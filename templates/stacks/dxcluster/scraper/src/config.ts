@@ -77,7 +77,8 @@ export function readConfig(environment: Settings, file: Settings, password: stri
 
   const metricsText = get("DX_METRICS");
   const metrics = metricsText === undefined ? null : parseAddress(metricsText, 9465);
-  if (metricsText !== undefined && metrics === null) problems.push(`DX_METRICS: "${metricsText}" is no host:port`);
+  if (metricsText !== undefined && metrics === null)
+    problems.push(`DX_METRICS: "${metricsText}" is no host:port`);
 
   const watchdogMicros = Number(environment["WATCHDOG_USEC"] ?? "");
   const watchdog = watchdogMicros > 0 ? watchdogMicros / 1e6 : null;
@@ -87,8 +88,12 @@ export function readConfig(environment: Settings, file: Settings, password: stri
     nodes,
     callsign,
     password: password ?? get("DX_PASSWORD") ?? null,
-    commands: (get("DX_COMMANDS") ?? "").split(";").map((word) => word.trim()).filter((word) => word !== ""),
-    stateDirectory: get("DX_STATE_DIR") ?? environment["STATE_DIRECTORY"]?.split(":")[0] ?? "/var/lib/dx-scraper",
+    commands: (get("DX_COMMANDS") ?? "")
+      .split(";")
+      .map((word) => word.trim())
+      .filter((word) => word !== ""),
+    stateDirectory:
+      get("DX_STATE_DIR") ?? environment["STATE_DIRECTORY"]?.split(":")[0] ?? "/var/lib/dx-scraper",
     journalLimit: number("DX_JOURNAL_LIMIT_MB", 512, 1, 1_000_000) * 1024 * 1024,
     keepalive,
     spotSilence: number("DX_SPOT_SILENCE", 900, 1, 86_400),

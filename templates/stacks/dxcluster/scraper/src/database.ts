@@ -77,7 +77,11 @@ export class Database {
   async store(rows: readonly Row[]): Promise<Stored> {
     const client = await this.#connected();
     try {
-      const result = await client.query<Stored>({ name: "insert-rows", text: insertRows, values: [JSON.stringify(rows)] });
+      const result = await client.query<Stored>({
+        name: "insert-rows",
+        text: insertRows,
+        values: [JSON.stringify(rows)],
+      });
       const stored = result.rows[0];
       if (stored === undefined) throw new Error("the database answered without a row");
       return stored;

@@ -57,7 +57,8 @@ export class Journal {
     fs.mkdirSync(directory, { recursive: true });
     for (const name of fs.readdirSync(directory)) {
       const number = /^journal-(\d{12})\.jsonl$/.exec(name)?.[1];
-      if (number !== undefined) this.#sizes.set(Number(number), fs.statSync(path.join(directory, name)).size);
+      if (number !== undefined)
+        this.#sizes.set(Number(number), fs.statSync(path.join(directory, name)).size);
     }
     const segments = this.#segments();
     const first: Position = { segment: segments[0] ?? 1, offset: 0 };
@@ -70,7 +71,9 @@ export class Journal {
   }
 
   /** All or none. Returns how many were accepted: the others were refused and counted. `at`: microseconds since the epoch. */
-  append(lines: readonly { readonly node: string; readonly line: string; readonly at: number }[]): number {
+  append(
+    lines: readonly { readonly node: string; readonly line: string; readonly at: number }[],
+  ): number {
     if (lines.length === 0) return 0;
     let text = "";
     for (const { node, line, at } of lines) {
@@ -83,10 +86,14 @@ export class Journal {
       return 0;
     }
     try {
-      if ((this.#sizes.get(this.#writeSegment) ?? 0) >= segmentLimit) this.#open(this.#writeSegment + 1);
+      if ((this.#sizes.get(this.#writeSegment) ?? 0) >= segmentLimit)
+        this.#open(this.#writeSegment + 1);
       let written = 0;
       while (written < bytes.length) written += fs.writeSync(this.#file, bytes, written);
-      this.#sizes.set(this.#writeSegment, (this.#sizes.get(this.#writeSegment) ?? 0) + bytes.length);
+      this.#sizes.set(
+        this.#writeSegment,
+        (this.#sizes.get(this.#writeSegment) ?? 0) + bytes.length,
+      );
       this.#dirty = true;
       return lines.length;
     } catch {
@@ -148,18 +155,10 @@ export class Journal {
   }
 
   #readSome(records: JournalRecord[], most: number, size: number): boolean {
-    const wanted = Math.min(readSize, size - this.#read.offset);
-    const chunk = Buffer.alloc(wanted);
-    const file = fs.openSync(this.#name(this.#read.segment), "r");
-    let got: number;
-    try {
-      got = fs.readSync(file, chunk, 0, wanted, this.#read.offset);
-    } finally {
-      fs.closeSync(file);
-    }
+    const chunk = this.#readWholeRecords(size - this.#read.offset);
     let start = 0;
     while (records.length < most) {
-      const end = chunk.subarray(0, got).indexOf(10, start);
+      const end = chunk.indexOf(10, start);
       if (end < 0) break;
       const record = parseRecord(chunk.toString("utf8", start, end));
       if (record === null) this.#unreadable++;
@@ -170,11 +169,25 @@ export class Journal {
       this.#read = { segment: this.#read.segment, offset: this.#read.offset + start };
       return true;
     }
-    // Not one whole line: the torn end of a file that nobody writes any more, or a file that shrank.
+    // Not one whole record: the torn end of a file that nobody writes any more, or a file that shrank.
     if (this.#read.segment === this.#writeSegment) return false;
     this.#unreadable++;
     this.#read = { segment: this.#read.segment, offset: size };
     return true;
+  }
+
+  /** From the read position: a piece with at least one line end in it, or all that is left. */
+  #readWholeRecords(left: number): Buffer {
+    const file = fs.openSync(this.#name(this.#read.segment), "r");
+    try {
+      for (let wanted = Math.min(readSize, left); ; wanted = Math.min(wanted * 4, left)) {
+        const chunk = Buffer.alloc(wanted);
+        const got = chunk.subarray(0, fs.readSync(file, chunk, 0, wanted, this.#read.offset));
+        if (got.includes(10) || wanted === left) return got;
+      }
+    } finally {
+      fs.closeSync(file);
+    }
   }
 
   #segments(): number[] {
@@ -208,7 +221,9 @@ export class Journal {
   #forget(): void {
     for (const segment of this.#segments()) {
       const size = this.#sizes.get(segment) ?? 0;
-      const past = segment < this.#done.segment || (segment === this.#done.segment && this.#done.offset >= size);
+      const past =
+        segment < this.#done.segment ||
+        (segment === this.#done.segment && this.#done.offset >= size);
       if (!past || segment === this.#writeSegment) continue;
       this.#saveDone();
       fs.rmSync(this.#name(segment), { force: true });
@@ -218,11 +233,16 @@ export class Journal {
 
   #loadDone(first: Position): Position {
     try {
-      const saved: unknown = JSON.parse(fs.readFileSync(path.join(this.#directory, "journal.done"), "utf8"));
-      const { segment, offset, lastAt } = saved as Partial<Position> & { readonly lastAt?: unknown };
+      const saved: unknown = JSON.parse(
+        fs.readFileSync(path.join(this.#directory, "journal.done"), "utf8"),
+      );
+      const { segment, offset, lastAt } = saved as Partial<Position> & {
+        readonly lastAt?: unknown;
+      };
       // A clock that was set back must not hand out names that the database has seen.
       if (typeof lastAt === "number") this.#lastAt = lastAt;
-      if (typeof segment === "number" && typeof offset === "number" && segment >= first.segment) return { segment, offset };
+      if (typeof segment === "number" && typeof offset === "number" && segment >= first.segment)
+        return { segment, offset };
     } catch {
       // None yet, or unreadable: replaying from the first record stores nothing twice.
     }
@@ -242,7 +262,12 @@ export class Journal {
 function parseRecord(text: string): JournalRecord | null {
   try {
     const value = JSON.parse(text) as Partial<JournalRecord> | null;
-    if (typeof value?.at !== "number" || typeof value.node !== "string" || typeof value.line !== "string") return null;
+    if (
+      typeof value?.at !== "number" ||
+      typeof value.node !== "string" ||
+      typeof value.line !== "string"
+    )
+      return null;
     return { at: value.at, node: value.node, line: value.line };
   } catch {
     return null;

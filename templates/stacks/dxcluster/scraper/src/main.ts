@@ -27,7 +27,9 @@ See dx-scraper(8) for the others.
 
 /** Priority prefixes are systemd's: <3> error, <4> warning, <6> information. */
 function log(priority: 3 | 4 | 6, text: string): void {
-  process.stderr.write(`${process.env["JOURNAL_STREAM"] === undefined ? "" : `<${priority}>`}${text}\n`);
+  process.stderr.write(
+    `${process.env["JOURNAL_STREAM"] === undefined ? "" : `<${priority}>`}${text}\n`,
+  );
 }
 
 function loadConfig(): Config {
@@ -40,7 +42,8 @@ function loadConfig(): Config {
   }
   const credentials = process.env["CREDENTIALS_DIRECTORY"];
   const secret = credentials === undefined ? undefined : path.join(credentials, "DX_PASSWORD");
-  const password = secret !== undefined && fs.existsSync(secret) ? fs.readFileSync(secret, "utf8").trim() : null;
+  const password =
+    secret !== undefined && fs.existsSync(secret) ? fs.readFileSync(secret, "utf8").trim() : null;
   return readConfig(process.env, parseSettingsFile(text), password);
 }
 
@@ -49,17 +52,37 @@ function declareMetrics(): Metrics {
   metrics.declare("dx_scraper_lines_received_total", "counter", "Lines received, by node and kind");
   metrics.declare("dx_scraper_lines_cut_total", "counter", "Lines longer than the limit");
   metrics.declare("dx_scraper_spots_total", "counter", "Spots received, by band and mode");
-  metrics.declare("dx_scraper_spots_stored_total", "counter", "Spots stored (the same spot from two nodes once)");
+  metrics.declare(
+    "dx_scraper_spots_stored_total",
+    "counter",
+    "Spots stored (the same spot from two nodes once)",
+  );
   metrics.declare("dx_scraper_wwv_stored_total", "counter", "WWV and WCY announcements stored");
-  metrics.declare("dx_scraper_lines_refused_total", "counter", "Lines refused because the journal was full");
-  metrics.declare("dx_scraper_rows_rejected_total", "counter", "Lines PostgreSQL refused for what they hold");
+  metrics.declare(
+    "dx_scraper_lines_refused_total",
+    "counter",
+    "Lines refused because the journal was full",
+  );
+  metrics.declare(
+    "dx_scraper_rows_rejected_total",
+    "counter",
+    "Lines PostgreSQL refused for what they hold",
+  );
   metrics.declare("dx_scraper_db_errors_total", "counter", "Failed attempts to store a batch");
   metrics.declare("dx_scraper_db_insert_seconds_sum", "counter", "Seconds spent storing batches");
   metrics.declare("dx_scraper_db_insert_seconds_count", "counter", "Batches stored");
-  metrics.declare("dx_scraper_connection_errors_total", "counter", "Lost or failed connections, by node");
+  metrics.declare(
+    "dx_scraper_connection_errors_total",
+    "counter",
+    "Lost or failed connections, by node",
+  );
   metrics.declare("dx_scraper_cluster_connected", "gauge", "1 while logged in, by node");
   metrics.declare("dx_scraper_journal_bytes", "gauge", "Bytes that wait for the database");
-  metrics.declare("dx_scraper_last_spot_timestamp", "gauge", "Arrival of the last spot, seconds since the epoch");
+  metrics.declare(
+    "dx_scraper_last_spot_timestamp",
+    "gauge",
+    "Arrival of the last spot, seconds since the epoch",
+  );
   metrics.declare("dx_scraper_uptime_seconds", "gauge", "Seconds since the start");
   metrics.declare("dx_scraper_memory_bytes", "gauge", "Resident memory");
   return metrics;
@@ -92,7 +115,10 @@ async function run(config: Config): Promise<void> {
       metrics.add("dx_scraper_db_errors_total", 1);
     },
     rejected(record, error) {
-      log(3, `database refuses a line from ${record.node}: ${String(error)}: ${JSON.stringify(record.line)}`);
+      log(
+        3,
+        `database refuses a line from ${record.node}: ${String(error)}: ${JSON.stringify(record.line)}`,
+      );
       metrics.add("dx_scraper_rows_rejected_total", 1);
     },
   });
@@ -118,12 +144,19 @@ async function run(config: Config): Promise<void> {
     if (arrived.length >= 500) flush();
     if (parsed.kind !== "spot") return false;
     spots++;
-    metrics.add("dx_scraper_spots_total", 1, { band: parsed.band ?? "unknown", mode: parsed.mode ?? "unknown" });
+    metrics.add("dx_scraper_spots_total", 1, {
+      band: parsed.band ?? "unknown",
+      mode: parsed.mode ?? "unknown",
+    });
     metrics.set("dx_scraper_last_spot_timestamp", now / 1000);
     return true;
   };
 
-  const credentials = { callsign: config.callsign, password: config.password, commands: config.commands };
+  const credentials = {
+    callsign: config.callsign,
+    password: config.password,
+    commands: config.commands,
+  };
   const timing = {
     keepalive: config.keepalive,
     spotSilence: config.spotSilence,
@@ -160,8 +193,13 @@ async function run(config: Config): Promise<void> {
       metrics.add("dx_scraper_lines_refused_total", refused - refusedBefore);
       refusedBefore = refused;
     }
-    const database = databaseTrouble === null ? "database ok" : `database away (${databaseTrouble}), ${waiting} bytes wait`;
-    manager.status(`${connected} of ${nodes.length} nodes connected, ${spots} spots received, ${database}`);
+    const database =
+      databaseTrouble === null
+        ? "database ok"
+        : `database away (${databaseTrouble}), ${waiting} bytes wait`;
+    manager.status(
+      `${connected} of ${nodes.length} nodes connected, ${spots} spots received, ${database}`,
+    );
   };
   const reportTimer = setInterval(() => {
     report();
@@ -176,16 +214,19 @@ async function run(config: Config): Promise<void> {
   const watchdogTimer =
     watchdog === null
       ? null
-      : setInterval(() => {
-          const facts = {
-            now: Date.now() / 1000,
-            started: begun / 1000,
-            heard: heard === null ? null : heard / 1000,
-            unreachable: unreachable === null ? null : unreachable / 1000,
-            writer: writer.lastTurn / 1000,
-          };
-          if (isAlive(facts, watchdog)) manager.alive();
-        }, (watchdog * 1000) / 4);
+      : setInterval(
+          () => {
+            const facts = {
+              now: Date.now() / 1000,
+              started: begun / 1000,
+              heard: heard === null ? null : heard / 1000,
+              unreachable: unreachable === null ? null : unreachable / 1000,
+              writer: writer.lastTurn / 1000,
+            };
+            if (isAlive(facts, watchdog)) manager.alive();
+          },
+          (watchdog * 1000) / 4,
+        );
 
   const metricsServer =
     config.metrics === null
@@ -195,7 +236,9 @@ async function run(config: Config): Promise<void> {
           config.metrics,
           () => {
             for (const node of nodes) {
-              metrics.set("dx_scraper_cluster_connected", node.state === "connected" ? 1 : 0, { node: node.name });
+              metrics.set("dx_scraper_cluster_connected", node.state === "connected" ? 1 : 0, {
+                node: node.name,
+              });
             }
             metrics.set("dx_scraper_journal_bytes", journal.waiting());
             metrics.set("dx_scraper_uptime_seconds", (Date.now() - begun) / 1000);
@@ -212,7 +255,8 @@ async function run(config: Config): Promise<void> {
     if (stopping) return;
     stopping = true;
     manager.stopping();
-    for (const timer of [flushTimer, reportTimer, watchdogTimer]) if (timer !== null) clearInterval(timer);
+    for (const timer of [flushTimer, reportTimer, watchdogTimer])
+      if (timer !== null) clearInterval(timer);
     for (const node of nodes) node.stop();
     metricsServer?.close();
     metricsServer?.closeAllConnections();
@@ -229,7 +273,10 @@ async function run(config: Config): Promise<void> {
 
   const running = writer.run();
   for (const node of nodes) node.start();
-  log(6, `dx-scraper ${SCRAPER_VERSION}: ${nodes.map((node) => node.name).join(", ")}; journal in ${config.stateDirectory}`);
+  log(
+    6,
+    `dx-scraper ${SCRAPER_VERSION}: ${nodes.map((node) => node.name).join(", ")}; journal in ${config.stateDirectory}`,
+  );
   manager.ready();
   report();
   await running;
@@ -258,7 +305,9 @@ async function main(words: readonly string[]): Promise<number> {
     return 78;
   }
   if (words.includes("--check")) {
-    process.stdout.write(`settings are fine: ${config.nodes.length} node(s) as ${config.callsign}\n`);
+    process.stdout.write(
+      `settings are fine: ${config.nodes.length} node(s) as ${config.callsign}\n`,
+    );
     return 0;
   }
   await run(config);

@@ -44,7 +44,8 @@ export class Metrics {
 
 function renderLabels(labels: Labels): string {
   const parts = Object.entries(labels).map(
-    ([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`,
+    ([name, value]) =>
+      `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`,
   );
   return parts.length === 0 ? "" : `{${parts.join(",")}}`;
 }
@@ -62,7 +63,9 @@ export function serveMetrics(
       return;
     }
     refresh();
-    response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(metrics.render());
+    response
+      .writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" })
+      .end(metrics.render());
   });
   server.on("error", failed);
   server.listen(address.port, address.host);

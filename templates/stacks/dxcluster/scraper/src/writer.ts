@@ -72,7 +72,8 @@ export class Writer {
       } catch (error) {
         this.#journal.rewind();
         this.#events.failed(error);
-        if (!this.#stopping) await this.#rest(backoffSeconds(failures++, longestWait, Math.random()));
+        if (!this.#stopping)
+          await this.#rest(backoffSeconds(failures++, longestWait, Math.random()));
       }
     }
     await this.#store.close();

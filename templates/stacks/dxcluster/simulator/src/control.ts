@@ -38,16 +38,25 @@ export function serveControl(node: SimulatedNode, traffic: Traffic, pace: Pace):
   });
 }
 
-function act(what: string, body: string, node: SimulatedNode, traffic: Traffic, pace: Pace): { code: number; extra: object } {
+function act(
+  what: string,
+  body: string,
+  node: SimulatedNode,
+  traffic: Traffic,
+  pace: Pace,
+): { code: number; extra: object } {
   const ok = { code: 200, extra: {} };
-  const json = (): Record<string, unknown> => (body.trim() === "" ? {} : (JSON.parse(body) as Record<string, unknown>));
+  const json = (): Record<string, unknown> =>
+    body.trim() === "" ? {} : (JSON.parse(body) as Record<string, unknown>);
   switch (what) {
     case "GET /status":
       return ok;
     case "POST /spot": {
       const spot = readSpot(json(), traffic);
       // 409: nobody is logged in, so nobody got it.
-      return node.spot(spot, new Date()) ? { code: 200, extra: { spot } } : { code: 409, extra: { error: "no client is logged in" } };
+      return node.spot(spot, new Date())
+        ? { code: 200, extra: { spot } }
+        : { code: 409, extra: { error: "no client is logged in" } };
     }
     case "POST /raw":
       return { code: 200, extra: { receivers: node.send(body.replace(/\r?\n$/, "")) } };
@@ -70,7 +79,8 @@ function act(what: string, body: string, node: SimulatedNode, traffic: Traffic, 
       return ok;
     case "POST /rate": {
       const rate = Number(json()["rate"]);
-      if (!(rate >= 0 && rate <= 100_000)) throw new Error("rate: a number from 0 to 100000 is expected");
+      if (!(rate >= 0 && rate <= 100_000))
+        throw new Error("rate: a number from 0 to 100000 is expected");
       pace.rate = rate;
       return ok;
     }

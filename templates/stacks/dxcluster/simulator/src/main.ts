@@ -47,7 +47,8 @@ function keyOf(spot: MadeSpot): string {
 }
 
 async function main(): Promise<void> {
-  if (!["dxspider", "arcluster", "cccluster"].includes(values.flavour)) throw new Error(`no flavour "${values.flavour}"`);
+  if (!["dxspider", "arcluster", "cccluster"].includes(values.flavour))
+    throw new Error(`no flavour "${values.flavour}"`);
   const node = new SimulatedNode(values.flavour as Flavour);
   const traffic = new Traffic(Number(values.seed));
   const pace: Pace = { rate: Number(values.rate) };
@@ -92,7 +93,9 @@ async function main(): Promise<void> {
 
   const control = Number(values.control);
   if (control > 0) serveControl(node, traffic, pace).listen(control, values.host);
-  console.log(`cluster node on ${values.host}:${port}${control > 0 ? `, control on ${values.host}:${control}` : ""}, ${pace.rate} spots/s`);
+  console.log(
+    `cluster node on ${values.host}:${port}${control > 0 ? `, control on ${values.host}:${control}` : ""}, ${pace.rate} spots/s`,
+  );
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 }
 

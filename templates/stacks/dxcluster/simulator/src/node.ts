@@ -4,7 +4,9 @@ import { formatSpot, type MadeSpot } from "./traffic.ts";
 
 export type Flavour = "dxspider" | "arcluster" | "cccluster";
 
-const greetings: Readonly<Record<Flavour, { readonly prompt: string; readonly welcome: (call: string) => string }>> = {
+const greetings: Readonly<
+  Record<Flavour, { readonly prompt: string; readonly welcome: (call: string) => string }>
+> = {
   dxspider: {
     prompt: "login: ",
     welcome: (call) =>
@@ -12,11 +14,13 @@ const greetings: Readonly<Record<Flavour, { readonly prompt: string; readonly we
   },
   arcluster: {
     prompt: "Welcome to the SIM0 Telnet Port\r\n\r\nPlease enter your call: ",
-    welcome: (call) => `Welcome ${call}!\r\nAR-Cluster Version 6\r\n${call} de SIM0 0000Z SIM0>\r\n`,
+    welcome: (call) =>
+      `Welcome ${call}!\r\nAR-Cluster Version 6\r\n${call} de SIM0 0000Z SIM0>\r\n`,
   },
   cccluster: {
     prompt: "Please enter your call:\r\n",
-    welcome: (call) => `Hello ${call}.\r\nCC Cluster 3.4\r\n${call} de SIM0-2 21-Nov-2026 0000Z   CCC >\r\n`,
+    welcome: (call) =>
+      `Hello ${call}.\r\nCC Cluster 3.4\r\n${call} de SIM0-2 21-Nov-2026 0000Z   CCC >\r\n`,
   },
 };
 
@@ -90,7 +94,8 @@ export class SimulatedNode {
   stall(stalled: boolean): void {
     this.#stalled = stalled;
     if (stalled) return;
-    for (const client of this.#clients) if (client.callsign === null) client.socket.write(greetings[this.#flavour].prompt);
+    for (const client of this.#clients)
+      if (client.callsign === null) client.socket.write(greetings[this.#flavour].prompt);
   }
 
   /** Bytes that wait in the sockets: a reader that is too slow shows here. */
@@ -106,7 +111,9 @@ export class SimulatedNode {
       logins: this.#logins,
       sent: this.#sent,
       stalled: this.#stalled,
-      callsigns: [...this.#clients].flatMap((client) => (client.callsign === null ? [] : [client.callsign])),
+      callsigns: [...this.#clients].flatMap((client) =>
+        client.callsign === null ? [] : [client.callsign],
+      ),
     };
   }
 

@@ -9,12 +9,28 @@ export interface MadeSpot {
   readonly comment: string;
 }
 
-const prefixes = "K W N VE G M F DL I EA CT ON PA OZ SM LA OH UA UR SP OK OM HA YO LZ S5 9A SV TA 4X JA HL BY VK ZL PY LU CE ZS 5B VU".split(" ");
+const prefixes =
+  "K W N VE G M F DL I EA CT ON PA OZ SM LA OH UA UR SP OK OM HA YO LZ S5 9A SV TA 4X JA HL BY VK ZL PY LU CE ZS 5B VU".split(
+    " ",
+  );
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const hf = bands.filter((band) => band.low >= 1800 && band.high <= 54000 && band.name !== "60m" && band.name !== "8m");
+const hf = bands.filter(
+  (band) => band.low >= 1800 && band.high <= 54000 && band.name !== "60m" && band.name !== "8m",
+);
 
 /** How busy each band is, for the choice: 20 m most. */
-const weights: Readonly<Record<string, number>> = { "20m": 8, "40m": 5, "15m": 5, "10m": 5, "17m": 3, "80m": 3, "30m": 2, "12m": 2, "160m": 1, "6m": 1 };
+const weights: Readonly<Record<string, number>> = {
+  "20m": 8,
+  "40m": 5,
+  "15m": 5,
+  "10m": 5,
+  "17m": 3,
+  "80m": 3,
+  "30m": 2,
+  "12m": 2,
+  "160m": 1,
+  "6m": 1,
+};
 
 const activeStations = 150;
 const activeSpotters = 300;
@@ -53,20 +69,54 @@ export class Traffic {
         const comment = `CW    ${this.#between(4, 38)} dB  ${this.#between(14, 36)} WPM  CQ`;
         return { spotter: `${this.call()}-#`, frequency, dx: this.call(), comment };
       }
-      return { spotter: this.call(), frequency, dx: this.call(), comment: this.#pick(["CW", "up 2", "599 tnx", "cq up", "CW 5NN", ""]) };
+      return {
+        spotter: this.call(),
+        frequency,
+        dx: this.call(),
+        comment: this.#pick(["CW", "up 2", "599 tnx", "cq up", "CW 5NN", ""]),
+      };
     }
     if (style < 6) {
-      const dial = { "160m": 1840, "80m": 3573, "40m": 7074, "30m": 10136, "20m": 14074, "17m": 18100, "15m": 21074, "12m": 24915, "10m": 28074, "6m": 50313 }[band.name] ?? band.low;
+      const dial =
+        {
+          "160m": 1840,
+          "80m": 3573,
+          "40m": 7074,
+          "30m": 10136,
+          "20m": 14074,
+          "17m": 18100,
+          "15m": 21074,
+          "12m": 24915,
+          "10m": 28074,
+          "6m": 50313,
+        }[band.name] ?? band.low;
       const comment = `FT8 ${this.#between(-24, 12)} dB ${this.grid()}`;
-      return { spotter: this.call(), frequency: this.#frequency(dial, dial + 2.9), dx: this.call(), comment };
+      return {
+        spotter: this.call(),
+        frequency: this.#frequency(dial, dial + 2.9),
+        dx: this.call(),
+        comment,
+      };
     }
     const frequency = this.#frequency(band.low + (band.high - band.low) * 0.5, band.high);
-    const comment = this.#pick(["SSB", "59 tnx qso", "pota US-1234", "loud in EU", "CQ contest", "QSX 7190.0", "up 5-10", "strong signal", "73!"]);
+    const comment = this.#pick([
+      "SSB",
+      "59 tnx qso",
+      "pota US-1234",
+      "loud in EU",
+      "CQ contest",
+      "QSX 7190.0",
+      "up 5-10",
+      "strong signal",
+      "73!",
+    ]);
     return { spotter: this.call(), frequency, dx: this.call(), comment };
   }
 
   call(): string {
-    const suffix = Array.from({ length: this.#between(1, 3) }, () => letters[this.#below(26)]).join("");
+    const suffix = Array.from({ length: this.#between(1, 3) }, () => letters[this.#below(26)]).join(
+      "",
+    );
     return `${this.#pick(prefixes)}${this.#below(10)}${suffix}`;
   }
 
@@ -77,10 +127,12 @@ export class Traffic {
   /** Bytes no cluster should send. */
   garbage(): Buffer {
     const kind = this.#below(5);
-    if (kind === 0) return Buffer.from(Array.from({ length: this.#between(5, 200) }, () => this.#below(256)));
+    if (kind === 0)
+      return Buffer.from(Array.from({ length: this.#between(5, 200) }, () => this.#below(256)));
     if (kind === 1) return Buffer.from(`DX de ${"X".repeat(this.#between(5_000, 20_000))}\r\n`);
     if (kind === 2) return Buffer.from("DX de nobody in particular\r\n");
-    if (kind === 3) return Buffer.from("DX de OE1\xc4\xd6\xdc: 14025.0 caf\xe9 gr\xfc\xdfe\r\n", "latin1");
+    if (kind === 3)
+      return Buffer.from("DX de OE1\xc4\xd6\xdc: 14025.0 caf\xe9 gr\xfc\xdfe\r\n", "latin1");
     return Buffer.from([0xff, 0xfb, 0x01, 0, 0, 0x0d, 0x0a]);
   }
 

@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import {
+  ClusterNode,
+  type NodeState,
+  type NodeTiming,
+} from "../../../../templates/stacks/dxcluster/scraper/src/cluster-node.ts";
+import {
+  type Flavour,
+  SimulatedNode,
+} from "../../../../templates/stacks/dxcluster/simulator/src/node.ts";
+import { Traffic } from "../../../../templates/stacks/dxcluster/simulator/src/traffic.ts";
+
+const timing: NodeTiming = {
+  keepalive: 0.2,
+  spotSilence: 60,
+  longestBackoff: 0.1,
+  connectTimeout: 5,
+  loginWait: 0.3,
+};
+const credentials = { callsign: "N0CALL", password: null, commands: [] };
+const spot = { spotter: "DL1ABC", frequency: 14025, dx: "JA1XYZ", comment: "CW" };
+
+interface Heard {
+  readonly node: ClusterNode;
+  readonly lines: string[];
+  readonly states: NodeState[];
+  readonly reasons: string[];
+  unreachable: number;
+}
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function simulate(flavour: Flavour): Promise<{ simulated: SimulatedNode; port: number }> {
+  const simulated = new SimulatedNode(flavour);
+  const port = await simulated.listen(0, "127.0.0.1");
+  closers.push(() => simulated.close());
+  return { simulated, port };
+}
+
+function call(port: number, more: Partial<NodeTiming> = {}): Heard {
+  const lines: string[] = [];
+  const states: NodeState[] = [];
+  const reasons: string[] = [];
+  const heard: Heard = {
+    lines,
+    states,
+    reasons,
+    unreachable: 0,
+    node: new ClusterNode(
+      { host: "127.0.0.1", port },
+      credentials,
+      { ...timing, ...more },
+      {
+        line: (line) => {
+          lines.push(line.text);
+          return line.text.startsWith("DX de");
+        },
+        heard: () => undefined,
+        unreachable: () => {
+          heard.unreachable++;
+        },
+        state: (state, why) => {
+          states.push(state);
+          if (why !== null) reasons.push(why);
+        },
+      },
+    ),
+  };
+  heard.node.start();
+  closers.unshift(() => {
+    heard.node.stop();
+  });
+  return heard;
+}
+
+describe("scraper and simulator, over TCP", () => {
+  it.each<Flavour>(["dxspider", "arcluster", "cccluster"])(
+    "log in to %s and receive a spot",
+    async (flavour) => {
+      const { simulated, port } = await simulate(flavour);
+      const { lines, node } = call(port);
+      await vi.waitFor(() => {
+        expect(simulated.status().callsigns).toEqual(["N0CALL"]);
+      }, 5000);
+      expect(simulated.spot(spot, new Date(Date.UTC(2026, 10, 21, 14, 45)))).toBe(true);
+      await vi.waitFor(() => {
+        expect(lines).toContain(
+          "DX de DL1ABC:    14025.0  JA1XYZ       CW                             1445Z",
+        );
+      }, 5000);
+      expect(node.state).toBe("connected");
+    },
+  );
+
+  it("calls again when the connection is cut", async () => {
+    const { simulated, port } = await simulate("dxspider");
+    call(port);
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toHaveLength(1);
+    }, 5000);
+    simulated.drop();
+    await vi.waitFor(() => {
+      expect(simulated.status().logins).toBe(2);
+    }, 5000);
+  });
+
+  it("keeps a quiet connection by asking, and leaves one that answers nothing", async () => {
+    const { simulated, port } = await simulate("dxspider");
+    const heard = call(port);
+    await vi.waitFor(() => {
+      // The answers to three keepalives.
+      expect(heard.lines.filter((line) => line.endsWith("0000Z >")).length).toBeGreaterThanOrEqual(
+        3,
+      );
+    }, 5000);
+    expect(simulated.status().logins).toBe(1);
+    simulated.stall(true);
+    await vi.waitFor(() => {
+      expect(heard.reasons.join()).toContain("silent: connected, yet nothing came");
+    }, 5000);
+    simulated.stall(false);
+    await vi.waitFor(() => {
+      expect(simulated.status().logins).toBe(2);
+    }, 5000);
+  });
+
+  it("leaves a node that answers but has no spots any more", async () => {
+    const { port } = await simulate("dxspider");
+    const heard = call(port, { spotSilence: 0.5 });
+    await vi.waitFor(() => {
+      expect(heard.reasons.join()).toContain("no spot for too long");
+    }, 5000);
+  });
+
+  it("says that a node cannot be reached", async () => {
+    const { simulated, port } = await simulate("dxspider");
+    await simulated.close();
+    const heard = call(port);
+    await vi.waitFor(() => {
+      expect(heard.unreachable).toBeGreaterThan(1);
+    }, 5000);
+  });
+
+  it("survives garbage and hears what comes after it", async () => {
+    const { simulated, port } = await simulate("dxspider");
+    const heard = call(port);
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toHaveLength(1);
+    }, 5000);
+    const traffic = new Traffic(7);
+    for (let count = 0; count < 200; count++) simulated.send(traffic.garbage());
+    simulated.send("");
+    simulated.spot(spot, new Date());
+    await vi.waitFor(() => {
+      expect(heard.lines.some((line) => line.includes("JA1XYZ"))).toBe(true);
+    }, 5000);
+    expect(simulated.status().logins).toBe(1);
+  });
+});

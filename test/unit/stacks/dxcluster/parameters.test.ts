@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  BadRequest,
+  readParameters,
+  toJsonSchema,
+} from "../../../../templates/stacks/dxcluster/api/src/parameters.ts";
+import {
+  spotsParameters,
+  spotsQuery,
+  topParameters,
+} from "../../../../templates/stacks/dxcluster/api/src/queries.ts";
+
+describe("the parameters of /api/spots", () => {
+  it("have the defaults users know", () => {
+    expect(readParameters(spotsParameters, {})).toEqual({
+      limit: 100,
+      offset: 0,
+      order_by: "timestamp DESC",
+    });
+  });
+
+  it("lowers a limit above the maximum, and takes an empty value for none", () => {
+    expect(readParameters(spotsParameters, { limit: "5000", band: "" })).toEqual({
+      limit: 1000,
+      offset: 0,
+      order_by: "timestamp DESC",
+    });
+  });
+
+  it.each([
+    ["foo", "1", /Invalid parameters: foo\. Allowed: limit, offset/],
+    ["limit", "0", /limit must be a whole number from 1 to 1000/],
+    ["limit", "ten", /limit must be/],
+    ["limit", "1e3", /limit must be/],
+    ["offset", "-1", /offset must be/],
+    ["frequency_min", "14,0", /frequency_min must be a number/],
+    ["frequency_min", "Infinity", /frequency_min must be a number/],
+    ["since", "yesterday", /since must be an ISO time/],
+    ["since", "2026-02-31T00:00:00Z", /since must be an ISO time/],
+    ["dx_call", "x".repeat(30), /dx_call is longer than 20/],
+    ["comment_contains", "a\u0000b", /comment_contains holds control characters/],
+    ["order_by", "comment", /order_by must be one of/],
+    ["order_by", "timestamp; drop table dx_spots", /order_by must be one of/],
+    ["__proto__x", "1", /Invalid parameters/],
+  ])("refuse %s=%j", (name, value, message) => {
+    expect(() => readParameters(spotsParameters, { [name]: value })).toThrow(message);
+  });
+
+  it("refuse a parameter given twice", () => {
+    expect(() => readParameters(spotsParameters, { band: ["20m", "40m"] })).toThrow(
+      /band is given more than once/,
+    );
+  });
+
+  it("name every problem at once", () => {
+    expect(() => readParameters(topParameters, { limit: "x", hours: "y", what: "z" })).toThrow(
+      /what.*limit.*hours/,
+    );
+  });
+
+  it.each([
+    ["2026-11-21", "2026-11-21T00:00:00.000Z"],
+    ["2026-11-21T14:00:00Z", "2026-11-21T14:00:00.000Z"],
+    ["2026-11-21T14:00:00", "2026-11-21T14:00:00.000Z"],
+    ["2026-11-21T14:00:00.250000+01:00", "2026-11-21T13:00:00.250Z"],
+    // A plus sign that was not percent-encoded arrives as a blank.
+    ["2026-11-21T14:00:00 01:00", "2026-11-21T13:00:00.000Z"],
+  ])("read the time %s", (text, time) => {
+    expect(readParameters(spotsParameters, { since: text }).since?.toISOString()).toBe(time);
+  });
+
+  it("never let a value into the SQL text", () => {
+    const query = fc.record(
+      {
+        dx_call: fc.string(),
+        band: fc.string(),
+        mode: fc.string(),
+        comment_contains: fc.string(),
+        grid_square: fc.string(),
+        order_by: fc.string(),
+      },
+      { requiredKeys: [] },
+    );
+    const known = /^[\w\s$().,<>=:*+-]+$/;
+    fc.assert(
+      fc.property(query, (given) => {
+        let wanted;
+        try {
+          wanted = readParameters(spotsParameters, given);
+        } catch (error) {
+          expect(error).toBeInstanceOf(BadRequest);
+          return;
+        }
+        const { page, count } = spotsQuery(wanted);
+        expect(page.text).toMatch(known);
+        expect(count.text).toMatch(known);
+        // Every placeholder has its value.
+        expect(
+          Math.max(...[...page.text.matchAll(/\$(\d+)/g)].map((match) => Number(match[1]))),
+        ).toBe(page.values.length);
+      }),
+    );
+  });
+
+  it("take the signs of LIKE literally", () => {
+    expect(
+      spotsQuery(readParameters(spotsParameters, { comment_contains: "100%_\\" })).page.values[0],
+    ).toBe("%100\\%\\_\\\\%");
+  });
+
+  it("are described for OpenAPI by the same table", () => {
+    expect(toJsonSchema(spotsParameters)).toMatchObject({
+      limit: { type: "integer", minimum: 1, maximum: 1000, default: 100 },
+      since: { format: "date-time" },
+    });
+  });
+});
