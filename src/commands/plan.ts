@@ -1,4 +1,40 @@
+import path from "node:path";
+import { exitCodes } from "../errors.ts";
+import { writeOutput } from "../local/output.ts";
+import { preconditionNeeds } from "../plan/preconditions.ts";
+import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Verb } from "./program.ts";
-export const runPlan: Verb = async () => {
-  throw new Error("not written yet");
+import { onEachHost, openProject } from "./project.ts";
+import { inspect, readWanted } from "./wanted.ts";
+
+interface PlanOptions {
+  readonly out?: string;
+}
+
+/** Shows what would change. Reads only. */
+export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
+  const project = await openProject(context);
+  const wanted = await readWanted(context, project);
+  const inspections = await onEachHost(project.hosts, (connection, host) =>
+    inspect(context, project, wanted, connection, host, preconditionNeeds),
+  );
+  const plans = inspections.map(({ plan, system }) => ({ plan, system: system.prettyName }));
+  const document = `${JSON.stringify(describePlans(project.manifest.stack, plans), undefined, 2)}\n`;
+  if (out !== undefined) {
+    const file = path.resolve(context.terminal.workingDirectory, out);
+    await writeOutput(file, context.redactor.hide(document));
+  }
+  if (context.options.json === true) {
+    context.print(document.trimEnd());
+  } else {
+    const style = { colors: context.colors, verbose: context.options.verbose === true };
+    context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
+    for (const { lockedBy, plan } of inspections) {
+      if (lockedBy !== undefined)
+        context.note(`\n${plan.host}: a run is going on now: ${lockedBy}`);
+    }
+    if (out !== undefined)
+      context.note(`\nwritten to ${out}; do exactly this: hostkit provision --plan ${out}`);
+  }
+  return plans.some(({ plan }) => plan.changes.length > 0) ? exitCodes.changes : exitCodes.ok;
 };

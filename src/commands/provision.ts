@@ -1,4 +1,227 @@
+import path from "node:path";
+import { HostkitError } from "../errors.ts";
+import { systemFacts, systemSubject } from "../facts/system.ts";
+import type { Connection } from "../host/connection.ts";
+import type { Inspection } from "../host/inspect.ts";
+import { assertRunOk } from "../host/outcome.ts";
+import { proveHost } from "../host/prove.ts";
+import { readJson } from "../local/output.ts";
+import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
+import { describePlans, renderPlan } from "../report/plan.ts";
+import type { PlanDocument } from "../report/plan.ts";
+import { formatSeconds } from "../report/duration.ts";
+import { describeStatus, renderStatus } from "../report/status.ts";
+import { readStatus, statusNeeds } from "./host-status.ts";
+import type { Context } from "./context.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
-export const runProvision: Verb = async () => {
-  throw new Error("not written yet");
+import { collectResults, openProject } from "./project.ts";
+import type { HostAccess, Project } from "./project.ts";
+import { inspect, readWanted } from "./wanted.ts";
+
+interface ProvisionOptions {
+  readonly yes?: boolean;
+  readonly plan?: string;
+}
+
+/** One host on its way through a provision. */
+interface Site {
+  readonly host: HostAccess;
+  readonly connection: Connection;
+  readonly inspection: Inspection;
+}
+
+/** Plan, question, run, proof; on every host at once. */
+export const runProvision: Verb<ProvisionOptions> = async (context, options) => {
+  const startedAt = performance.now();
+  const project = await openProject(context);
+  const expected =
+    options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
+  const wanted = await readWanted(context, project);
+  const alsoAsk = [...preconditionNeeds, ...statusNeeds(project.manifest)];
+  const look = (connection: Connection, host: HostAccess) =>
+    inspect(context, project, wanted, connection, host, alsoAsk);
+
+  const connections: Connection[] = [];
+  try {
+    const sites = collectResults(
+      project.hosts,
+      await Promise.allSettled(
+        project.hosts.map(async (host): Promise<Site> => {
+          const connection = await host.connect();
+          connections.push(connection);
+          return { host, connection, inspection: await look(connection, host) };
+        }),
+      ),
+    );
+    if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");
+    const busy = sites.filter(({ inspection }) => inspection.plan.changes.length > 0);
+    for (const site of busy) refuseObstacles(project, site);
+    showPlans(context, project, sites);
+    if (busy.length > 0) {
+      await confirmOrRefuse(context, `Make these changes?`, options.yes === true);
+      const runs = await showRuns(context, project, async (show) =>
+        collectResults(
+          busy.map(({ host }) => host),
+          await Promise.allSettled(
+            busy.map(async ({ host, connection, inspection }) => {
+              const outcome = await executeRun(
+                context,
+                project,
+                host,
+                connection,
+                inspection.plan,
+                show,
+              );
+              assertRunOk(outcome, host.name);
+              return outcome;
+            }),
+          ),
+        ),
+      );
+      project.log.info("runs ended", {
+        runs: runs.map(({ run, seconds }) => ({ id: run.runId, seconds })),
+      });
+    }
+    const proofs = collectResults(
+      project.hosts,
+      await Promise.allSettled(
+        sites.map(async (site) => {
+          const wasBusy = busy.includes(site);
+          const inspection = wasBusy ? await look(site.connection, site.host) : site.inspection;
+          if (wasBusy) await prove(project, site.host, inspection);
+          return { ...site, inspection };
+        }),
+      ),
+    );
+    showSummary(context, project, proofs, {
+      changed: busy.length > 0,
+      seconds: (performance.now() - startedAt) / 1000,
+    });
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
 };
+
+async function prove(project: Project, host: HostAccess, inspection: Inspection): Promise<void> {
+  const { address, port, isDirect } = host.route();
+  await proveHost(inspection, {
+    manifest: project.manifest,
+    host: host.name,
+    sshPort: port,
+    ...(isDirect ? { address } : {}),
+  });
+}
+
+async function readPlanFile(context: Context, file: string): Promise<PlanDocument> {
+  const value = (await readJson(
+    path.resolve(context.terminal.workingDirectory, file),
+  )) as Partial<PlanDocument> | null;
+  if (value?.version === 1 && Array.isArray(value.hosts)) return value as PlanDocument;
+  throw new HostkitError("usage", {
+    what: `${file} is not a plan`,
+    next: `make one with: hostkit plan --out ${file}`,
+  });
+}
+
+/** What was looked at and agreed to is what is done, or nothing is. */
+function refuseOtherPlan(sites: readonly Site[], expected: PlanDocument, file: string): void {
+  const next = `look at the new plan: hostkit plan --out ${file}`;
+  for (const { host, inspection } of sites) {
+    const planned = expected.hosts.find((entry) => entry.host === host.name);
+    if (planned === undefined) {
+      throw new HostkitError("plan_stale", {
+        what: `${file} has no plan for ${host.name}`,
+        why: `it was made for ${expected.hosts.map((entry) => entry.host).join(", ")}; nothing was changed`,
+        next,
+      });
+    }
+    if (planned.fingerprint === inspection.plan.fingerprint) continue;
+    const before = new Set(planned.changes.map((change) => `${change.action} ${change.id}`));
+    const now = new Set(inspection.plan.changes.map((change) => `${change.action} ${change.id}`));
+    const details = [
+      ...[...now].filter((line) => !before.has(line)).map((line) => `new: ${line}`),
+      ...[...before].filter((line) => !now.has(line)).map((line) => `gone: ${line}`),
+    ];
+    throw new HostkitError("plan_stale", {
+      what: "the plan is no longer the one in the file",
+      where: `${host.name}, ${file}`,
+      why: "the host, the manifest or a file it names has changed since; nothing was changed now",
+      details:
+        details.length > 0 ? details.slice(0, 20) : ["the same changes, but with other content"],
+      next,
+    });
+  }
+}
+
+function refuseObstacles(project: Project, { host, inspection }: Site): void {
+  if (inspection.lockedBy !== undefined) {
+    throw new HostkitError("run_locked", {
+      what: "another run is going on for this stack",
+      where: host.name,
+      why: inspection.lockedBy,
+      next: "hostkit attach",
+    });
+  }
+  const [first, ...others] = findObstacles(project.manifest, inspection.plan, inspection.facts);
+  if (first === undefined) return;
+  if (others.length === 0) throw first;
+  throw new HostkitError(first.code, {
+    ...first.parts,
+    details: [
+      ...(first.parts.details ?? []),
+      ...others.map((other) => `also: ${other.parts.what}`),
+    ],
+  });
+}
+
+function showPlans(context: Context, project: Project, sites: readonly Site[]): void {
+  const plans = sites.map(({ inspection }) => ({
+    plan: inspection.plan,
+    system: inspection.system.prettyName,
+  }));
+  if (context.options.json === true) {
+    context.print(
+      JSON.stringify({ event: "plan", ...describePlans(project.manifest.stack, plans) }),
+    );
+    return;
+  }
+  const changed = plans.filter(({ plan }) => plan.changes.length > 0);
+  const style = { colors: context.colors, verbose: context.options.verbose === true };
+  if (changed.length > 0)
+    context.print(`${changed.map((shown) => renderPlan(shown, style)).join("\n\n")}\n`);
+}
+
+function showSummary(
+  context: Context,
+  project: Project,
+  sites: readonly Site[],
+  result: { readonly changed: boolean; readonly seconds: number },
+): void {
+  const shown = sites.map(({ host, connection, inspection }) => ({
+    status: readStatus(project.manifest, host.name, connection.description, inspection.facts),
+    now: inspection.facts.get(systemFacts, systemSubject)?.time ?? 0,
+  }));
+  if (context.options.json === true) {
+    const hosts = shown.map(({ status }) => describeStatus(status));
+    context.print(
+      JSON.stringify({
+        event: "result",
+        changed: result.changed,
+        seconds: Number(result.seconds.toFixed(3)),
+        hosts,
+      }),
+    );
+    return;
+  }
+  const { green } = context.colors;
+  const names = sites.map(({ host }) => host.name).join(", ");
+  context.print(
+    result.changed
+      ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change\n`
+      : `${green("✓")} ${names}: nothing to change (${formatSeconds(result.seconds)})\n`,
+  );
+  context.print(
+    shown.map(({ status, now }) => renderStatus(status, now, context.colors)).join("\n\n"),
+  );
+}

@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { HostkitError } from "../errors.ts";
+import type { Connection } from "../host/connection.ts";
+import { executePlan, followToEnd } from "../host/execute.ts";
+import type { FollowOptions, RunOutcome } from "../host/execute.ts";
+import type { RunRef } from "../host/run.ts";
+import { packBundle } from "../local/pack.ts";
+import { readRunner } from "../local/templates.ts";
+import type { RunManifest } from "../plan/bundle.ts";
+import type { Plan } from "../plan/plan.ts";
+import { createProgress } from "../report/progress.ts";
+import type { Progress } from "../report/progress.ts";
+import type { Context } from "./context.ts";
+import type { HostAccess, Project } from "./project.ts";
+
+/**
+ * Asks before something is changed.
+ * @throws HostkitError usage without a terminal and without --yes; run_interrupted when the answer is no
+ */
+export async function confirmOrRefuse(
+  context: Context,
+  question: string,
+  isAgreed: boolean,
+): Promise<void> {
+  if (isAgreed) return;
+  if (!context.prompts.isInteractive || context.options.json === true) {
+    throw new HostkitError("usage", {
+      what: "nobody is there to agree to these changes",
+      why:
+        context.options.json === true
+          ? "with --json nothing is asked"
+          : "this is not a terminal; nothing was changed",
+      next: `hostkit ${context.verb} --yes`,
+    });
+  }
+  if (await context.prompts.confirm(question)) return;
+  throw new HostkitError("run_interrupted", { what: "you said no", why: "nothing was changed" });
+}
+
+/**
+ * Shows runs while `work` goes on. Ctrl-C leaves them: they go on on their hosts.
+ * @throws HostkitError run_interrupted after Ctrl-C
+ */
+export async function showRuns<T>(
+  context: Context,
+  project: Project,
+  work: (show: Progress) => Promise<T>,
+): Promise<T> {
+  const isLive =
+    context.terminal.stdout.isTTY === true && context.terminal.environment["TERM"] !== "dumb";
+  const progress = createProgress({
+    kind: context.options.json === true ? "json" : isLive ? "live" : "lines",
+    stream: context.terminal.stdout,
+    colors: context.colors,
+    hide: (text) => context.redactor.hide(text),
+    clock: () => performance.now(),
+  });
+  let unlisten = () => {};
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    unlisten = context.terminal.onInterrupt(() => {
+      reject(
+        new HostkitError("run_interrupted", {
+          what: "you left; the run goes on",
+          where: project.hosts.map(({ name }) => name).join(", "),
+          why: "it runs on the host by itself and needs no controller, but for changes that wait for a confirmation",
+          next: `follow it again: hostkit attach${context.options.lab === undefined ? "" : " --lab"}`,
+        }),
+      );
+    });
+  });
+  try {
+    return await Promise.race([work(progress), interrupted]);
+  } finally {
+    unlisten();
+    progress.stop();
+  }
+}
+
+/** Carries out one plan on one host and follows it to its end. */
+export async function executeRun(
+  context: Context,
+  project: Project,
+  host: HostAccess,
+  connection: Connection,
+  plan: Plan,
+  show: Progress,
+): Promise<RunOutcome> {
+  const now = new Date();
+  const runId = newRunId(now);
+  project.log.info("run begins", { host: host.name, run: runId });
+  return executePlan(connection, plan, {
+    ...followOptions(project, host, show),
+    runId,
+    holder: `${userName(context)}@${hostname()} since ${now.toISOString().slice(0, 19)}Z, run ${runId}`,
+    runner: await readRunner(),
+    pack: packBundle,
+  });
+}
+
+/** Follows a run that somebody started. */
+export function followRunOf(
+  project: Project,
+  host: HostAccess,
+  connection: Connection,
+  run: RunRef,
+  manifest: RunManifest,
+  show: Progress,
+): Promise<RunOutcome> {
+  return followToEnd(connection, run, manifest, followOptions(project, host, show));
+}
+
+function followOptions(project: Project, host: HostAccess, show: Progress): FollowOptions {
+  return {
+    connect: () => host.connect(),
+    onEvent(event, run) {
+      project.log.debug("event", { host: host.name, ...event });
+      show.event(host.name, event, run);
+    },
+    onNotice(line) {
+      project.log.info(line, { host: host.name });
+      show.notice(host.name, line);
+    },
+  };
+}
+
+/** Sortable and unique: `20261121T010203Z-1a2b`. */
+function newRunId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
+  return `${time}-${randomBytes(2).toString("hex")}`;
+}
+
+function userName(context: Context): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user id without a name.
+    return context.terminal.environment["USER"] ?? "someone";
+  }
+}

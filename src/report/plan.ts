@@ -1,0 +1,156 @@
+import { titleOf } from "../plan/bundle.ts";
+import type { Plan, PlannedChange } from "../plan/plan.ts";
+import type { Action } from "../resources/resource.ts";
+import type { Colors } from "./colors.ts";
+
+/** A plan and what it is for, as shown. */
+export interface ShownPlan {
+  readonly plan: Plan;
+  /** "Debian GNU/Linux 13 (trixie)" */
+  readonly system: string;
+}
+
+interface PlanStyle {
+  readonly colors: Colors;
+  /** Diffs whole and the titles of all steps. */
+  readonly verbose: boolean;
+}
+
+const symbols: Readonly<Record<Action, string>> = {
+  create: "+",
+  update: "~",
+  restart: "↻",
+  reload: "↻",
+  run: "▸",
+  delete: "-",
+};
+
+/** Lines of a diff shown without --verbose. */
+const shortDiff = 16;
+
+/** The plan for a terminal: what would change, grouped by what it is about, each with its reason. No trailing newline. */
+export function renderPlan({ plan, system }: ShownPlan, style: PlanStyle): string {
+  const { colors } = style;
+  const title = `${colors.bold(plan.host)} ${colors.dim(`(${system})`)}`;
+  if (plan.changes.length === 0) return `${title}: nothing to change`;
+  const lines = [`${title}: ${countActions(plan.changes)}`];
+  for (const [group, changes] of groupChanges(plan.changes)) {
+    lines.push("", `  ${colors.bold(group)}`);
+    for (const change of changes) lines.push(...renderChange(change, style));
+  }
+  return lines.join("\n");
+}
+
+/** `12 changes (10 to create, 2 to restart)` */
+export function countActions(changes: readonly { readonly action: string }[]): string {
+  const counts = new Map<string, number>();
+  for (const { action } of changes) counts.set(action, (counts.get(action) ?? 0) + 1);
+  const parts = [...counts].map(([action, number]) => `${number} to ${action}`);
+  return `${changes.length} change${changes.length === 1 ? "" : "s"} (${parts.join(", ")})`;
+}
+
+function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): string[] {
+  const paint = paintOf(change.action, colors);
+  const guard =
+    change.guard === undefined
+      ? ""
+      : colors.yellow(
+          `  (undone by the host after ${change.guard.seconds} s, unless this machine still gets in)`,
+        );
+  const lines = [
+    `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(change.because)}${guard}`,
+  ];
+  if (verbose) {
+    for (const step of change.steps) lines.push(colors.dim(`      · ${titleOf(step)}`));
+  }
+  const difference = change.difference ?? [];
+  // All of a new file is news; it would bury the plan.
+  const limit = verbose ? Infinity : change.action === "create" ? 0 : shortDiff;
+  const shown = difference.slice(0, limit);
+  for (const line of shown) {
+    const tint = line.startsWith("+")
+      ? colors.green
+      : line.startsWith("-")
+        ? colors.red
+        : colors.dim;
+    lines.push(`      ${tint(line)}`);
+  }
+  if (shown.length > 0 && shown.length < difference.length) {
+    lines.push(colors.dim(`      … ${difference.length - shown.length} more lines: --verbose`));
+  }
+  return lines;
+}
+
+function paintOf(action: Action, colors: Colors): (text: string) => string {
+  if (action === "create") return colors.green;
+  if (action === "delete") return colors.red;
+  return colors.yellow;
+}
+
+/** Kinds by the first part of an id; the first fitting pattern names the group. */
+const groups: readonly (readonly [RegExp, string])[] = [
+  [/^packages|^deb|^apt/, "packages"],
+  [/^(user|group)/, "users"],
+  [/^(postgres|database|role|grant|migration)/, "database"],
+  [/^(image|container|docker|network|slot|web|release)/, "containers"],
+  [/^(caddy|site|certificate|proxy)/, "proxy"],
+  [/^(nft|firewall)/, "firewall"],
+  [/^(backup|restic|pgbackrest|repository)/, "backups"],
+  [/^(sshd|sysctl|swap|timezone|hostname|host)/, "host"],
+  [/^(unit|timer|target)/, "units"],
+  [/^(file|directory|link|secret|archive|block)/, "files"],
+  [/^/, "other"],
+];
+
+function groupChanges(changes: readonly PlannedChange[]): Map<string, PlannedChange[]> {
+  const found = new Map<string, PlannedChange[]>();
+  for (const change of changes) {
+    const name =
+      change.action === "delete"
+        ? "no longer wanted"
+        : (groups.find(([pattern]) => pattern.test(change.id))?.[1] ?? "other");
+    found.set(name, [...(found.get(name) ?? []), change]);
+  }
+  return found;
+}
+
+/** The stable JSON form of plans; `hostkit plan --json` and `--out`. Holds no content of secrets. */
+export interface PlanDocument {
+  readonly version: 1;
+  readonly stack: string;
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly system: string;
+    readonly fingerprint: string;
+    readonly changes: readonly {
+      readonly id: string;
+      readonly action: Action;
+      readonly because: string;
+      readonly waitsFor: readonly string[];
+      readonly steps: readonly string[];
+      readonly guardSeconds?: number;
+      readonly difference?: readonly string[];
+    }[];
+  }[];
+}
+
+export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanDocument {
+  return {
+    version: 1,
+    stack,
+    hosts: plans.map(({ plan, system }) => ({
+      host: plan.host,
+      system,
+      fingerprint: plan.fingerprint,
+      changes: plan.changes.map((change) => ({
+        id: change.id,
+        action: change.action,
+        because: change.because,
+        waitsFor: change.waitsFor,
+        steps: change.steps.filter(({ type }) => type !== "upload").map(titleOf),
+        ...(change.guard === undefined ? {} : { guardSeconds: change.guard.seconds }),
+        ...(change.difference === undefined ? {} : { difference: change.difference }),
+      })),
+    })),
+  };
+}

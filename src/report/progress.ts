@@ -1,0 +1,177 @@
+import { createLogUpdate } from "log-update";
+import type { RunManifest } from "../plan/bundle.ts";
+import type { RunEvent } from "../plan/events.ts";
+import type { Colors } from "./colors.ts";
+import { formatSeconds } from "./duration.ts";
+import { idOf, newTrack, titleOf, trackEvent } from "./track.ts";
+import type { RunTrack } from "./track.ts";
+
+/** Shows runs while they go on. */
+export interface Progress {
+  event(host: string, event: RunEvent, run: RunManifest): void;
+  /** A line that is no event: "the connection was lost". */
+  notice(host: string, line: string): void;
+  /** Takes the live region away; call it before anything else is printed. */
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  /** "live" redraws a region of the terminal; "lines" and "json" print one line an event. */
+  readonly kind: "live" | "lines" | "json";
+  readonly stream: NodeJS.WritableStream;
+  readonly colors: Colors;
+  /** Takes secrets out. */
+  hide(text: string): string;
+  /** Milliseconds, any origin. */
+  clock(): number;
+}
+
+export function createProgress(options: ProgressOptions): Progress {
+  if (options.kind === "live") return createLive(options);
+  const write = (line: string) => void options.stream.write(`${options.hide(line)}\n`);
+  if (options.kind === "json") {
+    return {
+      event: (host, event, run) => write(JSON.stringify(describeEvent(host, event, run))),
+      notice: (host, message) => write(JSON.stringify({ host, event: "notice", message })),
+      stop: () => undefined,
+    };
+  }
+  const tracks = new Map<string, RunTrack>();
+  return {
+    event(host, event, run) {
+      const track = trackEvent(tracks.get(host) ?? newTrack(host, run.changes.length), event, run);
+      tracks.set(host, track);
+      write(renderEvent(track, event, run));
+    },
+    notice: (host, line) => write(`${host}: ${line}`),
+    stop: () => undefined,
+  };
+}
+
+/** An event with what its numbers stand for. */
+export function describeEvent(
+  host: string,
+  event: RunEvent,
+  run: RunManifest,
+): Record<string, unknown> {
+  const id =
+    "change" in event && typeof event.change === "number" ? { id: idOf(run, event.change) } : {};
+  const title = event.event === "step" ? { title: titleOf(run, event.change, event.step) } : {};
+  return { host, run: run.runId, ...event, ...id, ...title };
+}
+
+/** One event as one line, for a file or a pipe: `dx1   12 s  ok       packages:apt: install 3 packages`. */
+export function renderEvent(track: RunTrack, event: RunEvent, run: RunManifest): string {
+  const at = formatSeconds(track.lastAt - track.startedAt).padStart(8);
+  const line = (word: string, text: string) => `${track.host} ${at}  ${word.padEnd(8)} ${text}`;
+  switch (event.event) {
+    case "start":
+      return line("start", `run ${run.runId}, ${track.total} changes`);
+    case "step":
+      return line(
+        event.state,
+        `${idOf(run, event.change)}: ${titleOf(run, event.change, event.step)}${event.state === "failed" ? ` (exit ${event.code ?? 1})` : ""}`,
+      );
+    case "change":
+      return line("done", `${idOf(run, event.change)} (${track.done} of ${track.total})`);
+    case "confirm":
+      return line(
+        "confirm",
+        `${idOf(run, event.change)}: waits ${event.seconds} s for a word over a new connection`,
+      );
+    case "reverted":
+      return line("reverted", `${idOf(run, event.change)}: the host put the old state back`);
+    case "end":
+      return line("end", event.state);
+    case "lost":
+      return line("lost", "the run ended without a word");
+  }
+}
+
+const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const frameMs = 100;
+
+function createLive({ stream, colors, hide, clock }: ProgressOptions): Progress {
+  const region = createLogUpdate(stream as NodeJS.WriteStream);
+  const tracks = new Map<string, { track: RunTrack; seenAt: number }>();
+  let frame = 0;
+  const draw = () => {
+    const shown = [...tracks.values()].map(({ track, seenAt }) => ({
+      track,
+      elapsed: track.lastAt + (clock() - seenAt) / 1000,
+    }));
+    region(hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors)));
+  };
+  const timer = setInterval(() => {
+    frame += 1;
+    draw();
+  }, frameMs);
+  timer.unref();
+  const keep = (line: string) => region.persist(hide(line));
+  return {
+    event(host, event, run) {
+      const before = tracks.get(host)?.track ?? newTrack(host, run.changes.length);
+      const track = trackEvent(before, event, run);
+      tracks.set(host, { track, seenAt: clock() });
+      const line = renderKept(before, track, event, run, { colors, isAlone: tracks.size === 1 });
+      if (line !== undefined) keep(line);
+      draw();
+    },
+    notice(host, line) {
+      keep(`${colors.yellow("!")} ${host}: ${line}`);
+    },
+    stop() {
+      clearInterval(timer);
+      region.clear();
+      region.done();
+    },
+  };
+}
+
+/** The lines that change: what each host is doing now, and how far it is. */
+export function renderRegion(
+  hosts: readonly { readonly track: RunTrack; readonly elapsed: number }[],
+  frame: string,
+  colors: Colors,
+): string {
+  const lines: string[] = [];
+  for (const { track, elapsed } of hosts) {
+    const prefix = hosts.length > 1 ? `${colors.bold(track.host)} ` : "";
+    for (const step of track.running.values()) {
+      const seconds = colors.dim(formatSeconds(elapsed - step.since));
+      lines.push(
+        `${colors.cyan(frame)} ${prefix}${step.id}  ${colors.dim(step.title)}  ${seconds}`,
+      );
+    }
+    const total = formatSeconds(elapsed - track.startedAt);
+    lines.push(
+      colors.dim(
+        `  ${hosts.length > 1 ? `${track.host}: ` : ""}${track.done} of ${track.total} done, ${total}`,
+      ),
+    );
+  }
+  return lines.join("\n");
+}
+
+/** The line that stays on the terminal after an event; undefined for none. */
+function renderKept(
+  before: RunTrack,
+  track: RunTrack,
+  event: RunEvent,
+  run: RunManifest,
+  { colors, isAlone }: { readonly colors: Colors; readonly isAlone: boolean },
+): string | undefined {
+  const prefix = isAlone ? "" : `${colors.bold(track.host)} `;
+  if (event.event === "change") {
+    const since = before.running.get(event.change)?.since ?? track.lastAt;
+    const action = run.changes[event.change - 1]?.action ?? "";
+    return `${colors.green("✓")} ${prefix}${idOf(run, event.change)}  ${colors.dim(`${action}, ${formatSeconds(track.lastAt - since)}`)}`;
+  }
+  if (event.event === "step" && event.state === "failed") {
+    return `${colors.red("✗")} ${prefix}${idOf(run, event.change)}  ${titleOf(run, event.change, event.step)} (exit ${event.code ?? 1})`;
+  }
+  if (event.event === "reverted") {
+    return `${colors.red("↶")} ${prefix}${idOf(run, event.change)}  the host put the old state back`;
+  }
+  return undefined;
+}

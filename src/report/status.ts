@@ -1,0 +1,174 @@
+import type { CertificateFact } from "../facts/certificates.ts";
+import type { TargetMember } from "../facts/target.ts";
+import type { Site } from "../manifest/manifest.ts";
+import type { Colors } from "./colors.ts";
+import { formatSeconds, formatTime } from "./duration.ts";
+
+/** What runs on one host, and how it is. */
+export interface HostStatus {
+  readonly host: string;
+  /** `root@dx1.example.org:22` */
+  readonly connection: string;
+  readonly system: string;
+  /** False where the stack was never provisioned. */
+  readonly isProvisioned: boolean;
+  readonly sites: readonly { readonly site: Site; readonly certificate?: CertificateFact }[];
+  readonly members: readonly TargetMember[];
+  /** Whoever runs on this stack now. */
+  readonly lockedBy?: string;
+  /** The newest run, in one line. */
+  readonly lastRun?: string;
+}
+
+/** A service that runs, a timer that waits, a one-shot that went well. */
+export function isHealthy({ activeState, type, result }: TargetMember): boolean {
+  if (activeState === "active" || activeState === "reloading") return true;
+  return type === "oneshot" && activeState === "inactive" && result === "success";
+}
+
+/** Units that should run and do not. */
+export function findSick(status: HostStatus): readonly TargetMember[] {
+  return status.members.filter((member) => !isHealthy(member));
+}
+
+/**
+ * What runs where, for a terminal: sites with their certificates, units, timers. No trailing newline.
+ * @param now seconds since the epoch, on the host's clock
+ */
+export function renderStatus(status: HostStatus, now: number, colors: Colors): string {
+  const lines = [
+    `${colors.bold(status.host)}  ${colors.dim(`${status.connection}, ${status.system}`)}`,
+  ];
+  if (!status.isProvisioned) {
+    lines.push(`  not provisioned yet: ${colors.bold("hostkit provision")}`);
+    return lines.join("\n");
+  }
+  lines.push(...renderSites(status.sites, now, colors));
+  const timers = status.members.filter(({ unit }) => unit.endsWith(".timer"));
+  const others = status.members.filter(({ unit }) => !unit.endsWith(".timer"));
+  lines.push(...table(others.map((member) => unitRow(member, now, colors))));
+  const sickTimers = timers.filter((timer) => !isHealthy(timer));
+  const waiting = timers
+    .filter(isHealthy)
+    .sort((left, right) => left.nextElapse - right.nextElapse);
+  lines.push(
+    ...table([
+      ...sickTimers.map((timer) => [colors.red("✗"), timer.unit, colors.red(timer.activeState)]),
+      ...waiting.map((timer) => [
+        colors.dim("⏲"),
+        timer.unit,
+        nextOf(timer, now),
+        colors.dim(timer.description),
+      ]),
+    ]),
+  );
+  if (status.lockedBy !== undefined)
+    lines.push(`  ${colors.yellow("a run is going on:")} ${status.lockedBy}`);
+  if (status.lastRun !== undefined) lines.push(`  ${colors.dim(`last run: ${status.lastRun}`)}`);
+  return lines.join("\n");
+}
+
+/** The stable JSON form. */
+export function describeStatus(status: HostStatus): Record<string, unknown> {
+  return {
+    host: status.host,
+    connection: status.connection,
+    system: status.system,
+    provisioned: status.isProvisioned,
+    healthy: status.isProvisioned && findSick(status).length === 0,
+    sites: status.sites.map(({ site, certificate }) => ({
+      url: urlOf(site),
+      routes: site.routes,
+      ...(certificate === undefined
+        ? {}
+        : {
+            certificate: {
+              notAfter: new Date(certificate.notAfter * 1000).toISOString(),
+              issuer: certificate.issuer,
+            },
+          }),
+    })),
+    units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),
+    ...(status.lockedBy === undefined ? {} : { lockedBy: status.lockedBy }),
+    ...(status.lastRun === undefined ? {} : { lastRun: status.lastRun }),
+  };
+}
+
+/** `https://dx.example.org/`; an IPv6 address in brackets. */
+function urlOf({ name }: Site): string {
+  return `https://${name.includes(":") ? `[${name}]` : name}/`;
+}
+
+function renderSites(sites: HostStatus["sites"], now: number, colors: Colors): string[] {
+  return table(
+    sites.map(({ site, certificate }) => {
+      const to = [...new Set(site.routes.map((route) => route.to))].join(", ");
+      const target = site.redirect === undefined ? to : `to ${site.redirect}`;
+      return [
+        colors.cyan("↗"),
+        colors.underline(urlOf(site)),
+        target,
+        certificateText(certificate, now, colors),
+      ];
+    }),
+  );
+}
+
+function certificateText(
+  certificate: CertificateFact | undefined,
+  now: number,
+  colors: Colors,
+): string {
+  if (certificate === undefined) return colors.yellow("no certificate yet");
+  const left = certificate.notAfter - now;
+  const text = `certificate until ${formatTime(certificate.notAfter)} UTC`;
+  return left < 0 ? colors.red(`${text} (expired)`) : colors.dim(text);
+}
+
+function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
+  const fine = isHealthy(member);
+  const state = `${member.activeState}${member.subState === member.activeState || member.subState === "running" ? "" : ` (${member.subState})`}`;
+  const since =
+    member.activeSince > 0
+      ? `for ${formatSeconds(Math.max(0, Math.round(now - member.activeSince)))}`
+      : "";
+  const restarts =
+    member.restarts > 0
+      ? colors.yellow(`${member.restarts} restart${member.restarts === 1 ? "" : "s"}`)
+      : "";
+  const memory =
+    member.memory > 0
+      ? colors.dim(`${Math.max(1, Math.round(member.memory / 1024 / 1024))} MiB`)
+      : "";
+  return [
+    fine ? colors.green("●") : colors.red("✗"),
+    member.unit,
+    fine ? state : colors.red(member.result === "success" ? state : `${state}: ${member.result}`),
+    colors.dim(since),
+    memory,
+    restarts,
+  ];
+}
+
+function nextOf(timer: TargetMember, now: number): string {
+  if (timer.nextElapse === 0) return "waits";
+  return `next ${formatTime(timer.nextElapse)} UTC, in ${formatSeconds(timer.nextElapse - now)}`;
+}
+
+/** Rows with aligned columns, indented; colour codes do not count as width. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
+    });
+  }
+  return rows.map((row) =>
+    `  ${row.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell))).join("  ")}`.trimEnd(),
+  );
+}
+
+function widthOf(text: string): number {
+  // oxlint-disable-next-line no-control-regex -- colour codes begin with ESC
+  return text.replace(/\u001b\[[0-9;]*m/g, "").length;
+}

@@ -1,0 +1,69 @@
+import type { RunManifest } from "../plan/bundle.ts";
+import type { RunEvent } from "../plan/events.ts";
+
+/** A step that is going on. */
+export interface RunningStep {
+  readonly id: string;
+  readonly title: string;
+  /** Seconds on the host's clock. */
+  readonly since: number;
+}
+
+/** What is known of one run from its events so far. */
+export interface RunTrack {
+  readonly host: string;
+  readonly total: number;
+  readonly done: number;
+  /** Seconds on the host's clock; 0 before the first event. */
+  readonly startedAt: number;
+  readonly lastAt: number;
+  /** By number of the change. */
+  readonly running: ReadonlyMap<number, RunningStep>;
+}
+
+export function newTrack(host: string, total: number): RunTrack {
+  return { host, total, done: 0, startedAt: 0, lastAt: 0, running: new Map() };
+}
+
+/** The track after one more event. */
+export function trackEvent(track: RunTrack, event: RunEvent, run: RunManifest): RunTrack {
+  const time = event.time > 0 ? event.time : track.lastAt;
+  const next = { ...track, startedAt: track.startedAt || time, lastAt: time };
+  const running = new Map(track.running);
+  if (event.event === "step") {
+    const known = running.get(event.change);
+    running.set(event.change, {
+      id: idOf(run, event.change),
+      title: titleOf(run, event.change, event.step),
+      since: known?.since ?? time,
+    });
+    if (event.state === "failed") running.delete(event.change);
+    return { ...next, running };
+  }
+  if (event.event === "confirm") {
+    const since = running.get(event.change)?.since ?? time;
+    running.set(event.change, {
+      id: idOf(run, event.change),
+      title: "waiting for a word over a new connection",
+      since,
+    });
+    return { ...next, running };
+  }
+  if (event.event === "change" || event.event === "reverted") {
+    running.delete(event.change);
+    return { ...next, running, done: track.done + (event.event === "change" ? 1 : 0) };
+  }
+  if (event.event === "end" || event.event === "lost") return { ...next, running: new Map() };
+  return next;
+}
+
+/** `file:/etc/caddy/Caddyfile` of a change's number. */
+export function idOf(run: RunManifest, change: number): string {
+  return run.changes[change - 1]?.id ?? `change ${change}`;
+}
+
+/** What a step does; step 0 prepares the way back of a guarded change. */
+export function titleOf(run: RunManifest, change: number, step: number): string {
+  if (step === 0) return "prepare the way back";
+  return run.changes[change - 1]?.steps[step - 1] ?? `step ${step}`;
+}
