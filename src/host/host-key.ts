@@ -167,6 +167,9 @@ async function decideUnknown(
         `or keep it: ${keyscanCommand(hop)}`,
       ].join(" "),
     });
+  const { memory } = options.prompt;
+  const nameInMemory = `host key ${knownHostName(name, port)}`;
+  if (memory?.get(nameInMemory) === key.toString("base64")) return;
   // A key of another type is how a known key would be got round: never taken without a person.
   const mayAccept = hop.unknownKeys === "accept" && others.length === 0;
   if (!mayAccept) {
@@ -180,6 +183,7 @@ async function decideUnknown(
     ];
     if (!(await options.prompt.confirm(question.join("\n")))) throw refusal("you did not trust it");
   }
+  memory?.set(nameInMemory, key.toString("base64"));
   remember(hop, name, port, type, key, options);
 }
 

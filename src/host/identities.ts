@@ -182,6 +182,12 @@ async function unlock(
   trail: KeyTrail,
   options: ConnectOptions,
 ): Promise<ParsedKey> {
+  const { memory } = options.prompt;
+  const remembered = memory?.get(`passphrase ${path}`);
+  if (remembered !== undefined) {
+    const key = parseOne(ssh2, text, remembered);
+    if (!(key instanceof Error)) return key;
+  }
   if (!options.prompt.isInteractive) {
     trail.locked.push(path);
     throw new Error(`${path} is encrypted and there is no terminal to ask for its passphrase`);
@@ -191,7 +197,10 @@ async function unlock(
     const passphrase = await options.prompt.secret(`${again}Passphrase for ${path}:`);
     if (passphrase === "") break;
     const key = parseOne(ssh2, text, passphrase);
-    if (!(key instanceof Error)) return key;
+    if (!(key instanceof Error)) {
+      memory?.set(`passphrase ${path}`, passphrase);
+      return key;
+    }
   }
   trail.locked.push(path);
   throw new Error(`${path} stayed locked: wrong passphrase`);

@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
-import type { AnyAuthMethod, AuthHandlerMiddleware, BaseAgent, Client, ParsedKey } from "ssh2";
+import type { Client } from "ssh2";
 import { HostkitError } from "../errors.ts";
 import type { ConnectOptions, Prompts } from "./connection.ts";
 import type { Hop } from "./hop.ts";
 import { prepareHostKeyCheck } from "./host-key.ts";
-import { gatherIdentities, type KeyTrail } from "./identities.ts";
-import { explainSocketError, openSocket, openTunnel } from "./transport.ts";
+import { gatherIdentities } from "./identities.ts";
+import { explainHandshakeError, Login } from "./login.ts";
+import { openSocket, openTunnel } from "./transport.ts";
 
 /** An authenticated SSH connection to one hop. */
 export interface Link {
@@ -76,7 +77,7 @@ async function openLink(
   const hostKey = prepareHostKeyCheck(hop, patient);
   const { agent, trail, count } = await gatherIdentities(ssh2, hop, patient);
   const client = new ssh2.Client();
-  const authentication = new Authentication(hop, prompt, count > 0 ? agent : undefined);
+  const login = new Login(hop, prompt, count > 0 ? agent : undefined);
 
   await new Promise<void>((resolve, reject) => {
     let refusal: unknown;
@@ -98,18 +99,19 @@ async function openLink(
     );
     client.on("error", (error: Error & { level?: string }) => {
       if (error.level === "agent") {
-        authentication.notes.push(error.message);
+        login.notes.push(error.message);
         // Ctrl-C on a question for a passphrase ends the login, not only this key.
         if (error instanceof HostkitError) fail(error);
         return;
       }
-      fail(refusal ?? explainHandshakeError(hop, error, authentication, trail));
+      fail(refusal ?? explainHandshakeError(hop, error, login, trail));
     });
     client.once("close", () =>
-      fail(refusal ?? explainHandshakeError(hop, undefined, authentication, trail)),
+      fail(refusal ?? explainHandshakeError(hop, undefined, login, trail)),
     );
     client.once("ready", () => {
       timer.stop();
+      login.remember();
       resolve();
     });
     client.connect({
@@ -129,7 +131,7 @@ async function openLink(
           },
         );
       },
-      authHandler: authentication.next,
+      authHandler: login.next,
     });
   });
   client.removeAllListeners("error");
@@ -221,127 +223,8 @@ class HandshakeTimer {
 function pausing(prompt: Prompts, timer: HandshakeTimer): Prompts {
   return {
     isInteractive: prompt.isInteractive,
+    ...(prompt.memory && { memory: prompt.memory }),
     confirm: (question) => timer.standStill(() => prompt.confirm(question)),
     secret: (question) => timer.standStill(() => prompt.secret(question)),
   };
-}
-
-/** Chooses the next way to log in: keys, then a password where a person is there to type it, then `none`. */
-class Authentication {
-  readonly notes: string[] = [];
-  readonly tried: string[] = [];
-  /** What the host said it would take, last time it refused. */
-  offeredByHost: readonly string[] = [];
-  #passwords = 0;
-  readonly #hop: Hop;
-  readonly #prompt: Prompts;
-  #agent: BaseAgent<ParsedKey> | undefined;
-
-  constructor(hop: Hop, prompt: Prompts, agent: BaseAgent<ParsedKey> | undefined) {
-    this.#hop = hop;
-    this.#prompt = prompt;
-    this.#agent = agent;
-  }
-
-  readonly next: AuthHandlerMiddleware = (left, _partial, callback) => {
-    // ssh2 gives null on the first call, whatever its types say.
-    this.offeredByHost = left ?? [];
-    const username = this.#hop.user;
-    const take = (method: AnyAuthMethod): void => {
-      this.tried.push(method.type);
-      callback(method);
-    };
-    if (this.#agent !== undefined) {
-      const agent = this.#agent;
-      this.#agent = undefined;
-      return take({ type: "agent", username, agent });
-    }
-    if (!this.tried.includes("none")) return take({ type: "none", username });
-    if (!this.#prompt.isInteractive || this.#passwords >= 3) return callback(false as never);
-    const question = `Password of ${username}@${this.#hop.address}:`;
-    this.#passwords++;
-    if (this.offeredByHost.includes("password")) {
-      this.#prompt.secret(question).then(
-        (password) => take({ type: "password", username, password }),
-        () => callback(false as never),
-      );
-      return;
-    }
-    if (this.offeredByHost.includes("keyboard-interactive")) {
-      return take({
-        type: "keyboard-interactive",
-        username,
-        prompt: (_name, _instructions, _language, prompts, finish) => {
-          const answers: string[] = [];
-          void (async () => {
-            for (const one of prompts) {
-              answers.push(
-                await this.#prompt.secret(
-                  `${one.prompt.trim()} (${username}@${this.#hop.address})`,
-                ),
-              );
-            }
-          })().then(
-            () => finish(answers),
-            () => finish([]),
-          );
-        },
-      });
-    }
-    return callback(false as never);
-  };
-}
-
-function explainHandshakeError(
-  hop: Hop,
-  error: (Error & { level?: string; code?: unknown }) | undefined,
-  authentication: Authentication,
-  trail: KeyTrail,
-): HostkitError {
-  const where = `${hop.address}:${hop.port}`;
-  const message = error?.message ?? "the host closed the connection";
-  if (error?.level === "client-socket" && authentication.tried.length === 0)
-    return explainSocketError(hop, error);
-  if (error?.level === "client-authentication" || authentication.tried.length > 0) {
-    const tooMany = /too many authentication failures/i.test(message);
-    const locked = trail.locked[0];
-    const next =
-      locked !== undefined
-        ? `unlock the key first: ssh-add ${locked}`
-        : tooMany
-          ? "name the right key: `identity:` in the manifest, or IdentityFile with IdentitiesOnly yes"
-          : `check user and key: ssh -v -p ${hop.port} ${hop.user}@${hop.address} true`;
-    return new HostkitError(
-      "authentication_failed",
-      {
-        what: `${hop.name} lets ${hop.user} in with none of the keys`,
-        where: `${hop.user}@${where}`,
-        why: tooMany
-          ? message
-          : `the host takes: ${authentication.offeredByHost.join(", ") || "unknown"}`,
-        details: [
-          ...(trail.offered.length === 0 ? ["no key to offer: no agent, no key file"] : []),
-          ...trail.offered.map((key) => `offered: ${key}`),
-          ...trail.unusable.map((key) => `not usable: ${key}`),
-          ...authentication.notes.map((note) => `note: ${note}`),
-        ],
-        next,
-      },
-      { cause: error },
-    );
-  }
-  const noMatch = /no matching (.+)/i.exec(message)?.[0];
-  return new HostkitError(
-    "host_unreachable",
-    {
-      what: `the SSH handshake with ${hop.name} failed`,
-      where,
-      why: message,
-      next:
-        noMatch !== undefined
-          ? "the server must offer one of: curve25519-sha256 (KexAlgorithms), ssh-ed25519 or rsa-sha2-* (host key), aes*-gcm or aes*-ctr (Ciphers)"
-          : "check that this port is an SSH server; an sshd under attack or with PerSourcePenalties closes new connections for a while",
-    },
-    { cause: error },
-  );
 }

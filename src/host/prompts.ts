@@ -8,6 +8,11 @@ export interface Prompts {
   confirm(question: string): Promise<boolean>;
   /** A question whose answer is not shown while it is typed. */
   secret(question: string): Promise<string>;
+  /**
+   * Answers that proved right, kept in memory only: a reconnect asks nothing twice. Without it nothing is remembered.
+   * Names are `passphrase FILE`, `password USER@HOST:PORT`, `sudo USER@HOST:PORT`, `host key NAME`.
+   */
+  readonly memory?: Map<string, string>;
 }
 
 /** Prompts for a run without a terminal: asking is a defect of the caller. */
@@ -34,6 +39,7 @@ export function createTerminalPrompts(
   };
   return {
     isInteractive: true,
+    memory: new Map(),
     confirm: (message) =>
       inTurn(async () => {
         const { confirm } = await import("@inquirer/prompts");

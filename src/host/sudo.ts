@@ -62,12 +62,14 @@ class SudoDialogue {
   #stderr = "";
   #asked = 0;
   #password: string | undefined;
+  readonly #nameInMemory: string;
   #refusal: unknown;
 
   constructor(link: Link, target: HostTarget, options: ConnectOptions) {
     this.#link = link;
     this.#target = target;
     this.#options = options;
+    this.#nameInMemory = `sudo ${link.hop.user}@${link.hop.address}:${link.hop.port}`;
   }
 
   async run(): Promise<Root> {
@@ -77,9 +79,9 @@ class SudoDialogue {
     if (this.#refusal !== undefined) throw this.#refusal;
     if (result.code === 0 && /^nopasswd$/m.test(result.stdout)) return { kind: "sudo" };
     if (result.code === 0 && /^root$/m.test(result.stdout)) {
-      return this.#password === undefined
-        ? { kind: "sudo" }
-        : { kind: "password", password: this.#password };
+      if (this.#password === undefined) return { kind: "sudo" };
+      this.#options.prompt.memory?.set(this.#nameInMemory, this.#password);
+      return { kind: "password", password: this.#password };
     }
     throw this.#explain(result);
   }
@@ -108,6 +110,14 @@ class SudoDialogue {
     if (prompts <= this.#asked) return;
     this.#asked = prompts;
     const { prompt } = this.#options;
+    const remembered = prompt.memory?.get(this.#nameInMemory);
+    if (remembered !== undefined) {
+      // Once: where it does not fit any more, the next question goes to the user.
+      prompt.memory?.delete(this.#nameInMemory);
+      this.#password = remembered;
+      answers.write(`${remembered}\n`);
+      return;
+    }
     if (!prompt.isInteractive || prompts > attempts) {
       answers.end();
       return;

@@ -59,13 +59,15 @@ export function openTunnel(through: Client, via: Hop, hop: Hop): Promise<Duplex>
         ),
       );
     };
-    const timer = setTimeout(
-      () => fail(`no answer within ${hop.connectTimeoutMs / 1000} s`),
-      hop.connectTimeoutMs,
-    );
+    let hasExpired = false;
+    const timer = setTimeout(() => {
+      hasExpired = true;
+      fail(`no answer within ${hop.connectTimeoutMs / 1000} s`);
+    }, hop.connectTimeoutMs);
     try {
       through.forwardOut("127.0.0.1", 0, hop.address, hop.port, (error, channel) => {
         if (error) return fail(error.message.replace(/^\(SSH\) /, ""), error);
+        if (hasExpired) return void channel.destroy();
         clearTimeout(timer);
         resolve(channel);
       });

@@ -35,6 +35,7 @@ export function scriptedPrompts(...answers: readonly (string | boolean)[]): Scri
   };
   return {
     isInteractive: true,
+    memory: new Map(),
     questions,
     confirm: (question) => answer<boolean>(question, "boolean"),
     secret: (question) => answer<string>(question, "string"),

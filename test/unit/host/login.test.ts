@@ -129,6 +129,8 @@ describe("encrypted keys", () => {
     expect(await tryLogin({ prompt })).toBe("in\n");
     expect(prompt.questions).toHaveLength(2);
     expect(prompt.questions[0]).toContain("id_ed25519");
+    expect(await tryLogin({ prompt })).toBe("in\n");
+    expect(prompt.questions).toHaveLength(2);
   });
 
   it("name ssh-add without a terminal", async () => {
@@ -212,6 +214,8 @@ describe("passwords", () => {
     const prompt = scriptedPrompts("rose", "tulip");
     expect(await tryLogin({ prompt })).toBe("in\n");
     expect(prompt.questions[0]).toContain("root@127.0.0.1");
+    expect(await tryLogin({ prompt })).toBe("in\n");
+    expect(prompt.questions).toHaveLength(2);
   });
 
   it("are given up after three, and never shown", async () => {

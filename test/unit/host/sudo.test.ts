@@ -94,6 +94,29 @@ describe("becoming root", () => {
     await connection.close();
   });
 
+  it("asks nothing again for the next connection, unless the password has changed", async () => {
+    const prompt = scriptedPrompts("tulip", "tulip");
+    const first = await open({ password: "tulip" }, { prompt });
+    const target: HostTarget = {
+      name: "dx1",
+      address: server.address,
+      port: server.port,
+      user: "deploy",
+      hostKey: server.hostKeys[0] as string,
+    };
+    const again = async (): Promise<number> => {
+      const connection = await connect(target, home.options({ prompt }));
+      expect((await connection.exec("echo in")).stdout).toBe("in\n");
+      await connection.close();
+      return prompt.questions.length;
+    };
+    expect(await again()).toBe(1);
+    prompt.memory?.set(`sudo deploy@${server.address}:${server.port}`, "yesterday's");
+    expect(await again()).toBe(2);
+    expect(await again()).toBe(2);
+    await first.close();
+  });
+
   it("gives up after three wrong passwords, without telling them", async () => {
     const error = await refused(
       { password: secret },
