@@ -1,8 +1,15 @@
 import { blockKind } from "./block.ts";
+import { caddyKind } from "./caddy.ts";
+import { debKind } from "./deb.ts";
 import { directoryKind } from "./directory.ts";
+import { downloadKind } from "./download.ts";
 import { fileKind } from "./file.ts";
 import { hostnameKind } from "./hostname.ts";
+import { imageKind } from "./image.ts";
+import { jsonFileKind } from "./json-file.ts";
+import { networkKind } from "./network.ts";
 import { nftablesKind } from "./nftables.ts";
+import { packagedProgramKind } from "./packaged-program.ts";
 import { packagesKind } from "./packages.ts";
 import { postgresDatabaseKind } from "./postgres-database.ts";
 import { postgresExtensionsKind } from "./postgres-extensions.ts";
@@ -10,14 +17,17 @@ import { postgresGrantsKind } from "./postgres-grants.ts";
 import { postgresMigrationsKind } from "./postgres-migrations.ts";
 import { postgresRoleKind } from "./postgres-role.ts";
 import { postgresSettingsKind } from "./postgres-settings.ts";
+import { releaseKind } from "./release.ts";
 import type { Resource, ResourceKind } from "./resource.ts";
 import { sshdKind } from "./sshd.ts";
 import { swapKind } from "./swap.ts";
 import { sysctlKind } from "./sysctl.ts";
+import { targetKind } from "./target.ts";
 import { timeSyncKind } from "./time-sync.ts";
 import { timezoneKind } from "./timezone.ts";
 import { unitKind } from "./unit.ts";
 import { userKind } from "./user.ts";
+import { volumeKind } from "./volume.ts";
 
 // A kind's diff only ever sees resources of its own kind: the registry is the one place where that type is let go.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -25,10 +35,17 @@ type AnyKind = ResourceKind<any>;
 
 const all: readonly AnyKind[] = [
   blockKind,
+  caddyKind,
+  debKind,
   directoryKind,
+  downloadKind,
   fileKind,
   hostnameKind,
+  imageKind,
+  jsonFileKind,
+  networkKind,
   nftablesKind,
+  packagedProgramKind,
   packagesKind,
   postgresDatabaseKind,
   postgresExtensionsKind,
@@ -36,13 +53,16 @@ const all: readonly AnyKind[] = [
   postgresMigrationsKind,
   postgresRoleKind,
   postgresSettingsKind,
+  releaseKind,
   sshdKind,
   swapKind,
   sysctlKind,
+  targetKind,
   timeSyncKind,
   timezoneKind,
   unitKind,
   userKind,
+  volumeKind,
 ];
 
 const byName: ReadonlyMap<string, AnyKind> = new Map(all.map((kind) => [kind.kind, kind]));

@@ -12,6 +12,8 @@ export interface UserResource extends Resource {
   /** Absolute; not created. */
   readonly home: string;
   readonly comment: string;
+  /** A user that is already there (somebody named it in the manifest) is left as it is, and never removed. */
+  readonly keepExisting?: boolean;
 }
 
 /** Builds a system user resource. */
@@ -21,6 +23,7 @@ export function systemUser(
     groups?: readonly string[];
     home?: string;
     comment?: string;
+    keepExisting?: boolean;
     after?: UserResource["after"];
   } = {},
 ): UserResource {
@@ -30,6 +33,7 @@ export function systemUser(
     groups: options.groups ?? [],
     home: options.home ?? "/nonexistent",
     comment: options.comment ?? "",
+    ...(options.keepExisting === undefined ? {} : { keepExisting: options.keepExisting }),
     ...(options.after === undefined ? {} : { after: options.after }),
   };
 }
@@ -61,6 +65,7 @@ export const userKind: ResourceKind<UserResource> = {
         ],
       };
     }
+    if (resource.keepExisting === true) return undefined;
     const missing = groups.filter((group) => !fact.groups.includes(group));
     const isLogin = fact.shell !== "/usr/sbin/nologin";
     if (missing.length === 0 && !isLogin) return undefined;

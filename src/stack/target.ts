@@ -1,7 +1,29 @@
+import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
+import { target } from "../resources/target.ts";
+import type { UnitResource } from "../resources/unit.ts";
 import type { StackInputs } from "./inputs.ts";
+import { targetOf } from "./names.ts";
+import { renderTemplate } from "./render-template.ts";
 
-/** `<stack>.target`: everything the stack runs hangs on it. */
-export function resolveTarget(_inputs: StackInputs, _resources: readonly Resource[]): Resource[] {
-  return [];
+/** Units of the distribution that belong to the picture of a stack. */
+const engines = /^(?:caddy|docker|postgresql(?:@.*)?)\.service$/;
+
+/**
+ * `<stack>.target`: `systemctl list-dependencies` of it shows the whole system. Containers hang themselves on it, because
+ * only the active slot is wanted.
+ * @param resources all other resources of the stack on this host
+ */
+export function resolveTarget(inputs: StackInputs, resources: readonly Resource[]): Resource[] {
+  const { stack } = inputs.manifest;
+  const units = resources
+    .filter((resource): resource is UnitResource => resource.kind === "unit")
+    .filter((resource) => resource.enabled && resource.state === "started")
+    .filter((resource) => resource.ours || engines.test(resource.unit));
+  const text = renderTemplate(inputs.templates, "etc/systemd/system/stack.target.ejs", {
+    stack,
+    wants: [...new Set(units.map((resource) => resource.unit))].sort(),
+  });
+  const releases = resources.filter((resource) => resource.kind === "release");
+  return [target(targetOf(stack), text, [...units, ...releases].map(idOf))];
 }

@@ -1,0 +1,37 @@
+import { sh } from "../shell/script.ts";
+import type { FactSource } from "./fact.ts";
+
+export interface DebFact {
+  /** Of the .deb that was installed last. */
+  readonly sha256: string;
+  readonly package: string;
+  readonly version: string;
+  /** What dpkg says about that package now: "ii" and its version; "" where it is gone. */
+  readonly status: string;
+  readonly installedVersion: string;
+}
+
+/** Packages that were installed from a local .deb, by the path of their stamp (`<sha256> <package> <version>`). */
+export const debFacts: FactSource<DebFact> = {
+  name: "deb",
+  script: (stamps) => sh`for f in ${stamps}; do
+  [ -s "$f" ] || continue
+  package=$(cut -d ' ' -f 2 "$f")
+  echo "$f $(cat "$f") $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
+done`,
+  parse(stdout) {
+    const found = new Map<string, DebFact>();
+    for (const line of stdout.split("\n")) {
+      const [path, sha256, name, version, status, installedVersion] = line.split(/ +/);
+      if (path === undefined || sha256 === undefined || name === undefined) continue;
+      found.set(path, {
+        sha256,
+        package: name,
+        version: version ?? "",
+        status: status ?? "",
+        installedVersion: installedVersion ?? "",
+      });
+    }
+    return found;
+  },
+};

@@ -1,0 +1,76 @@
+import { volumeFacts } from "../facts/docker.ts";
+import { need } from "../facts/fact.ts";
+import { sh } from "../shell/script.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceKind } from "./resource.ts";
+
+/** A Docker volume whose folder belongs to one service's user. It holds data: removed only with `--delete-data`. */
+export interface VolumeResource extends Resource {
+  readonly kind: "volume";
+  readonly owner: string;
+  readonly group: string;
+}
+
+/** Builds a volume resource. */
+export function volume(
+  name: string,
+  owner: string,
+  after: VolumeResource["after"],
+): VolumeResource {
+  return {
+    kind: "volume",
+    name,
+    owner,
+    group: owner,
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+export const volumeKind: ResourceKind<VolumeResource> = {
+  kind: "volume",
+  needs: (resource) => [need(volumeFacts, resource.name)],
+
+  diff(resource, facts): Change | undefined {
+    const { name, owner, group } = resource;
+    const fact = facts.get(volumeFacts, name);
+    const reasons: string[] = [];
+    if (fact === undefined) reasons.push("does not exist");
+    else if (fact.owner !== owner || fact.group !== group)
+      reasons.push(`belongs to ${fact.owner}:${fact.group}, should be ${owner}:${group}`);
+    if (reasons.length === 0) return undefined;
+    return {
+      id: idOf(resource),
+      action: fact === undefined ? "create" : "update",
+      because: reasons.join(", "),
+      steps: [
+        {
+          type: "script",
+          title: `make volume ${name}`,
+          script: sh`docker volume create ${name} >/dev/null
+path=$(docker volume inspect --format ${"{{.Mountpoint}}"} ${name})
+chown ${`${owner}:${group}`} "$path"
+chmod 0700 "$path"`,
+        },
+      ],
+    };
+  },
+
+  own: (resource) => ({ kind: "volume", name: resource.name, holdsData: true }),
+  removalNeeds: (owned) => [need(volumeFacts, owned.name)],
+
+  remove(owned, facts, context): Change | undefined {
+    if (!context.deleteData || facts.get(volumeFacts, owned.name) === undefined) return undefined;
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest, and its data is to be deleted",
+      steps: [
+        {
+          type: "script",
+          title: `remove volume ${owned.name}`,
+          script: sh`docker volume rm ${owned.name} >/dev/null`,
+        },
+      ],
+    };
+  },
+};

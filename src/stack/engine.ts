@@ -1,0 +1,60 @@
+import type { Manifest, WebService } from "../manifest/schema.ts";
+import type { Service } from "../manifest/schema.ts";
+import { jsonFile } from "../resources/json-file.ts";
+import { network } from "../resources/network.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource, ResourceId } from "../resources/resource.ts";
+import { unit } from "../resources/unit.ts";
+import { stackDirectoryOf } from "../plan/plan.ts";
+import type { Section, StackInputs } from "./inputs.ts";
+import { packagesId } from "./inputs.ts";
+import { networkOf } from "./names.ts";
+
+/** Services and web services that run in containers. */
+export function containersOf(manifest: Manifest): (Service | WebService)[] {
+  return [...manifest.services, ...manifest.web].filter(
+    (service) => service.runtime === "container",
+  );
+}
+
+/**
+ * What hostkit sets in Docker's own configuration; other keys stay as they are.
+ * Containers that somebody starts by hand log into the journal, which has a limit; they cannot gain privileges, and not
+ * talk to each other on the default bridge.
+ */
+const daemonSettings = {
+  icc: false,
+  "live-restore": true,
+  "log-driver": "journald",
+  "no-new-privileges": true,
+} as const;
+
+/** The ids containers wait for: Docker runs, the stack's network is there. */
+export function engineIds(manifest: Manifest): ResourceId[] {
+  return ["unit:docker.service", `network:${networkOf(manifest.stack)}`];
+}
+
+/** Docker Engine of the distribution and the stack's network. Both sections with containers name it; it counts once. */
+export function resolveEngine(inputs: StackInputs): Section {
+  const { manifest, system } = inputs;
+  const daemon = jsonFile("/etc/docker/daemon.json", daemonSettings);
+  const docker = unit("docker.service", stackDirectoryOf(manifest.stack), {
+    ours: false,
+    watches: [idOf(daemon)],
+    after: [packagesId],
+  });
+  const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });
+  const resources: Resource[] = [daemon, docker, stackNetwork];
+  return {
+    packages: [...enginePackages(system.distribution, system.version), "curl", "iptables"],
+    resources,
+    // Read at Docker's first start: no second one is needed.
+    beforePackages: [idOf(daemon)],
+  };
+}
+
+/** Debian 13 has put the client into a package of its own. */
+function enginePackages(distribution: string, version: string): string[] {
+  const isSplit = distribution === "debian" && Number.parseInt(version, 10) >= 13;
+  return isSplit ? ["docker.io", "docker-cli"] : ["docker.io"];
+}

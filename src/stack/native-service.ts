@@ -1,0 +1,234 @@
+import { HostkitError } from "../errors.ts";
+import { hashText } from "../facts/hash.ts";
+import type { Manifest, Service, ServiceBase, WebService } from "../manifest/schema.ts";
+import { stackDirectoryOf } from "../plan/plan.ts";
+import type { DebResource } from "../resources/deb.ts";
+import { download } from "../resources/download.ts";
+import { file } from "../resources/file.ts";
+import type { PackagedProgramResource } from "../resources/packaged-program.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource, ResourceId } from "../resources/resource.ts";
+import { unit } from "../resources/unit.ts";
+import { systemUser } from "../resources/user.ts";
+import { rawScript, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
+import { databaseAfter } from "./database-access.ts";
+import { collectEnvironment, renderSystemdEnvironment } from "./env-text.ts";
+import { renderExecLine } from "./exec-line.ts";
+import type { Section, StackInputs } from "./inputs.ts";
+import { packagesId } from "./inputs.ts";
+import { serviceUnitOf, targetOf, userOf } from "./names.ts";
+import { renderTemplate } from "./render-template.ts";
+import { environmentFileOf, programDirectoryOf, secretFileOf } from "./service-places.ts";
+import { startAfterIds, startAfterUnits } from "./start-order.ts";
+
+/** The system user of a service; one that the manifest names and that exists already stays as it is. */
+export function resolveUser(manifest: Manifest, service: ServiceBase): Resource {
+  return systemUser(userOf(manifest, service), {
+    comment: `hostkit: ${manifest.stack} ${service.name}`,
+    ...(service.user === undefined ? {} : { keepExisting: true }),
+  });
+}
+
+/** Value of a secret. @throws HostkitError where nobody brought it */
+export function secretValueOf(inputs: StackInputs, name: string): string {
+  const value = inputs.secrets.get(name);
+  if (value !== undefined) return value;
+  throw new HostkitError("file_missing", {
+    what: `the secret ${name} has no value`,
+    next: `set the environment variable ${name}, or write it to .hostkit/secrets beside the manifest`,
+  });
+}
+
+/** A program under systemd: its user, program, configuration, secrets and unit. */
+export function resolveNative(inputs: StackInputs, service: Service | WebService): Section {
+  const { manifest, templates } = inputs;
+  const { stack } = manifest;
+  const name = serviceUnitOf(stack, service.name);
+  const user = resolveUser(manifest, service);
+  const program = resolveProgram(inputs, service);
+  const port = "port" in service ? service.port : undefined;
+  const environment = file(
+    environmentFileOf(stack, service.name),
+    {
+      secret: renderSystemdEnvironment(
+        collectEnvironment(inputs, service, {
+          ...(port === undefined ? {} : { HOST: "127.0.0.1", PORT: String(port) }),
+          ...Object.fromEntries(
+            service.secrets.map((secret) => [
+              `${secret}_FILE`,
+              `/run/credentials/${name}/${secret}`,
+            ]),
+          ),
+        }),
+      ),
+    },
+    { mode: "0600" },
+  );
+  const secrets = service.secrets.map((secret) =>
+    file(
+      secretFileOf(stack, service.name, secret),
+      { secret: secretValueOf(inputs, secret) },
+      { mode: "0600" },
+    ),
+  );
+  const text = renderTemplate(templates, "etc/systemd/system/native-service.service.ejs", {
+    stack,
+    service: service.name,
+    target: targetOf(stack),
+    user: user.name,
+    wants: ["network-online.target", ...(service.database ? ["postgresql.service"] : [])],
+    after: startAfterUnits(manifest, service),
+    watchdogSeconds: "watchdogSeconds" in service ? service.watchdogSeconds : undefined,
+    environmentFile: environment.path,
+    secrets: secrets.map(({ path }, index) => ({ name: service.secrets[index], path })),
+    workingDirectory:
+      service.source.kind === "download"
+        ? `${programDirectoryOf(stack, service.name)}/current`
+        : undefined,
+    execStart: renderExecLine(program.words),
+    directory: `${stack}-${service.name}`,
+    memoryBytes: service.resources.memoryBytes,
+    pids: service.resources.pids,
+    cpuPercent:
+      service.resources.cpus === undefined ? undefined : Math.round(service.resources.cpus * 100),
+    capabilities: needsLowPort(service) ? "CAP_NET_BIND_SERVICE" : "",
+  });
+  const unitFile = file(`/etc/systemd/system/${name}`, text);
+  const watches = [environment, ...secrets, unitFile, ...program.resources].map(idOf);
+  const running = unit(name, stackDirectoryOf(stack), {
+    watches,
+    inputs: hashText(text + program.version),
+    check:
+      port === undefined
+        ? stayCheck(name)
+        : healthCheck(name, port, "health" in service ? service.health : undefined),
+    after: [
+      idOf(user),
+      packagesId,
+      ...databaseAfter(manifest, service),
+      ...startAfterIds(manifest, service),
+    ],
+  });
+  return {
+    packages: program.packages,
+    ...(program.pins === undefined ? {} : { pins: program.pins }),
+    resources: [user, ...program.resources, environment, ...secrets, unitFile, running],
+  };
+}
+
+function needsLowPort(service: Service | WebService): boolean {
+  const ports = [
+    ...("port" in service ? [service.port] : []),
+    ...service.ports.map((port) => port.inside),
+  ];
+  return ports.some((port) => port < 1024);
+}
+
+interface Program {
+  readonly words: readonly string[];
+  /** Changes with the program itself, so that it is restarted. */
+  readonly version: string;
+  readonly packages: readonly string[];
+  readonly pins?: Readonly<Record<string, string>>;
+  readonly resources: readonly Resource[];
+}
+
+/** Where the program comes from, and the words that start it. */
+function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
+  const { manifest, blobs } = inputs;
+  const { source, command } = service;
+  const directory = programDirectoryOf(manifest.stack, service.name);
+  const name = `${manifest.stack}-${service.name}`;
+  const stackDirectory = stackDirectoryOf(manifest.stack);
+  const started = `${directory}/start`;
+  const words = command ?? [started];
+  const wantsProgram = command === undefined;
+  const after: ResourceId[] = [packagesId];
+  switch (source.kind) {
+    case "package": {
+      const deb = blobs.get(source.path);
+      if (deb === undefined) throw new TypeError(`no blob for ${source.path}`);
+      const resource: DebResource = {
+        kind: "deb",
+        name,
+        deb,
+        stackDirectory,
+        program: started,
+        wantsProgram,
+        after,
+      };
+      return { words, version: deb.sha256, packages: [], resources: [resource] };
+    }
+    case "apt": {
+      const resource: PackagedProgramResource = {
+        kind: "packaged-program",
+        name,
+        package: source.name,
+        path: started,
+        stackDirectory,
+        wantsProgram,
+        after,
+      };
+      return {
+        words,
+        version: source.version ?? "",
+        packages: [source.name],
+        ...(source.version === undefined ? {} : { pins: { [source.name]: source.version } }),
+        resources: [resource],
+      };
+    }
+    case "download": {
+      const [first = "", ...rest] = words;
+      // "./serve" and "bin/serve" are inside what was downloaded; "node" is on the host.
+      const isInside = !first.startsWith("/") && first.includes("/");
+      return {
+        words: [isInside ? `${directory}/current/${first.replace(/^\.\//, "")}` : first, ...rest],
+        version: source.sha256,
+        packages: ["curl", "ca-certificates", "xz-utils", "unzip"],
+        resources: [download(name, source, directory, after)],
+      };
+    }
+    default:
+      return { words, version: "", packages: [], resources: [] };
+  }
+}
+
+/** A program that ends in its first seconds is not running, whatever systemd said about its start. */
+function stayCheck(name: string): Script {
+  return joinLogs(
+    name,
+    sh`before=$(systemctl show -p NRestarts --value ${name})
+sleep 2
+[ "$(systemctl is-active ${name})" = active ] && [ "$(systemctl show -p NRestarts --value ${name})" = "$before" ]`,
+  );
+}
+
+/** Waits until the port answers on this host. */
+function healthCheck(name: string, port: number, health: WebService["health"] | undefined): Script {
+  const grace = health?.graceSeconds ?? 60;
+  const ask =
+    health?.path === undefined
+      ? sh`timeout 5 bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port} 2>/dev/null`
+      : sh`curl -fsS -o /dev/null --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${`http://127.0.0.1:${port}${health.path}`}`;
+  return joinLogs(
+    name,
+    sh`deadline=$(($(date +%s) + ${grace}))
+until ${ask}; do
+  [ "$(date +%s)" -lt "$deadline" ] || { echo ${`not healthy after ${grace} s`} >&2; false; return; }
+  sleep 0.3
+done`,
+  );
+}
+
+function joinLogs(name: string, check: Script): Script {
+  return sh`began=$(date +%s)
+check() {
+${check}
+}
+if ! check; then
+  echo ${`${name} does not stay up; its last lines:`} >&2
+  journalctl -u ${name} --since "@$((began - 5))" -n 20 --no-pager -o cat >&2 || true
+  exit 1
+fi${rawScript("")}`;
+}
