@@ -29,6 +29,8 @@ export interface UpOptions {
   readonly os?: LabOs;
   /** More Debian packages in its base image; for hosts that are tools of a test, not for hosts to provision. */
   readonly packages?: readonly string[];
+  /** Lets apt install what this machine lacks for lab hosts; without it that is an error. */
+  readonly install?: boolean;
   readonly log?: (line: string) => void;
   readonly paths?: LabPaths;
 }
@@ -48,11 +50,12 @@ export async function upLabHost(options: UpOptions): Promise<LabHost> {
     name,
     os = "debian-13",
     packages = [],
+    install = false,
     log = () => undefined,
     paths = labPaths(),
   } = options;
   checkName(name);
-  await ensureLabTools({ log });
+  await ensureLabTools({ install, log });
   const base = await ensureBase(os, { packages, log, paths });
   const { host, fresh } = await withLock(hostsLock(paths), async () => {
     const known = await findLabHost(name, paths);

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { closeMachine, openMachine } from "./machine-settings.ts";
 import type { LabPaths } from "./paths.ts";
 import { lastLines } from "./tools.ts";
 
@@ -18,10 +19,6 @@ export interface LabNetwork {
   readonly outside6: boolean;
 }
 
-/** sysctls of this machine a lab needs; the values found are put back with the last host of the last lab. */
-const forwarding = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"];
-const forwardingFile = "/run/hostkit-lab.forwarding";
-
 interface Route {
   readonly dst?: string;
   readonly dev?: string;
@@ -35,7 +32,7 @@ export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
     known === undefined ? await planNetwork(paths) : (JSON.parse(known) as LabNetwork);
   await mkdir(paths.state, { recursive: true, mode: 0o700 });
   await writeFile(file, JSON.stringify(network, null, 2));
-  await setForwarding(network);
+  await openMachine({ forward6: network.outside6 });
   const { bridge, prefix, prefix6, mtu } = network;
   const link = await execa("ip", ["link", "show", bridge], { reject: false });
   if (link.exitCode !== 0) {
@@ -57,6 +54,10 @@ export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
     reject: false,
   });
   await run("nft", ["-f", "-"], renderMasquerade(network));
+  for (const rule of await dockerRules(bridge)) {
+    const known = await execa("iptables", ["-w", "-C", ...rule], { reject: false });
+    if (known.exitCode !== 0) await run("iptables", ["-w", "-I", ...rule]);
+  }
   return network;
 }
 
@@ -65,15 +66,11 @@ export async function removeNetwork(paths: LabPaths): Promise<void> {
   const { bridge, table } = namesOf(paths);
   await execa("ip", ["link", "delete", bridge], { reject: false });
   await execa("nft", ["delete", "table", "inet", table], { reject: false });
-  const tables = await execa("nft", ["list", "tables"], { reject: false });
-  const others = (tables.stdout ?? "").includes("inet hostkit_lab_");
-  const before = others ? undefined : await readFile(forwardingFile, "utf8").catch(() => undefined);
-  if (before !== undefined) {
-    for (const [key, value] of Object.entries(JSON.parse(before) as Record<string, string>)) {
-      await writeFile(`/proc/sys/${key}`, value).catch(() => undefined);
-    }
-    await rm(forwardingFile, { force: true });
+  for (const rule of await dockerRules(bridge)) {
+    // -D fails when there is none (left).
+    while ((await execa("iptables", ["-w", "-D", ...rule], { reject: false })).exitCode === 0);
   }
+  await closeMachine();
   await rm(path.join(paths.state, "network.json"), { force: true });
 }
 
@@ -153,16 +150,12 @@ async function readRoutes(family: "-4" | "-6"): Promise<Route[]> {
   return stdout === undefined || stdout.trim() === "" ? [] : (JSON.parse(stdout) as Route[]);
 }
 
-async function setForwarding(network: LabNetwork): Promise<void> {
-  const wanted = network.outside6 ? forwarding : forwarding.slice(0, 1);
-  const before: Record<string, string> = {};
-  for (const key of wanted) {
-    const value = (await readFile(`/proc/sys/${key}`, "utf8").catch(() => "1")).trim();
-    if (value !== "0") continue;
-    before[key] = value;
-    await writeFile(`/proc/sys/${key}`, "1");
-  }
-  if (Object.keys(before).length > 0) await writeFile(forwardingFile, JSON.stringify(before));
+/** A Docker on this machine drops what it does not know in the forward hook; these rules let the lab through. */
+async function dockerRules(bridge: string): Promise<string[][]> {
+  const { stdout, exitCode } = await execa("iptables", ["-w", "-S", "FORWARD"], { reject: false });
+  if (exitCode !== 0) return [];
+  if (!stdout.includes("-P FORWARD DROP") && !stdout.includes(bridge)) return [];
+  return ["-i", "-o"].map((direction) => ["FORWARD", direction, bridge, "-j", "ACCEPT"]);
 }
 
 async function run(file: string, args: string[], input?: string): Promise<void> {

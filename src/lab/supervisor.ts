@@ -75,6 +75,8 @@ network_up() {
   ip -n "$NETNS" address add "$ADDRESS/24" dev host0 &&
   ip -n "$NETNS" link set host0 up &&
   ip -n "$NETNS" route add default via "$GATEWAY" || return 1
+  # A new namespace copies this machine's value, and this machine forwards; a bare Debian does not.
+  ip netns exec "$NETNS" sh -c 'echo 0 > /proc/sys/net/ipv4/ip_forward'
   ip -n "$NETNS" -6 address add "$ADDRESS6/64" dev host0 nodad
   [ -z "$GATEWAY6" ] || ip -n "$NETNS" -6 route add default via "$GATEWAY6"
 }

@@ -67,6 +67,7 @@ describe.each<LabOs>(["debian-13", "debian-12"])("a lab host with %s", (os) => {
     expect(await output(host, "ip -brief address show host0")).toContain(
       `${host.address}/24 ${host.address6}/64`,
     );
+    expect(await output(host, "cat /proc/sys/net/ipv4/ip_forward")).toBe("0");
     expect((await runOnLabHost(host, "command -v python3")).exitCode).not.toBe(0);
     expect(await output(host, "ls /var/lib/apt/lists | grep -c _Packages || true")).toBe("0");
   });
