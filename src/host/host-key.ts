@@ -176,9 +176,10 @@ async function decideUnknown(
     if (hop.unknownKeys === "refuse") throw refusal("StrictHostKeyChecking is yes");
     if (!options.prompt.isInteractive) throw refusal("there is no terminal to ask on");
     const question = [
-      `The host ${hop.name} (${hop.address}:${hop.port}) has never been seen before.`,
+      `The host ${hop.name} (${hop.address}:${hop.port}) ${known.length > 0 ? "shows another key than before" : "has never been seen before"}.`,
       ...known.map((line) => `It is ${line}.`),
-      `Its ${type} key has the fingerprint ${fingerprint}.`,
+      `Its ${type} key has the fingerprint`,
+      fingerprint,
       "Trust this key from now on?",
     ];
     if (!(await options.prompt.confirm(question.join("\n")))) throw refusal("you did not trust it");

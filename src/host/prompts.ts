@@ -48,7 +48,7 @@ export function createTerminalPrompts(
     secret: (message) =>
       inTurn(async () => {
         const { password } = await import("@inquirer/prompts");
-        return await password({ message, mask: false }, { input, output });
+        return await password({ message, toggleMask: false }, { input, output });
       }),
   };
 }
