@@ -167,8 +167,6 @@ export function targetOf(
   home: string | undefined,
 ): HostTarget {
   const settled = (known: Host): HostTarget => {
-    const pinned =
-      known.hostKeys.find((key) => key.startsWith("ssh-ed25519 ")) ?? known.hostKeys[0];
     return {
       name: known.name,
       address: known.address,
@@ -177,10 +175,12 @@ export function targetOf(
       ...(known.identity !== undefined && {
         identity: path.normalize(resolvePath(known.identity, folder, home)),
       }),
-      ...(pinned !== undefined && { hostKey: pinned }),
+      ...(known.hostKeys.length > 0 && { hostKey: known.hostKeys }),
       ...(known.sudo !== "auto" && { sudo: known.sudo === "always" }),
     };
   };
+  // As in ssh_config: leaves out a ProxyJump of ~/.ssh/config.
+  if (host.jump.length === 1 && host.jump[0] === "none") return { ...settled(host), jump: "none" };
   let jump: HostTarget | undefined;
   for (const written of host.jump) {
     const known = manifest.hosts.find(({ name }) => name === written);

@@ -57,8 +57,8 @@ export interface HostTarget {
   readonly port?: number;
   /** Private key file. With it no other key is tried. */
   readonly identity?: string;
-  /** Pinned host key: `ssh-ed25519 AAAA…` or `SHA256:…`. known_hosts is then not asked. */
-  readonly hostKey?: string;
+  /** Pinned host keys, one of which must be shown: `ssh-ed25519 AAAA…` or `SHA256:…`. known_hosts is then not asked. */
+  readonly hostKey?: string | readonly string[];
   /** `[user@]host[:port]`, several separated by commas (first hop first), `none`, or a target of its own. */
   readonly jump?: string | HostTarget;
   /** true: find out (the default); "password": ask for it right away; false: never use sudo. */

@@ -28,7 +28,8 @@ export interface Hop {
   readonly systemKnownHosts: readonly string[];
   readonly hashKnownHosts: boolean;
   readonly unknownKeys: "ask" | "accept" | "refuse";
-  readonly pinnedKey?: string;
+  /** When there are any, they alone count. */
+  readonly pinnedKeys: readonly string[];
   readonly connectTimeoutMs: number;
 }
 
@@ -153,7 +154,7 @@ function resolveHop(
         : strict === "yes"
           ? "refuse"
           : "ask",
-    ...(target.hostKey !== undefined && { pinnedKey: target.hostKey.trim() }),
+    pinnedKeys: [target.hostKey ?? []].flat().map((key) => key.trim()),
     connectTimeoutMs:
       options.connectTimeoutMs ?? (configTimeout > 0 ? configTimeout * 1000 : 10_000),
   };

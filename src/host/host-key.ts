@@ -49,12 +49,14 @@ export function prepareHostKeyCheck(hop: Hop, options: ConnectOptions): HostKeyC
     await check(key);
     trusted.add(key.toString("base64"));
   };
-  if (hop.pinnedKey !== undefined) {
-    const pinned = parsePin(hop, hop.pinnedKey);
+  if (hop.pinnedKeys.length > 0) {
+    const pins = hop.pinnedKeys.map((text) => parsePin(hop, text));
+    const types = pins.flatMap(({ type }) => type ?? []);
+    // A fingerprint does not tell its key's type: then any may be shown, the types that are known first.
+    const { exact, ordered } = preferTypes(types);
     return {
-      algorithms:
-        pinned.type === undefined ? [...hostKeyAlgorithms] : preferTypes([pinned.type]).exact,
-      verify: once((key) => verifyPin(hop, pinned, key)),
+      algorithms: types.length === pins.length ? exact : ordered,
+      verify: once((key) => verifyPins(hop, pins, key)),
     };
   }
   const name = hop.hostKeyAlias ?? hop.address;
@@ -128,15 +130,18 @@ function parsePin(hop: Hop, text: string): Pin {
   });
 }
 
-function verifyPin(hop: Hop, pin: Pin, key: Buffer): Promise<void> {
+function verifyPins(hop: Hop, pins: readonly Pin[], key: Buffer): Promise<void> {
   const given = fingerprintKey(key);
-  if (given === pin.fingerprint) return Promise.resolve();
+  if (pins.some(({ fingerprint }) => fingerprint === given)) return Promise.resolve();
   return Promise.reject(
     new HostkitError("host_key_changed", {
       what: `${hop.name} does not show the host key that is pinned for it`,
       where: `${hop.address}:${hop.port}`,
       why: "the host was installed anew, or someone sits in between",
-      details: [`pinned:  ${pin.fingerprint}`, `offered: ${given} (${readKeyType(key)})`],
+      details: [
+        ...pins.map(({ fingerprint }) => `pinned:  ${fingerprint}`),
+        `offered: ${given} (${readKeyType(key)})`,
+      ],
       next: "compare the offered fingerprint on the host's console before you change the pin",
     }),
   );

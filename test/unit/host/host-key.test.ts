@@ -171,6 +171,15 @@ describe("a pinned host key", () => {
     expect(knownHosts()).toBe(known(stranger.public));
   });
 
+  it("is one of several", async () => {
+    const hostKey = [stranger.public, fingerprintOf(ed25519.public)];
+    expect(await tryConnect({}, { hostKey })).toBeUndefined();
+    expect(await tryConnect({}, { hostKey: [stranger.public, rsa.public] })).toMatchObject({
+      code: "host_key_changed",
+    });
+    expect(await tryConnect({}, { hostKey: [rsa.public, ecdsa.public] })).toBeUndefined();
+  });
+
   it("is taken as a fingerprint", async () => {
     expect(await tryConnect({}, { hostKey: fingerprintOf(ed25519.public) })).toBeUndefined();
   });
