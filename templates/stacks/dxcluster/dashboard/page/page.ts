@@ -1,28 +1,8 @@
 /** The dashboard: asks the API of the place it came from, hears new spots by server-sent events, says when the API is away. */
-import { bands as plan } from "../../radio/bands.ts";
-import { bandLevel, type Filter, matches, mergeSpots, type Spot, toCsv } from "./spots.ts";
+import { drawBars, drawColumns, drawConditions, element, make, rank, shownBands } from "./draw.ts";
+import { type Filter, matches, mergeSpots, type Spot, toCsv } from "./spots.ts";
 
 const shownRows = 200;
-const hfBands = plan
-  .map((band) => band.name)
-  .filter((name) =>
-    ["160m", "80m", "60m", "40m", "30m", "20m", "17m", "15m", "12m", "10m", "6m", "2m"].includes(
-      name,
-    ),
-  );
-
-function element<E extends HTMLElement>(id: string): E {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found as E;
-}
-
-function make(tag: string, text: string, className = ""): HTMLElement {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (className !== "") made.className = className;
-  return made;
-}
 
 let spots: readonly Spot[] = [];
 let paused = false;
@@ -53,10 +33,15 @@ function showState(): void {
         : "polling"
       : "away";
   const shown = element("state");
-  if (shown.dataset["state"] !== state) {
-    shown.dataset["state"] = state;
-    shown.textContent = stateText[state];
-  }
+  const newest = spots.reduce((latest, spot) => Math.max(latest, Date.parse(spot.timestamp)), 0);
+  const minutes = Math.floor((Date.now() - newest) / 60_000);
+  // A scraper that hears nothing leaves a page that looks alive.
+  const text =
+    newest > 0 && minutes >= 5
+      ? `${stateText[state]}, the last spot is ${minutes} minutes old`
+      : stateText[state];
+  shown.dataset["state"] = state;
+  if (shown.textContent !== text) shown.textContent = text;
   element("outage").hidden = state !== "away";
 }
 
@@ -132,6 +117,7 @@ interface Sun {
 }
 
 async function refresh(): Promise<void> {
+  void refreshHistogram();
   const [stats, bands, hours, top, sun] = await Promise.all([
     ask<Stats>("/api/stats"),
     ask<{ bands: { band: string; spot_count: number }[] }>("/api/bands?hours=24"),
@@ -179,79 +165,61 @@ async function refresh(): Promise<void> {
         ? "no announcement yet"
         : `${clockOf(String(solar.timestamp))} ${solar.conditions ?? ""}`;
   }
-  drawConditions();
-}
-
-function drawBars(id: string, rows: readonly (readonly [string, number])[]): void {
-  const most = Math.max(1, ...rows.map(([, value]) => value));
-  element(id).replaceChildren(
-    ...rows.map(([name, value]) => {
-      const item = document.createElement("li");
-      const meter = document.createElement("meter");
-      meter.max = most;
-      meter.value = value;
-      meter.textContent = String(value);
-      meter.setAttribute("aria-label", `${name}: ${value} spots`);
-      item.append(make("span", name), meter, make("span", value.toLocaleString("en"), "value"));
-      return item;
-    }),
-  );
+  drawConditions(spots, Date.now());
 }
 
 function drawHours(): void {
   const count = new Map(drawnHours.map((row) => [Date.parse(row.hour), row.spot_count]));
-  const thisHour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
-  const slots = Array.from({ length: 24 }, (_, index) => thisHour - (23 - index) * 3_600_000);
-  const most = Math.max(1, ...slots.map((slot) => count.get(slot) ?? 0));
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 360 120");
-  svg.setAttribute("preserveAspectRatio", "none");
-  slots.forEach((slot, index) => {
-    const value = count.get(slot) ?? 0;
-    const height = (value / most) * 100;
-    const rect = document.createElementNS(svg.namespaceURI, "rect");
-    for (const [name, number] of Object.entries({
-      x: index * 15 + 1.5,
-      y: 104 - height,
-      width: 12,
-      height,
-      rx: 1.5,
-    })) {
-      rect.setAttribute(name, String(number));
-    }
-    const title = document.createElementNS(svg.namespaceURI, "title");
-    title.textContent = `${clockOf(new Date(slot).toISOString())}: ${value}`;
-    rect.append(title);
-    svg.append(rect);
-    if (index % 4 === 3) {
-      const label = document.createElementNS(svg.namespaceURI, "text");
-      label.setAttribute("x", String(index * 15 + 7.5));
-      label.setAttribute("y", "116");
-      label.setAttribute("text-anchor", "middle");
-      label.textContent = clockOf(new Date(slot).toISOString()).slice(0, 2);
-      svg.append(label);
-    }
-  });
-  const chart = element("hours");
-  chart.setAttribute(
-    "aria-label",
-    `Spots by hour, at most ${most}, in this hour ${count.get(thisHour) ?? 0}`,
+  const hour = 3_600_000;
+  const thisHour = Math.floor(Date.now() / hour) * hour;
+  const slots = Array.from({ length: 24 }, (_, index) => thisHour - (23 - index) * hour);
+  drawColumns(
+    "hours",
+    slots.map((slot, index) => {
+      const clock = clockOf(new Date(slot).toISOString());
+      const value = count.get(slot) ?? 0;
+      return {
+        value,
+        title: `${clock}: ${value} spots`,
+        label: index % 4 === 3 ? clock.slice(0, 2) : "",
+      };
+    }),
+    `Spots by hour, ${count.get(thisHour) ?? 0} in this hour`,
   );
-  chart.replaceChildren(svg);
 }
 
-function drawConditions(): void {
-  const now = Date.now();
-  const words = { green: "open for voice", yellow: "Morse and digital only", red: "nothing heard" };
-  element("conditions").replaceChildren(
-    ...hfBands.map((band) => {
-      const level = bandLevel(spots, band, now);
-      const item = make("li", band);
-      item.dataset["level"] = level;
-      item.title = words[level];
-      item.setAttribute("aria-label", `${band}: ${words[level]}`);
-      return item;
+interface Histogram {
+  readonly histogram: readonly {
+    readonly bin_number: number;
+    readonly spot_count: number;
+    readonly center_freq: number;
+  }[];
+  readonly frequency_range?: { readonly min: number; readonly max: number };
+  readonly bin_width?: number;
+}
+
+const bins = 40;
+
+async function refreshHistogram(): Promise<void> {
+  const band = element<HTMLSelectElement>("h-band").value;
+  const answer = await ask<Histogram>(`/api/frequency/histogram?bins=${bins}&band=${band}`);
+  if (answer === null) return;
+  const { min = 0 } = answer.frequency_range ?? {};
+  const width = answer.bin_width ?? 0;
+  const count = new Map(answer.histogram.map((bin) => [bin.bin_number, bin.spot_count]));
+  drawColumns(
+    "frequencies",
+    Array.from({ length: answer.histogram.length === 0 ? 0 : bins }, (_, bin) => {
+      const value = count.get(bin) ?? 0;
+      const low = min + bin * width;
+      const label = bin % 10 === 5 ? (low + width / 2).toFixed(0) : "";
+      return {
+        value,
+        title: `${low.toFixed(1)} to ${(low + width).toFixed(1)} kHz: ${value} spots`,
+        label,
+      };
     }),
+    `Spots by frequency on ${band}`,
   );
 }
 
@@ -305,10 +273,6 @@ function drawTable(): void {
   fillChoices("f-mode", [...new Set(spots.flatMap((spot) => spot.mode ?? []))].sort());
 }
 
-function rank(band: string): number {
-  return plan.findIndex((candidate) => candidate.name === band);
-}
-
 function fillChoices(id: string, names: readonly string[]): void {
   const select = element<HTMLSelectElement>(id);
   const there = new Set([...select.options].map((option) => option.value));
@@ -320,7 +284,7 @@ setInterval(() => {
   if (!dirty || paused || document.hidden) return;
   dirty = false;
   drawTable();
-  drawConditions();
+  drawConditions(spots, Date.now());
   showState();
   if (fresh.size > 0) {
     const shown = fresh;
@@ -362,6 +326,11 @@ element("theme").addEventListener("click", () => {
   root.dataset["theme"] = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset["theme"]);
 });
+
+const histogramBand = element<HTMLSelectElement>("h-band");
+for (const band of shownBands)
+  histogramBand.append(new Option(band, band, band === "20m", band === "20m"));
+histogramBand.addEventListener("input", () => void refreshHistogram());
 
 element("pause").addEventListener("click", () => {
   paused = !paused;

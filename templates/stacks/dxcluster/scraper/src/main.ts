@@ -91,6 +91,17 @@ function declareMetrics(): Metrics {
 async function run(config: Config): Promise<void> {
   const begun = Date.now();
   const metrics = declareMetrics();
+  // A counter that is not there yet looks like one that was never built.
+  for (const name of [
+    "spots_stored_total",
+    "wwv_stored_total",
+    "lines_cut_total",
+    "lines_refused_total",
+    "rows_rejected_total",
+    "db_errors_total",
+  ]) {
+    metrics.add(`dx_scraper_${name}`, 0);
+  }
   const manager = new ServiceManager(process.env);
   const journal = new Journal(config.stateDirectory, config.journalLimit);
   let databaseTrouble: string | null = null;
