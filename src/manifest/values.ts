@@ -42,7 +42,7 @@ export function named<Key extends z.core.$ZodRecordKey, Value extends z.ZodType>
   return z.record(key, value, { error: `expected a mapping from ${what}` });
 }
 
-/** A list; a single value stands for a list of one. */
+/** A list; `what` is the plural of its items. */
 export function listOf<Item extends z.ZodType>(item: Item, what: string) {
   return z.array(item, { error: `expected a list of ${what}` });
 }

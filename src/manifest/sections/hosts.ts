@@ -39,7 +39,7 @@ const hostSchema = mapping({
         "What you would type after `ssh`: a name, an IPv4 or IPv6 address (no brackets), or an alias of ~/.ssh/config. Default: the name of the entry.",
       examples: ["dx1.example.org", "2001:db8::10"],
     }),
-  user: text("a user name", /^[a-z_][a-z0-9_-]{0,31}$/i)
+  user: text("a user name", /^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}$/)
     .optional()
     .meta({
       description:

@@ -16,6 +16,8 @@ function checkAnswer(text: string): void {
   const { manifest, problems } = parseManifest(text, "hostkit.yaml");
   const hasError = problems.some((problem) => problem.severity === "error");
   expect(manifest === undefined).toBe(hasError);
+  // Whatever is rendered into a unit, a rule or SQL stays on its line.
+  expect(JSON.stringify(manifest ?? {})).not.toMatch(/\\[nrtbf]|\\u00[01]|\u007f/);
   const lines = text.split("\n").length;
   for (const { line, column, message } of problems) {
     expect(line).toBeGreaterThanOrEqual(1);
