@@ -1,6 +1,106 @@
+import { exitCodes, HostkitError } from "../errors.ts";
+import { need } from "../facts/fact.ts";
+import { targetFacts } from "../facts/target.ts";
+import type { TargetMember } from "../facts/target.ts";
+import type { Connection } from "../host/connection.ts";
+import { gatherFacts } from "../host/gather.ts";
+import { sh } from "../shell/script.ts";
+import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./program.ts";
-export function controlWith(_verb: string): Verb {
-  return async () => {
-    throw new Error("not written yet");
+import { newMarker, onEachHost, openProject } from "./project.ts";
+import { fitsUnit, unitsOfService } from "./stack-units.ts";
+
+type Action = "start" | "stop" | "restart";
+
+/** Starts, stops or restarts a service, or all that the stack runs, and says how it is then. */
+export function controlWith(action: Action): Verb {
+  return async (context, _options, [service]) => {
+    const project = await openProject(context);
+    const { stack } = project.manifest;
+    const target = targetOf(stack);
+    const patterns = service === undefined ? undefined : unitsOfService(project.manifest, service);
+    const results = await onEachHost(project.hosts, async (connection, host) => {
+      const members = await readMembers(connection, target);
+      const units = chooseUnits(members, patterns, stack);
+      if (units.length === 0) {
+        throw new HostkitError("usage", {
+          what:
+            service === undefined
+              ? "the stack runs nothing here"
+              : `${service} is not on this host`,
+          where: host.name,
+          why: "it was not provisioned yet",
+          next: "hostkit provision",
+        });
+      }
+      const result = await connection.exec(sh`systemctl ${action} -- ${units}`.text);
+      const after = (await readMembers(connection, target)).filter(({ unit }) =>
+        units.includes(unit),
+      );
+      const sick = after.filter((unit) => !isAsWanted(action, unit));
+      if (result.code !== 0 || sick.length > 0) {
+        throw new HostkitError("run_failed", {
+          what: `${sick.map(({ unit }) => unit).join(", ") || service || stack} did not ${action}`,
+          where: host.name,
+          details: [
+            ...result.stderr.trim().split("\n"),
+            ...(await lastLines(connection, sick)),
+          ].filter(Boolean),
+          next: `hostkit logs${service === undefined ? "" : ` ${service}`}`,
+        });
+      }
+      return {
+        host: host.name,
+        units: after.map(({ unit, activeState }) => ({ unit, activeState })),
+      };
+    });
+    if (context.options.json === true) {
+      context.print(JSON.stringify({ action, hosts: results }));
+    } else {
+      for (const { host, units } of results) {
+        for (const { unit, activeState } of units) {
+          context.print(`${context.colors.green("✓")} ${host}: ${unit} is ${activeState}`);
+        }
+      }
+    }
+    return exitCodes.ok;
   };
+}
+
+async function readMembers(
+  connection: Connection,
+  target: string,
+): Promise<readonly TargetMember[]> {
+  const facts = await gatherFacts(connection, [need(targetFacts, target)], newMarker());
+  return facts.get(targetFacts, target) ?? [];
+}
+
+/** Of a service: its units that hang on the target (only the slot in use does). Of the stack: all that carry its name. */
+function chooseUnits(
+  members: readonly TargetMember[],
+  patterns: readonly string[] | undefined,
+  stack: string,
+): string[] {
+  return members
+    .map(({ unit }) => unit)
+    .filter((unit) =>
+      patterns === undefined
+        ? unit.startsWith(`${stack}-`) && unit.endsWith(".service")
+        : patterns.some((pattern) => fitsUnit(pattern, unit)),
+    );
+}
+
+function isAsWanted(action: Action, { activeState }: TargetMember): boolean {
+  if (action === "stop") return activeState === "inactive" || activeState === "failed";
+  return activeState === "active";
+}
+
+async function lastLines(
+  connection: Connection,
+  units: readonly TargetMember[],
+): Promise<string[]> {
+  if (units.length === 0) return [];
+  const which = units.map(({ unit }) => sh`-u ${unit}`.text).join(" ");
+  const result = await connection.exec(`journalctl --no-pager -q -n 15 -o cat ${which}`);
+  return result.stdout.trimEnd().split("\n");
 }

@@ -1,4 +1,266 @@
+import { exitCodes, HostkitError } from "../errors.ts";
+import { need } from "../facts/fact.ts";
+import type { Facts } from "../facts/fact.ts";
+import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { lockFacts } from "../facts/lock.ts";
+import { packageFacts } from "../facts/package.ts";
+import { systemFacts, systemSubject } from "../facts/system.ts";
+import { unitFacts } from "../facts/unit.ts";
+import { gatherFacts } from "../host/gather.ts";
+import { checkSystem } from "../host/inspect.ts";
+import { inspectMachine, isWritable } from "../local/machine.ts";
+import { stackDirectoryOf } from "../plan/plan.ts";
+import { renderFindings } from "../report/findings.ts";
+import type { Finding } from "../report/findings.ts";
+import { logDirectoryOf } from "../report/log.ts";
+import type { Context } from "./context.ts";
 import type { Verb } from "./program.ts";
-export const runDoctor: Verb = async () => {
-  throw new Error("not written yet");
+import { newMarker, openProject } from "./project.ts";
+import type { HostAccess, Project } from "./project.ts";
+
+/** What could keep hostkit from working, here and on each host, and what to do about it. */
+export const runDoctor: Verb = async (context) => {
+  const sections: { title: string; findings: Finding[] }[] = [
+    { title: "this machine", findings: await examineMachine(context) },
+  ];
+  const opened = await openProject(context).catch((error: unknown) => error);
+  if (opened instanceof HostkitError) {
+    const isMissing = opened.code === "file_missing" && context.options.file === undefined;
+    sections[0]?.findings.push(
+      isMissing
+        ? {
+            about: "manifest",
+            state: "warning",
+            message: "no hostkit.yaml here: hosts are not looked at",
+            next: "hostkit init",
+          }
+        : fromError("manifest", opened),
+    );
+  } else if (opened instanceof Error) {
+    throw opened;
+  } else {
+    const project = opened as Project;
+    const found = await Promise.all(project.hosts.map((host) => examineHost(project, host)));
+    project.hosts.forEach((host, index) =>
+      sections.push({ title: host.name, findings: found[index] ?? [] }),
+    );
+  }
+  if (context.options.json === true) {
+    context.print(JSON.stringify({ sections }, undefined, 2));
+  } else {
+    const parts = sections.map(({ title, findings }) =>
+      renderFindings(title, findings, context.colors),
+    );
+    context.print(parts.join("\n\n"));
+  }
+  const isBad = sections.some(({ findings }) => findings.some(({ state }) => state === "problem"));
+  return isBad ? exitCodes.failed : exitCodes.ok;
 };
+
+async function examineMachine(context: Context): Promise<Finding[]> {
+  const { environment } = context.terminal;
+  const machine = await inspectMachine(environment);
+  const [major = 0, minor = 0] = machine.nodeVersion.split(".").map(Number);
+  const isNewEnough = major > 20 || (major === 20 && minor >= 19);
+  const logs = logDirectoryOf(environment);
+  return [
+    isNewEnough
+      ? { about: "Node.js", state: "ok", message: machine.nodeVersion }
+      : {
+          about: "Node.js",
+          state: "problem",
+          message: `${machine.nodeVersion} is too old`,
+          next: "install Node.js 20.19 or newer",
+        },
+    examineKeys(machine.keys, machine.agent),
+    (await isWritable(logs))
+      ? { about: "log files", state: "ok", message: logs }
+      : {
+          about: "log files",
+          state: "problem",
+          message: `${logs} cannot be written`,
+          next: "mend its owner, or set XDG_STATE_HOME",
+        },
+    await examineLab(machine.isRoot, machine.platform),
+  ];
+}
+
+function examineKeys(keys: readonly string[], agent: "none" | "dead" | "alive"): Finding {
+  const about = "SSH keys";
+  if (agent === "dead") {
+    return {
+      about,
+      state: "warning",
+      message: "SSH_AUTH_SOCK is set, but no agent answers there",
+      next: 'eval "$(ssh-agent)"; ssh-add',
+    };
+  }
+  const parts = [...(agent === "alive" ? ["an agent"] : []), ...keys.map((key) => `~/.ssh/${key}`)];
+  if (parts.length > 0) return { about, state: "ok", message: parts.join(", ") };
+  return {
+    about,
+    state: "warning",
+    message:
+      "no agent and no key in ~/.ssh: only hosts with `identity` in the manifest can be reached",
+    next: "ssh-keygen -t ed25519; ssh-copy-id USER@HOST",
+  };
+}
+
+async function examineLab(isRoot: boolean, platform: string): Promise<Finding> {
+  const about = "lab hosts";
+  if (platform !== "linux")
+    return { about, state: "ok", message: `not on ${platform}; everything else works` };
+  const { missingLabPackages } = await import("../lab/tools.ts");
+  const missing = await missingLabPackages();
+  const rest = isRoot ? "" : "; they need root";
+  if (missing.length === 0) return { about, state: "ok", message: `possible here${rest}` };
+  return {
+    about,
+    state: "ok",
+    message: `not possible yet (only needed for --lab and \`hostkit lab\`)${rest}`,
+    next: `apt-get install -y --no-install-recommends ${missing.join(" ")}`,
+  };
+}
+
+async function examineHost(project: Project, host: HostAccess): Promise<Finding[]> {
+  const startedAt = performance.now();
+  try {
+    const connection = await host.connect();
+    try {
+      const reached: Finding = {
+        about: "connection",
+        state: "ok",
+        message: `${connection.description}, commands run as root (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`,
+      };
+      const directory = stackDirectoryOf(project.manifest.stack);
+      const needs = [
+        need(systemFacts, systemSubject),
+        need(listenerFacts, listenersSubject),
+        need(packageFacts, "docker.io"),
+        need(packageFacts, "docker-ce"),
+        need(unitFacts, "docker.service"),
+        need(lockFacts, directory),
+      ];
+      const facts = await gatherFacts(connection, needs, newMarker());
+      return [
+        reached,
+        ...examineSystem(facts, connection.description),
+        ...examineStack(project, facts, directory),
+      ];
+    } finally {
+      await connection.close();
+    }
+  } catch (error) {
+    if (error instanceof HostkitError) return [fromError("connection", error)];
+    throw error;
+  }
+}
+
+function examineSystem(facts: Facts, where: string): Finding[] {
+  const system = facts.get(systemFacts, systemSubject);
+  const findings: Finding[] = [];
+  try {
+    checkSystem(system, { description: where });
+    findings.push({
+      about: "system",
+      state: "ok",
+      message: `${system.prettyName}, ${system.architecture}, with systemd`,
+    });
+  } catch (error) {
+    if (!(error instanceof HostkitError)) throw error;
+    return [fromError("system", error)];
+  }
+  const skew = Math.round(system.time - Date.now() / 1000);
+  findings.push(
+    Math.abs(skew) <= 5
+      ? { about: "clock", state: "ok", message: "the same as here" }
+      : {
+          about: "clock",
+          state: Math.abs(skew) > 60 ? "problem" : "warning",
+          message: `${Math.abs(skew)} s ${skew > 0 ? "ahead of" : "behind"} this machine: certificates and apt may fail`,
+          next: "timedatectl set-ntp true   on the host",
+        },
+  );
+  const gib = (kib: number) => `${(kib / 1024 / 1024).toFixed(1)} GiB`;
+  const free = Math.min(...["/", "/var"].map((mount) => system.freeKib[mount] ?? Infinity));
+  findings.push(
+    free >= 2 * 1024 * 1024
+      ? { about: "disk", state: "ok", message: `${gib(free)} free` }
+      : {
+          about: "disk",
+          state: "warning",
+          message: `only ${gib(free)} free`,
+          next: "a stack with containers and PostgreSQL takes about 2 GiB",
+        },
+    system.memoryKib >= 900 * 1024
+      ? { about: "memory", state: "ok", message: gib(system.memoryKib) }
+      : {
+          about: "memory",
+          state: "warning",
+          message: `${gib(system.memoryKib)} is little`,
+          next: "set host.swap in the manifest",
+        },
+  );
+  return findings;
+}
+
+function examineStack(project: Project, facts: Facts, directory: string): Finding[] {
+  const findings: Finding[] = [];
+  const docker = facts.get(packageFacts, "docker.io") ?? facts.get(packageFacts, "docker-ce");
+  const unit = facts.get(unitFacts, "docker.service");
+  const needsDocker = [...project.manifest.services, ...project.manifest.web].some(
+    ({ runtime }) => runtime === "container",
+  );
+  if (docker !== undefined || needsDocker) {
+    const isDown = docker !== undefined && unit?.activeState !== "active";
+    findings.push(
+      docker === undefined
+        ? { about: "docker", state: "ok", message: "not installed yet; provision does it" }
+        : isDown
+          ? {
+              about: "docker",
+              state: "problem",
+              message: `${docker.version}, but its service is ${unit?.activeState ?? "missing"}`,
+              next: "systemctl status docker   on the host",
+            }
+          : { about: "docker", state: "ok", message: docker.version },
+    );
+  }
+  if ((project.manifest.proxy?.sites.length ?? 0) > 0) {
+    const taken = (facts.get(listenerFacts, listenersSubject) ?? []).find(
+      ({ protocol, port, program }) =>
+        protocol === "tcp" && (port === 80 || port === 443) && !["caddy", ""].includes(program),
+    );
+    findings.push(
+      taken === undefined
+        ? { about: "ports 80, 443", state: "ok", message: "free, or the proxy's" }
+        : {
+            about: "ports 80, 443",
+            state: "problem",
+            message: `${taken.port} is taken by ${taken.program}`,
+            next: `systemctl status ${taken.pid}   on the host, then stop and disable it`,
+          },
+    );
+  }
+  const lockedBy = facts.get(lockFacts, directory);
+  if (lockedBy !== undefined) {
+    findings.push({
+      about: "lock",
+      state: "warning",
+      message: `a run is going on: ${lockedBy}`,
+      next: "hostkit attach",
+    });
+  }
+  return findings;
+}
+
+function fromError(about: string, { parts }: HostkitError): Finding {
+  const message = [parts.what, parts.why].filter((part) => part !== undefined).join(": ");
+  const details = parts.details?.slice(0, 3).join("; ");
+  return {
+    about,
+    state: "problem",
+    message: details === undefined ? message : `${message} (${details})`,
+    ...(parts.next === undefined ? {} : { next: parts.next }),
+  };
+}

@@ -1,4 +1,68 @@
+import { exitCodes, HostkitError } from "../errors.ts";
+import { sh } from "../shell/script.ts";
+import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./program.ts";
-export const runLogs: Verb = async () => {
-  throw new Error("not written yet");
+import { onEachHost, openProject } from "./project.ts";
+import { unitsOfService } from "./stack-units.ts";
+
+interface LogsOptions {
+  readonly follow?: boolean;
+  readonly lines: number;
+}
+
+/** The journal of a service, or of every unit of the stack, from every host. */
+export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [service]) => {
+  const project = await openProject(context);
+  const { manifest } = project;
+  const json = context.options.json === true;
+  const patterns = service === undefined ? undefined : unitsOfService(manifest, service);
+  // Units of the stack begin with its name; what is the distribution's hangs on the target.
+  const units =
+    patterns === undefined
+      ? sh`-u ${`${manifest.stack}-*`} $(systemctl show -p Wants --value -- ${targetOf(manifest.stack)} | tr ' ' '\n' | sed -n 's/..*/-u &/p')`
+      : { text: patterns.map((pattern) => sh`-u ${pattern}`.text).join(" ") };
+  const format = json ? sh`-o json` : sh`-o short-iso`;
+  const script = sh`exec journalctl --no-pager -q -n ${lines} ${format} ${follow === true ? sh`-f` : sh``} ${units}`;
+  const isAlone = project.hosts.length === 1;
+  const leave = new AbortController();
+  const unlisten = context.terminal.onInterrupt(() => leave.abort());
+  try {
+    await onEachHost(project.hosts, async (connection, host) => {
+      const prefix = isAlone || json ? "" : `${context.colors.bold(host.name)} | `;
+      const write = lineWriter((line) => context.print(`${prefix}${line}`));
+      const result = await connection.exec(script.text, {
+        onStdout: write.take,
+        signal: leave.signal,
+      });
+      write.end();
+      if (result.code === 0 || result.signal !== null) return;
+      throw new HostkitError("run_failed", {
+        what: "the journal cannot be read",
+        where: connection.description,
+        details: result.stderr.trim().split("\n").slice(-5),
+      });
+    });
+  } catch (error) {
+    if (leave.signal.aborted) return exitCodes.interrupted;
+    throw error;
+  } finally {
+    unlisten();
+  }
+  return exitCodes.ok;
 };
+
+/** Passes on whole lines, however the bytes come. */
+function lineWriter(write: (line: string) => void) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  return {
+    take(chunk: Buffer): void {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) write(line);
+    },
+    end(): void {
+      if (rest !== "") write(rest);
+    },
+  };
+}

@@ -105,9 +105,12 @@ function isSameSystem(system: SystemFact, guess: SystemGuess): boolean {
   );
 }
 
-function checkSystem(
+/**
+ * @throws HostkitError os_unsupported
+ */
+export function checkSystem(
   system: SystemFact | undefined,
-  connection: Connection,
+  connection: Pick<Connection, "description">,
 ): asserts system is SystemFact {
   const isKnown =
     system !== undefined && supported[system.distribution]?.includes(system.version) === true;

@@ -1,0 +1,47 @@
+import { HostkitError } from "../errors.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { serviceUnitOf, webUnitOf } from "../stack/names.ts";
+
+/** What `logs`, `start`, `stop` and `restart` take besides services: parts of the stack that are units of the distribution. */
+const parts: Readonly<Record<string, readonly string[]>> = {
+  proxy: ["caddy.service"],
+  database: ["postgresql.service", "postgresql@*.service"],
+};
+
+/**
+ * Unit names, some with `*`, of a service or a part of the stack.
+ * @throws HostkitError usage for a word that is neither
+ */
+export function unitsOfService(manifest: Manifest, word: string): readonly string[] {
+  const { stack } = manifest;
+  const service = [...manifest.services, ...manifest.web].find(({ name }) => name === word);
+  if (service !== undefined) {
+    // Slot and replica are the host's affair: `api-a`, `api-b2`.
+    const slots = (["a", "b"] as const).map((slot) =>
+      webUnitOf(stack, word, slot, 1).replace(/\.service$/, "*.service"),
+    );
+    return [
+      serviceUnitOf(stack, word),
+      ...(manifest.web.some(({ name }) => name === word) ? slots : []),
+    ];
+  }
+  const part = parts[word];
+  if (part !== undefined && manifest[word as "proxy" | "database"] !== undefined) return part;
+  const known = [...manifest.services, ...manifest.web].map(({ name }) => name);
+  const own = Object.keys(parts).filter(
+    (name) => manifest[name as "proxy" | "database"] !== undefined,
+  );
+  throw new HostkitError("usage", {
+    what: `the stack has no service ${JSON.stringify(word)}`,
+    why: `it has: ${[...known, ...own].join(", ") || "none at all"}`,
+    next: "hostkit status",
+  });
+}
+
+/** True where a unit's name fits a pattern with `*`. */
+export function fitsUnit(pattern: string, unit: string): boolean {
+  const [head = "", ...rest] = pattern.split("*");
+  if (rest.length === 0) return pattern === unit;
+  const tail = rest.join("*");
+  return unit.startsWith(head) && unit.endsWith(tail) && unit.length >= head.length + tail.length;
+}
