@@ -60,7 +60,8 @@ export const debKind: ResourceKind<DebResource> = {
           // apt's sandbox user cannot read the run's folder: the .deb goes through one of its own.
           script: joinScripts([
             aptPrelude,
-            sh`package=$(dpkg-deb -f package.deb Package)
+            sh`umask 022
+package=$(dpkg-deb -f package.deb Package)
 version=$(dpkg-deb -f package.deb Version)
 folder=$(mktemp -d /var/cache/apt/hostkit.XXXXXX)
 trap ${'rm -rf "$folder"'} EXIT

@@ -1,3 +1,6 @@
+import { backupFirstKind } from "./backup-first.ts";
+import { backupPassphraseKind } from "./backup-passphrase.ts";
+import { backupRepositoryKind } from "./backup-repository.ts";
 import { blockKind } from "./block.ts";
 import { caddyKind } from "./caddy.ts";
 import { debKind } from "./deb.ts";
@@ -34,6 +37,9 @@ import { volumeKind } from "./volume.ts";
 type AnyKind = ResourceKind<any>;
 
 const all: readonly AnyKind[] = [
+  backupFirstKind,
+  backupPassphraseKind,
+  backupRepositoryKind,
   blockKind,
   caddyKind,
   debKind,

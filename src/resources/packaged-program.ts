@@ -27,7 +27,8 @@ export interface PackagedProgramResource extends Resource {
 export function adoptProgramScript(path: string, wantsProgram: boolean): Script {
   const folder = path.slice(0, path.lastIndexOf("/"));
   return joinScripts([
-    rawScript(`files=$(dpkg-query -L "$package")
+    rawScript(`umask 022
+files=$(dpkg-query -L "$package")
 services=$(printf '%s\\n' "$files" | grep -E '^(/usr)?/lib/systemd/system/[^/@]+\\.service$' | while read -r f; do [ -f "$f" ] && [ ! -L "$f" ] && echo "$f"; done || true)
 for f in $services; do
   u=\${f##*/}

@@ -122,7 +122,8 @@ export function switchScript(
   const path = resource.upstreamPath;
   const folder = path.slice(0, path.lastIndexOf("/"));
   return joinScripts([
-    sh`systemctl enable -q ${next.units}
+    sh`umask 022
+systemctl enable -q ${next.units}
 mkdir -p ${folder}
 rm -f former; [ -e ${path} ] && cp ${path} former
 install -m 0644 upstream ${`${path}.new`}

@@ -1,3 +1,4 @@
+import { hashText } from "../facts/hash.ts";
 import type { Manifest, WebService } from "../manifest/schema.ts";
 import type { Service } from "../manifest/schema.ts";
 import { jsonFile } from "../resources/json-file.ts";
@@ -41,6 +42,7 @@ export function resolveEngine(inputs: StackInputs): Section {
   const docker = unit("docker.service", stackDirectoryOf(manifest.stack), {
     ours: false,
     watches: [idOf(daemon)],
+    inputs: hashText(JSON.stringify(daemonSettings)),
     after: [packagesId],
   });
   const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });

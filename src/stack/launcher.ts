@@ -53,7 +53,8 @@ interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       livenessFunction,
       checkFunction(plan),
       watchFunction,
-      sh`watch &
+      sh`docker rm -f "$name" >/dev/null 2>&1 || true
+watch &
 exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
   ${runOptions(plan)} ${plan.image} ${plan.command}`,
     ]).text

@@ -25,7 +25,7 @@ import { startAfterIds, startAfterUnits } from "./start-order.ts";
 /** The system user of a service; one that the manifest names and that exists already stays as it is. */
 export function resolveUser(manifest: Manifest, service: ServiceBase): Resource {
   return systemUser(userOf(manifest, service), {
-    comment: `hostkit: ${manifest.stack} ${service.name}`,
+    comment: `hostkit ${manifest.stack} ${service.name}`,
     ...(service.user === undefined ? {} : { keepExisting: true }),
   });
 }
