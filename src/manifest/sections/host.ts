@@ -69,6 +69,7 @@ export const hostSectionSchema = mapping({
 }).meta({
   description:
     "The host itself: updates, clock, kernel, journal, SSH. Without the section the defaults hold.",
+  examples: [{ updates: "security", timezone: "UTC", swap: "2G", sysctl: { "vm.swappiness": 10 } }],
 });
 
 export type WrittenHost = z.output<typeof hostSectionSchema>;

@@ -105,7 +105,18 @@ export const proxySectionSchema = mapping({
         { "dx.example.org": { tls: "acme", routes: { "/api/*": "api", "/*": "dashboard" } } },
       ],
     }),
-}).meta({ description: "The TLS reverse proxy (Caddy) in front of the web services." });
+}).meta({
+  description: "The TLS reverse proxy (Caddy) in front of the web services.",
+  examples: [
+    {
+      email: "ops@example.org",
+      sites: {
+        "dx.example.org": { tls: "acme", routes: { "/api/*": "api", "/*": "dashboard" } },
+        "www.dx.example.org": { redirect: "https://dx.example.org" },
+      },
+    },
+  ],
+});
 
 export type WrittenProxy = z.output<typeof proxySectionSchema>;
 export type WrittenSite = NonNullable<WrittenProxy["sites"]>[string];
