@@ -83,16 +83,16 @@ class CommandRun {
     this.#channel = channel;
     channel.on("error", () => undefined);
     if (this.#isSettled) return this.#closeChannel();
-    const { onStdout, onStderr } = this.#options;
+    const options = this.#options;
     channel.on("data", (chunk: Buffer) => {
       if (this.#isSettled) return;
-      if (onStdout === undefined) this.#stdout.push(chunk);
-      else onStdout.call(this.#options, chunk);
+      if (options.onStdout === undefined) this.#stdout.push(chunk);
+      else options.onStdout(chunk);
     });
     channel.stderr.on("data", (chunk: Buffer) => {
       if (this.#isSettled) return;
-      if (onStderr === undefined) this.#stderr.push(chunk);
-      else onStderr.call(this.#options, chunk);
+      if (options.onStderr === undefined) this.#stderr.push(chunk);
+      else options.onStderr(chunk);
     });
     channel.on("exit", (code: number | null, signal?: string) => {
       this.#exit = { code, signal: signal ?? null };

@@ -27,7 +27,7 @@ const hostKeyAlgorithms = [
   "rsa-sha2-256",
 ] as const;
 
-export type HostKeyAlgorithm = (typeof hostKeyAlgorithms)[number];
+type HostKeyAlgorithm = (typeof hostKeyAlgorithms)[number];
 
 export interface HostKeyCheck {
   /** What to ask the host for: the types known for it come first, so that a known host is recognised. */

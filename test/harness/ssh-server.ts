@@ -88,7 +88,10 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     client.on("error", () => undefined);
     client.on("authentication", (context) => authenticate(context, state));
     client.on("tcpip", (accept, reject, info) => {
-      if (options.refuseForwarding === true) return void reject();
+      if (options.refuseForwarding === true) {
+        reject();
+        return;
+      }
       state.forwarded.push(`${info.destIP}:${info.destPort}`);
       const target = connect(info.destPort, info.destIP);
       target.once("error", () => reject());
