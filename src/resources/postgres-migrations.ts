@@ -79,10 +79,14 @@ function applySteps(
 ): Step[] {
   const psql = psqlScript(resource.major, resource.name, [
     "-1",
-    ...["-c", "set lock_timeout = '60s'"],
-    ...["-c", `set role ${quoteIdentifier(resource.owner)}`],
-    ...["-f", file.name],
-    ...["-c", "reset role"],
+    "-c",
+    "set lock_timeout = '60s'",
+    "-c",
+    `set role ${quoteIdentifier(resource.owner)}`,
+    "-f",
+    file.name,
+    "-c",
+    "reset role",
     "-c",
     `insert into hostkit.migrations (name, sha256) values (${quoteLiteral(file.name)}, ${quoteLiteral(hashText(file.text))})`,
   ]);

@@ -1,7 +1,183 @@
-import { emptySection } from "./inputs.ts";
+import { hashText } from "../facts/hash.ts";
+import type { Backups } from "../manifest/schema.ts";
+import { stackDirectoryOf } from "../plan/plan.ts";
+import { backupFirst } from "../resources/backup-first.ts";
+import { directory } from "../resources/directory.ts";
+import { file } from "../resources/file.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource, ResourceId } from "../resources/resource.ts";
+import { unit } from "../resources/unit.ts";
+import { resolveFileRepositories } from "./backups/files.ts";
+import { backupPlaces, listBackupJobs, repositoriesOf, repositoryPath } from "./backups/jobs.ts";
+import type { BackupJob } from "./backups/jobs.ts";
+import { resolvePostgresRepositories } from "./backups/postgres.ts";
+import type { Repositories } from "./backups/postgres.ts";
+import { databaseReadyId, postgresMajorOf } from "./database.ts";
+import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { renderTemplate } from "./render-template.ts";
+import { postgresUnitOf } from "../resources/postgres-settings.ts";
 
-/** The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup. */
-export function resolveBackups(_inputs: StackInputs): Section {
-  return emptySection;
+/**
+ * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
+ * @param others what the other sections made: the first backup of files waits for all of it
+ */
+export function resolveBackups(inputs: StackInputs, others: readonly Resource[] = []): Section {
+  const { manifest } = inputs;
+  const { backups, stack } = manifest;
+  if (backups === undefined) return emptySection;
+  const { postgres, files } = backups;
+  const places = backupPlaces(stack);
+  const resources: Resource[] = [
+    file(places.lock, "Held (flock) by the backup that runs.\n"),
+    directory(places.reports, { mode: "0711" }),
+    ...resolveDirectories(backups, places.reports),
+  ];
+  const packages: string[] = [];
+  if (postgres !== undefined) {
+    const made = resolvePostgresRepositories(inputs, backups, postgres);
+    packages.push("pgbackrest");
+    const script = renderPostgresScript(inputs, backups, made);
+    resources.push(script, ...made.resources);
+    const data = (manifest.database?.databases ?? []).map(({ name }) =>
+      databaseReadyId(manifest, name),
+    );
+    resources.push(...resolveJobs(inputs, backups, "postgres", made, [idOf(script), ...data]));
+  }
+  if (files !== undefined) {
+    const made = resolveFileRepositories(inputs, backups, files);
+    packages.push("restic");
+    if (repositoriesOf(backups, "files").some((one) => one.kind === "sftp"))
+      packages.push("openssh-client");
+    resources.push(...made.resources);
+    resources.push(...resolveJobs(inputs, backups, "files", made, others.map(idOf)));
+  }
+  return { packages, resources };
+}
+
+/** Folders of local repositories and of the reports, each tool's with its own owner. */
+function resolveDirectories(backups: Backups, reports: string): Resource[] {
+  const tools = (["postgres", "files"] as const).filter((tool) => backups[tool] !== undefined);
+  return tools.flatMap((tool) => {
+    const owner = tool === "postgres" ? "postgres" : "root";
+    const base = { owner, group: owner, after: [packagesId] };
+    return [
+      directory(`${reports}/${tool}`, {
+        ...base,
+        mode: "0700",
+        after: [packagesId, `directory:${reports}`],
+      }),
+      ...repositoriesOf(backups, tool).flatMap((repository) =>
+        repository.kind === "local"
+          ? [
+              directory(repository.path, { after: [packagesId] }),
+              directory(repositoryPath(repository, tool), {
+                ...base,
+                mode: "0700",
+                holdsData: true,
+                after: [packagesId, `directory:${repository.path}`],
+              }),
+            ]
+          : [],
+      ),
+    ];
+  });
+}
+
+function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repositories): Resource {
+  const { stack } = inputs.manifest;
+  const places = backupPlaces(stack);
+  return file(
+    places.script("postgres"),
+    renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-postgres.ejs", {
+      stack,
+      inputs: made.inputs,
+      lock: places.lock,
+      repositories: repositoriesOf(backups, "postgres").map((_, index) => index + 1),
+      report: renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {}),
+    }),
+    { mode: "0755" },
+  );
+}
+
+/** Service, timer and first backup of a tool's jobs. Only the first job (the full one) is run by provision. */
+function resolveJobs(
+  inputs: StackInputs,
+  backups: Backups,
+  tool: BackupJob["tool"],
+  made: Repositories,
+  after: readonly ResourceId[],
+): Resource[] {
+  const { manifest, templates } = inputs;
+  const { stack } = manifest;
+  const places = backupPlaces(stack);
+  const jobs = listBackupJobs(manifest).filter((job) => job.tool === tool);
+  return jobs.flatMap((job, index) => {
+    const service = file(
+      `/etc/systemd/system/${job.service}`,
+      renderTemplate(
+        templates,
+        "etc/systemd/system/backup.service.ejs",
+        describeService(inputs, backups, job),
+      ),
+    );
+    const timer = file(
+      `/etc/systemd/system/${job.timer}`,
+      renderTemplate(templates, "etc/systemd/system/backup.timer.ejs", {
+        description: `When to make the backup ${job.name} of ${stack}`,
+        schedule: job.schedule,
+      }),
+    );
+    const texts = [service, timer].map((one) => ("text" in one.content ? one.content.text : ""));
+    const started = unit(job.timer, stackDirectoryOf(stack), {
+      watches: [idOf(service), idOf(timer)],
+      inputs: hashText(texts.join("\0")),
+      after: [`file:${places.script(tool)}`],
+    });
+    const first = backupFirst({
+      stack,
+      job: job.name,
+      service: job.service,
+      inputs: made.inputs,
+      repositories: made.repositories.map(idOf),
+      after: [
+        idOf(service),
+        `directory:${places.reports}/${tool}`,
+        `file:${places.lock}`,
+        `file:${places.script(tool)}`,
+        ...after,
+      ],
+    });
+    return [service, timer, started, ...(index === 0 ? [first] : [])];
+  });
+}
+
+function describeService(inputs: StackInputs, backups: Backups, job: BackupJob) {
+  const { manifest, system } = inputs;
+  const { stack } = manifest;
+  const places = backupPlaces(stack);
+  const list = repositoriesOf(backups, job.tool);
+  const local = list.flatMap((one) =>
+    one.kind === "local" ? [repositoryPath(one, job.tool)] : [],
+  );
+  const isPostgres = job.tool === "postgres";
+  const name = job.service.replace(/\.service$/, "");
+  return {
+    description: `Backup ${job.name} of ${stack}`,
+    after:
+      isPostgres && manifest.database !== undefined
+        ? `network-online.target ${postgresUnitOf(postgresMajorOf(manifest.database, system))}`
+        : "network-online.target",
+    user: isPostgres ? "postgres" : "root",
+    script: places.script(job.tool),
+    type: job.type,
+    job: job.name,
+    runtimeDirectory: name,
+    cacheDirectory: isPostgres ? undefined : `hostkit-${stack}`,
+    reports: `${places.reports}/${job.tool}`,
+    capabilities: isPostgres ? "" : "CAP_DAC_READ_SEARCH",
+    writable: [...local, ...(isPostgres ? ["/var/log/pgbackrest", "/var/spool/pgbackrest"] : [])],
+    home: isPostgres ? "yes" : "read-only",
+    network: list.some((one) => one.kind !== "local"),
+  };
 }

@@ -19,6 +19,7 @@ import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
 import { stackDirectoryOf } from "../plan/plan.ts";
+import { repositoriesOf, repositoryPath } from "./backups/jobs.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { targetOf, userOf } from "./names.ts";
@@ -140,7 +141,7 @@ function resolveServer(
   const service = unit(unitName, stackDirectoryOf(stack), {
     watches: [idOf(dropIn)],
     inputs: hashText("text" in dropIn.content ? dropIn.content.text : ""),
-    after: [packagesId],
+    after: [packagesId, ...repositoryDirectories(manifest).map(({ id }) => id)],
     check: waitForPostgres(major),
     ours: false,
   });
@@ -286,12 +287,22 @@ function quoteHba(name: string): string {
 
 /** archive-push runs inside PostgreSQL's sandbox and writes there too. */
 function writablePaths(manifest: Manifest): string[] {
-  const { backups } = manifest;
+  if (manifest.backups?.postgres === undefined) return [];
+  return [
+    "/var/log/pgbackrest",
+    "/var/spool/pgbackrest",
+    ...repositoryDirectories(manifest).map(({ path }) => path),
+  ];
+}
+
+/** Local repositories: the sandbox can only open for writing what is there when the server starts. */
+function repositoryDirectories({ backups }: Manifest): { id: ResourceId; path: string }[] {
   if (backups?.postgres === undefined) return [];
-  const local = backups.repositories.flatMap((one) =>
-    one.kind === "local" && backups.postgres?.repositories.includes(one.name) ? [one.path] : [],
-  );
-  return ["/var/log/pgbackrest", "/var/spool/pgbackrest", ...local].sort();
+  return repositoriesOf(backups, "postgres").flatMap((repository) => {
+    if (repository.kind !== "local") return [];
+    const path = repositoryPath(repository, "postgres");
+    return [{ id: `directory:${path}` as const, path }];
+  });
 }
 
 function needsNetwork(manifest: Manifest): boolean {

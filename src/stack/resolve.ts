@@ -20,8 +20,13 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     resolveServices(inputs),
     resolveWeb(inputs),
     resolveProxy(inputs),
-    resolveBackups(inputs),
   ];
+  sections.push(
+    resolveBackups(
+      inputs,
+      sections.flatMap((section) => section.resources),
+    ),
+  );
   const beforePackages = sections.flatMap((section) => section.beforePackages ?? []);
   const packages: PackagesResource = {
     kind: "packages",

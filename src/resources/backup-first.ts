@@ -1,0 +1,65 @@
+import { backupFacts } from "../facts/backup.ts";
+import { need } from "../facts/fact.ts";
+import { sh } from "../shell/script.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+
+/** That a job has made at least one backup in the present repositories: provision does not leave a host without one. */
+export interface BackupFirstResource extends Resource {
+  readonly kind: "backup-first";
+  readonly stack: string;
+  /** Name of the job, also the resource's. */
+  readonly job: string;
+  readonly service: string;
+  /** What a report says of the repositories it was made in. */
+  readonly inputs: string;
+  /** A repository that had to be made anew has no backup, whatever the reports say. */
+  readonly repositories: readonly ResourceId[];
+}
+
+/** Builds a first-backup resource. */
+export function backupFirst(
+  options: Omit<BackupFirstResource, "kind" | "name">,
+): BackupFirstResource {
+  return {
+    kind: "backup-first",
+    name: options.job,
+    ...options,
+    after: [...new Set([...(options.after ?? []), ...options.repositories])],
+  };
+}
+
+export const backupFirstKind: ResourceKind<BackupFirstResource> = {
+  kind: "backup-first",
+  needs: (resource) => [need(backupFacts, resource.stack)],
+
+  diff(resource, facts, context): Change | undefined {
+    const { stack, job, service, inputs } = resource;
+    const report = facts.get(backupFacts, stack)?.succeeded[job];
+    const isNew = resource.repositories.some((id) => context.changed.has(id));
+    if (report !== undefined && report.inputs === inputs && !isNew) return undefined;
+    return {
+      id: idOf(resource),
+      action: "run",
+      because:
+        report === undefined
+          ? "no backup was made yet"
+          : "no backup was made in the present repositories yet",
+      steps: [
+        {
+          type: "script",
+          title: `make the first backup (${service})`,
+          script: sh`systemctl daemon-reload
+since=$(date +%s)
+if ! systemctl start ${service}; then
+  journalctl -u ${service} --since "@$since" -n 20 --no-pager -o cat >&2 || true
+  exit 1
+fi`,
+        },
+      ],
+    };
+  },
+
+  own: () => undefined,
+  remove: () => undefined,
+};

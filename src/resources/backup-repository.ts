@@ -1,0 +1,79 @@
+import { need } from "../facts/fact.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
+import { readStamp, stampPath } from "../facts/stamp.ts";
+import { joinScripts } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
+import { idOf } from "./resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+import { writeStampScript } from "./unit.ts";
+
+/** A repository that is made and can be written to with its password. Removal of local ones is their directory's matter. */
+export interface BackupRepositoryResource extends Resource {
+  readonly kind: "backup-repository";
+  readonly stackDirectory: string;
+  /** Local repositories: a file that is there as soon as the repository is. */
+  readonly marker?: string;
+  /** Hash of everything that says where and how it is reached. */
+  readonly inputs: string;
+  /** Changes of these call for another look. */
+  readonly watches: readonly ResourceId[];
+  /** Makes it where it is not there, checks it where it is; fails with a reason. */
+  readonly prepare: Script;
+}
+
+/** Builds a repository resource; `name` is `postgres/local`, `files/offsite`. */
+export function backupRepository(
+  name: string,
+  options: Omit<BackupRepositoryResource, "kind" | "name">,
+): BackupRepositoryResource {
+  return {
+    kind: "backup-repository",
+    name,
+    ...options,
+    after: [...new Set([...(options.after ?? []), ...options.watches])],
+  };
+}
+
+function stampOf(name: string): string {
+  return `backup-repository-${name}`;
+}
+
+export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
+  kind: "backup-repository",
+  needs: (resource) => [
+    need(textFacts, stampPath(resource.stackDirectory, stampOf(resource.name))),
+    ...(resource.marker === undefined ? [] : [need(fileFacts, resource.marker)]),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    const { name, stackDirectory, marker, inputs } = resource;
+    const stamp = readStamp(facts, stackDirectory, stampOf(name));
+    const changed = resource.watches.filter((id) => context.changed.has(id));
+    const reasons: string[] = [];
+    if (marker !== undefined && facts.get(fileFacts, marker) === undefined)
+      reasons.push("does not exist");
+    else if (stamp === undefined) reasons.push("was not checked yet");
+    else if (stamp !== inputs) reasons.push("its settings changed");
+    else if (changed.length > 0) reasons.push(`${changed.join(", ")} changed`);
+    if (reasons.length === 0) return undefined;
+    return {
+      id: idOf(resource),
+      action: stamp === undefined ? "create" : "update",
+      because: reasons.join(", "),
+      invalidates: [stampPath(stackDirectory, stampOf(name))],
+      steps: [
+        {
+          type: "script",
+          title: `prepare backup repository ${name}`,
+          script: joinScripts([
+            resource.prepare,
+            writeStampScript(stackDirectory, stampOf(name), inputs),
+          ]),
+        },
+      ],
+    };
+  },
+
+  own: () => undefined,
+  remove: () => undefined,
+};

@@ -1,0 +1,157 @@
+import { hashText } from "../../facts/hash.ts";
+import type { Backups, FileBackup, Repository } from "../../manifest/schema.ts";
+import { stackDirectoryOf } from "../../plan/plan.ts";
+import { backupPassphrase } from "../../resources/backup-passphrase.ts";
+import { backupRepository } from "../../resources/backup-repository.ts";
+import { directory } from "../../resources/directory.ts";
+import { file } from "../../resources/file.ts";
+import { idOf } from "../../resources/resource.ts";
+import type { Resource } from "../../resources/resource.ts";
+import { quoteWord } from "../../shell/quote.ts";
+import { sh } from "../../shell/script.ts";
+import { configDirectoryOf } from "../names.ts";
+import { packagesId } from "../inputs.ts";
+import type { StackInputs } from "../inputs.ts";
+import { renderTemplate } from "../render-template.ts";
+import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
+import { secretOf } from "./postgres.ts";
+import type { Repositories } from "./postgres.ts";
+
+/** What the host's script has to know of one restic repository; words are quoted for the shell. */
+interface ScriptRepository {
+  readonly name: string;
+  readonly url: string;
+  readonly password: string;
+  readonly environment: string | undefined;
+  /** Further words of every call. */
+  readonly options: string;
+}
+
+/** restic's script, passwords and repositories. */
+export function resolveFileRepositories(
+  inputs: StackInputs,
+  backups: Backups,
+  files: FileBackup,
+): Repositories {
+  const { manifest, secrets, texts, templates } = inputs;
+  const { stack } = manifest;
+  const places = backupPlaces(stack);
+  const list = repositoriesOf(backups, "files");
+  const secretFiles: Resource[] = [
+    directory(`${configDirectoryOf(stack)}/backup`, { mode: "0700", after: [packagesId] }),
+  ];
+  const after = [idOf(secretFiles[0] as Resource)];
+  const add = (path: string, content: string): void =>
+    void secretFiles.push(file(path, { secret: content }, { mode: "0600", after }));
+  for (const repository of list) {
+    const { name } = repository;
+    const password = places.passphrase(name, "files");
+    if (repository.passphrase === undefined)
+      secretFiles.push(backupPassphrase(password, { prefix: "", owner: "root", after }));
+    else add(password, `${secretOf(secrets, repository.passphrase)}\n`);
+    if (repository.kind === "s3")
+      add(
+        places.environment(name),
+        `AWS_ACCESS_KEY_ID=${quoteWord(secretOf(secrets, repository.accessKey))}\nAWS_SECRET_ACCESS_KEY=${quoteWord(secretOf(secrets, repository.secretKey))}\nAWS_DEFAULT_REGION=${quoteWord(repository.region)}\n`,
+      );
+    if (repository.kind === "sftp") {
+      add(places.identity(name, "files"), texts.get(repository.identity) ?? "");
+      secretFiles.push(
+        file(places.knownHosts(name), renderKnownHosts(repository), { mode: "0755", after }),
+      );
+    }
+  }
+  const described = list.map((repository) => describeRepository(repository, stack));
+  const where = hashText(JSON.stringify(described));
+  const script = file(
+    places.script("files"),
+    renderTemplate(templates, "usr/local/lib/hostkit/backup-files.ejs", {
+      stack,
+      inputs: where,
+      lock: places.lock,
+      repositories: described,
+      names: described.map((one) => one.name).join(" "),
+      paths: [...files.paths, ...files.volumes.map((name) => volumePath(stack, name))]
+        .map(quoteWord)
+        .join(" "),
+      excludes: files.exclude.map(quoteWord),
+      keep: Object.entries(files.keep)
+        .map(([period, amount]) => `--keep-${period} ${amount}`)
+        .join(" "),
+      report: renderTemplate(templates, "usr/local/lib/hostkit/backup-report.ejs", {}),
+    }),
+    { mode: "0755" },
+  );
+  const prepared = list.map((repository) =>
+    backupRepository(`files/${repository.name}`, {
+      stackDirectory: stackDirectoryOf(stack),
+      ...(repository.kind === "local"
+        ? { marker: `${repositoryPath(repository, "files")}/config` }
+        : {}),
+      inputs: hashText(JSON.stringify(describeRepository(repository, stack))),
+      watches: secretFiles.map(idOf),
+      prepare: sh`${places.script("files")} prepare ${repository.name}`,
+      after: [
+        packagesId,
+        idOf(script),
+        ...(repository.kind === "local"
+          ? [`directory:${repositoryPath(repository, "files")}` as const]
+          : []),
+      ],
+    }),
+  );
+  return {
+    resources: [...secretFiles, script, ...prepared],
+    repositories: prepared,
+    inputs: where,
+  };
+}
+
+function describeRepository(repository: Repository, stack: string): ScriptRepository {
+  const places = backupPlaces(stack);
+  const path = repositoryPath(repository, "files");
+  const common = {
+    name: repository.name,
+    password: places.passphrase(repository.name, "files"),
+    environment: undefined,
+    options: "",
+  };
+  switch (repository.kind) {
+    case "local":
+      return { ...common, url: quoteWord(path) };
+    case "s3":
+      return {
+        ...common,
+        url: quoteWord(`s3:${repository.endpoint.replace(/\/+$/, "")}/${repository.bucket}${path}`),
+        environment: places.environment(repository.name),
+      };
+    case "sftp": {
+      const ssh = [
+        `ssh -o BatchMode=yes -o IdentitiesOnly=yes -i ${places.identity(repository.name, "files")}`,
+        "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null",
+        `-o KnownHostsCommand="${places.knownHosts(repository.name)} %f %H %t %K"`,
+        `-p ${repository.port} ${repository.user}@${repository.host} -s sftp`,
+      ].join(" ");
+      const host = repository.host.includes(":") ? `[${repository.host}]` : repository.host;
+      return {
+        ...common,
+        url: quoteWord(`sftp:${repository.user}@${host}:${path}`),
+        options: `-o ${quoteWord(`sftp.command=${ssh}`)}`,
+      };
+    }
+  }
+}
+
+/** ssh asks this program for known keys (KnownHostsCommand): it answers with the offered one when it is the pinned one. */
+function renderKnownHosts(repository: Extract<Repository, { kind: "sftp" }>): string {
+  const { hostKey } = repository;
+  const test = hostKey.startsWith("SHA256:")
+    ? `[ "$1" = ${quoteWord(hostKey.replace(/=$/, ""))} ]`
+    : `[ "$3 $4" = ${quoteWord(hostKey.split(" ").slice(0, 2).join(" "))} ]`;
+  return `#!/bin/sh\n# Written by hostkit: the pinned key of ${repository.host}.\nif ${test}; then echo "$2 $3 $4"; fi\n`;
+}
+
+/** Where Docker keeps a volume's files. */
+function volumePath(stack: string, name: string): string {
+  return `/var/lib/docker/volumes/${stack}-${name}/_data`;
+}

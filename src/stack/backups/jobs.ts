@@ -1,0 +1,93 @@
+import type { Backups, Manifest } from "../../manifest/schema.ts";
+import type { Repository } from "../../manifest/schema.ts";
+import { configDirectoryOf } from "../names.ts";
+import { stackDirectoryOf } from "../../plan/plan.ts";
+
+/** One thing that a timer backs up. */
+export interface BackupJob {
+  /** `postgres-full`, `postgres-differential`, `postgres-incremental`, `files`; also the name of its report. */
+  readonly name: string;
+  readonly tool: "postgres" | "files";
+  /** What the host's script is told: full, diff, incr, or files. */
+  readonly type: string;
+  /** `dxcluster-backup-postgres-full.service` */
+  readonly service: string;
+  readonly timer: string;
+  /** OnCalendar. */
+  readonly schedule: string;
+}
+
+/** Every backup job of a stack, the full one first. */
+export function listBackupJobs(manifest: Pick<Manifest, "stack" | "backups">): BackupJob[] {
+  const { stack, backups } = manifest;
+  const job = (
+    name: string,
+    tool: BackupJob["tool"],
+    type: string,
+    schedule: string,
+  ): BackupJob => {
+    const unit = `${stack}-backup-${name}`;
+    return { name, tool, type, service: `${unit}.service`, timer: `${unit}.timer`, schedule };
+  };
+  const { postgres, files } = backups ?? {};
+  return [
+    ...(postgres === undefined
+      ? []
+      : [
+          job("postgres-full", "postgres", "full", postgres.full),
+          ...(postgres.differential === undefined
+            ? []
+            : [job("postgres-differential", "postgres", "diff", postgres.differential)]),
+          ...(postgres.incremental === undefined
+            ? []
+            : [job("postgres-incremental", "postgres", "incr", postgres.incremental)]),
+        ]),
+    ...(files === undefined ? [] : [job("files", "files", "files", files.schedule)]),
+  ];
+}
+
+/** The repositories a tool writes to, in the order of their names: pgBackRest numbers them so. */
+export function repositoriesOf(backups: Backups, tool: BackupJob["tool"]): Repository[] {
+  const names = (tool === "postgres" ? backups.postgres : backups.files)?.repositories ?? [];
+  return backups.repositories.filter((repository) => names.includes(repository.name));
+}
+
+/** Folder of a tool's repository within the place the manifest names: two tools never share one. */
+export function repositoryPath(
+  repository: Repository & { readonly path?: string },
+  tool: BackupJob["tool"],
+): string {
+  const base =
+    repository.kind === "s3"
+      ? repository.prefix === ""
+        ? ""
+        : `/${repository.prefix}`
+      : repository.path;
+  return `${base.replace(/\/+$/, "")}/${tool}`;
+}
+
+/** Places of a stack's backups on the host. */
+export function backupPlaces(stack: string) {
+  const library = `/usr/local/lib/hostkit/${stack}`;
+  return {
+    library,
+    script: (tool: BackupJob["tool"]): string => `${library}/backup-${tool}`,
+    lock: `${library}/backup.lock`,
+    reports: `${stackDirectoryOf(stack)}/backups`,
+    pgbackrestConfig: `/etc/pgbackrest/conf.d/hostkit-${stack}.conf`,
+    /** The repository's password: for pgBackRest a piece of configuration, for restic the bare text. */
+    passphrase: (repository: string, tool: BackupJob["tool"]): string =>
+      tool === "postgres"
+        ? `/etc/pgbackrest/conf.d/hostkit-${stack}-${repository}.conf`
+        : `${configDirectoryOf(stack)}/backup/${repository}.password`,
+    /** restic's access to a remote repository. */
+    environment: (repository: string): string =>
+      `${configDirectoryOf(stack)}/backup/${repository}.env`,
+    identity: (repository: string, tool: BackupJob["tool"]): string =>
+      tool === "postgres"
+        ? `/etc/pgbackrest/hostkit-${stack}-${repository}.key`
+        : `${configDirectoryOf(stack)}/backup/${repository}.key`,
+    knownHosts: (repository: string): string =>
+      `${configDirectoryOf(stack)}/backup/${repository}.known_hosts`,
+  } as const;
+}

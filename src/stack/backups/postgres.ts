@@ -1,0 +1,208 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { HostkitError } from "../../errors.ts";
+import type { Backups, PostgresBackup, Repository } from "../../manifest/schema.ts";
+import { backupPassphrase } from "../../resources/backup-passphrase.ts";
+import { backupRepository } from "../../resources/backup-repository.ts";
+import { directory } from "../../resources/directory.ts";
+import { file } from "../../resources/file.ts";
+import { idOf } from "../../resources/resource.ts";
+import type { Resource } from "../../resources/resource.ts";
+import { hashText } from "../../facts/hash.ts";
+import { stackDirectoryOf } from "../../plan/plan.ts";
+import { sh } from "../../shell/script.ts";
+import { postgresMajorOf, postgresRunningId } from "../database.ts";
+import { packagesId } from "../inputs.ts";
+import type { StackInputs } from "../inputs.ts";
+import { renderTemplate } from "../render-template.ts";
+import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
+
+/** What the repositories of a tool are and the resources that make them. */
+export interface Repositories {
+  readonly resources: readonly Resource[];
+  /** The repository resources among them. */
+  readonly repositories: readonly Resource[];
+  /** Hash over where the backups go. */
+  readonly inputs: string;
+}
+
+/** pgBackRest's configuration, passwords and repositories (its stanza is the stack's name). */
+export function resolvePostgresRepositories(
+  inputs: StackInputs,
+  backups: Backups,
+  postgres: PostgresBackup,
+): Repositories {
+  const { manifest, system, templates, secrets, texts } = inputs;
+  const { stack, database } = manifest;
+  if (database === undefined) throw new TypeError("backups.postgres without a database section");
+  const major = postgresMajorOf(database, system);
+  const places = backupPlaces(stack);
+  const list = repositoriesOf(backups, "postgres");
+  const folders = ["/etc/pgbackrest", "/etc/pgbackrest/conf.d"].map((path) =>
+    directory(path, { after: [packagesId] }),
+  );
+  const inFolder = [packagesId, ...folders.map(idOf)];
+  const configFiles: Resource[] = [];
+  const options = list.flatMap((repository, index) => {
+    const prefix = `repo${index + 1}`;
+    refuseOld(repository, inputs);
+    const access = { owner: "postgres", group: "postgres", mode: "0600", after: inFolder };
+    const path = places.passphrase(repository.name, "postgres");
+    const cipher = `[${stack}]\n${prefix}-cipher-pass=`;
+    configFiles.push(
+      repository.passphrase === undefined
+        ? backupPassphrase(path, { prefix: cipher, owner: "postgres", after: inFolder })
+        : file(path, { secret: `${cipher}${secretOf(secrets, repository.passphrase)}\n` }, access),
+    );
+    if (repository.kind === "s3")
+      configFiles.push(
+        file(
+          `${path.slice(0, -".conf".length)}-access.conf`,
+          {
+            secret: `[${stack}]\n${prefix}-s3-key=${secretOf(secrets, repository.accessKey)}\n${prefix}-s3-key-secret=${secretOf(secrets, repository.secretKey)}\n`,
+          },
+          access,
+        ),
+      );
+    if (repository.kind === "sftp")
+      configFiles.push(
+        file(
+          places.identity(repository.name, "postgres"),
+          { secret: texts.get(repository.identity) ?? "" },
+          access,
+        ),
+      );
+    return [
+      ...storageOptions(repository, prefix, stack),
+      [`${prefix}-cipher-type`, "aes-256-cbc"],
+      ...(system.version === "22.04" ? [] : [[`${prefix}-bundle`, "y"]]),
+      [`${prefix}-retention-full-type`, "count"],
+      [`${prefix}-retention-full`, String(postgres.keep.full)],
+      ...(postgres.keep.differential === undefined
+        ? []
+        : [[`${prefix}-retention-diff`, String(postgres.keep.differential)]]),
+      // Without continuous WAL only what the backups need to be whole is kept.
+      ...(postgres.wal === "none"
+        ? [
+            [`${prefix}-retention-archive-type`, "incr"],
+            [`${prefix}-retention-archive`, "1"],
+          ]
+        : []),
+    ];
+  });
+  const config = file(
+    places.pgbackrestConfig,
+    renderTemplate(templates, "etc/pgbackrest/conf.d/hostkit.conf.ejs", { stack, major, options }),
+    { mode: "0640", group: "postgres", after: inFolder },
+  );
+  const where = hashText(
+    JSON.stringify(
+      list.map((repository, index) => storageOptions(repository, `repo${index + 1}`, stack)),
+    ),
+  );
+  const prepared = backupRepository("postgres", {
+    stackDirectory: stackDirectoryOf(stack),
+    ...(list[0]?.kind === "local" && list.length === 1
+      ? { marker: `${repositoryPath(list[0], "postgres")}/backup/${stack}/backup.info` }
+      : {}),
+    inputs: where,
+    watches: configFiles.map(idOf),
+    prepare: prepareScript(stack),
+    after: [
+      idOf(config),
+      postgresRunningId(major),
+      ...list.flatMap((one) => (one.kind === "local" ? [directoryIdOf(one)] : [])),
+    ],
+  });
+  return {
+    resources: [...folders, ...configFiles, config, prepared],
+    repositories: [prepared],
+    inputs: where,
+  };
+}
+
+/** The directory resource of a local repository's PostgreSQL part. */
+export function directoryIdOf(
+  repository: Repository & { readonly path: string },
+): `directory:${string}` {
+  return `directory:${repositoryPath(repository, "postgres")}`;
+}
+
+/** stanza-create does nothing where the stanza is; check proves that WAL arrives in every repository. */
+function prepareScript(stack: string) {
+  const pgbackrest = sh`setpriv --reuid=postgres --regid=postgres --init-groups pgbackrest --stanza=${stack} --log-level-console=warn --log-level-file=off`;
+  return sh`if ! ${pgbackrest} stanza-create >said 2>&1; then
+  cat said >&2
+  if grep -q 'do not match the database' said; then
+    echo "the repository holds backups of another cluster: restore from it, or give this stack another path" >&2
+  fi
+  if grep -qi 'CryptoError\\|cipher\\|decrypt' said; then
+    echo "the repository exists, but its password is another one" >&2
+  fi
+  exit 1
+fi
+${pgbackrest} check`;
+}
+
+function storageOptions(repository: Repository, prefix: string, stack: string): string[][] {
+  const common = [[`${prefix}-path`, repositoryPath(repository, "postgres")]];
+  switch (repository.kind) {
+    case "local":
+      return [[`${prefix}-type`, "posix"], ...common];
+    case "sftp":
+      return [
+        [`${prefix}-type`, "sftp"],
+        ...common,
+        [`${prefix}-sftp-host`, repository.host],
+        [`${prefix}-sftp-host-port`, String(repository.port)],
+        [`${prefix}-sftp-host-user`, repository.user],
+        [
+          `${prefix}-sftp-private-key-file`,
+          backupPlaces(stack).identity(repository.name, "postgres"),
+        ],
+        [`${prefix}-sftp-host-key-hash-type`, "sha256"],
+        [`${prefix}-sftp-host-key-check-type`, "fingerprint"],
+        [`${prefix}-sftp-host-fingerprint`, fingerprintOf(repository.hostKey)],
+      ];
+    case "s3": {
+      const { hostname, port } = new URL(repository.endpoint);
+      return [
+        [`${prefix}-type`, "s3"],
+        ...common,
+        [`${prefix}-s3-bucket`, repository.bucket],
+        [`${prefix}-s3-endpoint`, hostname],
+        [`${prefix}-s3-region`, repository.region],
+        [`${prefix}-s3-uri-style`, hostname.endsWith(".amazonaws.com") ? "host" : "path"],
+        ...(port === "" ? [] : [[`${prefix}-storage-port`, port]]),
+      ];
+    }
+  }
+}
+
+/** `ssh-ed25519 AAAA…` or `SHA256:…` as the lower-case hex that libssh2 compares. */
+export function fingerprintOf(hostKey: string): string {
+  const bytes = (base64: string): Uint8Array =>
+    Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  if (hostKey.startsWith("SHA256:")) return bytesToHex(bytes(hostKey.slice("SHA256:".length)));
+  return bytesToHex(sha256(bytes(hostKey.split(" ")[1] ?? "")));
+}
+
+/** A secret's value. @throws TypeError where nobody read it */
+export function secretOf(secrets: ReadonlyMap<string, string>, name: string): string {
+  const value = secrets.get(name);
+  if (value === undefined) throw new TypeError(`the secret ${name} was not read`);
+  return value.trim();
+}
+
+/** pgBackRest learned SFTP with 2.46. */
+function refuseOld(repository: Repository, { system }: StackInputs): void {
+  const old = ["debian 11", "debian 12", "ubuntu 22.04"];
+  if (repository.kind !== "sftp" || !old.includes(`${system.distribution} ${system.version}`))
+    return;
+  throw new HostkitError("os_unsupported", {
+    what: `the pgBackRest of ${system.distribution} ${system.version} cannot write to an SFTP server`,
+    where: `backups.repositories.${repository.name}`,
+    why: "it came with pgBackRest 2.46; Debian 13 and Ubuntu 24.04 have it",
+    next: "send postgres to a local or S3 repository (backups.postgres.repositories); files may stay on SFTP",
+  });
+}
