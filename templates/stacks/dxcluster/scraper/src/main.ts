@@ -253,7 +253,11 @@ async function run(config: Config): Promise<void> {
             }
             metrics.set("dx_scraper_journal_bytes", journal.waiting());
             metrics.set("dx_scraper_uptime_seconds", (Date.now() - begun) / 1000);
-            metrics.set("dx_scraper_memory_bytes", process.memoryUsage().rss);
+            try {
+              metrics.set("dx_scraper_memory_bytes", process.memoryUsage.rss());
+            } catch {
+              // No /proc in a tight sandbox.
+            }
           },
           (error) => {
             log(4, `metrics: ${error.message}`);
