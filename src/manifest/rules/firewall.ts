@@ -71,7 +71,10 @@ function proxyClosed(input: RuleInput): Finding[] {
   const closed = [...(open(80) ? [] : ["http"]), ...(open(443) ? [] : ["https"])];
   if (closed.length === 0) return [];
   return [
-    warn(["firewall", "allow"], `the proxy has sites, but ${closed.join(" and ")} stays closed`),
+    warn(
+      ["firewall", "allow"],
+      `the proxy has sites, but ${closed.join(" and ")} ${closed.length === 1 ? "stays" : "stay"} closed`,
+    ),
   ];
 }
 

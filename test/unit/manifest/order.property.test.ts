@@ -32,7 +32,7 @@ test.each(readdirSync(good).filter((name) => name.endsWith(".yaml")))(
           expected,
         );
       }),
-      { numRuns: 10 },
+      { numRuns: 4 },
     );
   },
 );

@@ -12,7 +12,8 @@ test.each(manifests)("%s has no problem", (file) => {
   expect(formatProblems(parseManifest(readFileSync(file, "utf8"), file).problems)).toBe("");
 });
 
-test.each(manifests)("%s has none either with its commented sections switched on", (file) => {
+test.each(manifests)("%s has no mistake with its commented sections switched on", (file) => {
   const text = readFileSync(file, "utf8").replaceAll(/^# ((?:[a-z]+:| ).*)$/gm, "$1");
-  expect(formatProblems(parseManifest(text, file).problems)).toBe("");
+  const { problems } = parseManifest(text, file);
+  expect(formatProblems(problems.filter(({ severity }) => severity === "error"))).toBe("");
 });
