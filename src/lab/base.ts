@@ -37,7 +37,8 @@ chmod 0440 "$root/etc/sudoers.d/90-ops"
 for home in root home/deploy home/ops; do mkdir -p -m 0700 "$root/$home/.ssh"; done
 chroot "$root" chown deploy:deploy /home/deploy/.ssh
 chroot "$root" chown ops:ops /home/ops/.ssh
-rm -f "$root"/etc/ssh/ssh_host_*_key* "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root/etc/resolv.conf"
+# The slow key comes with the image; the keys that clients use are made for each host.
+rm -f "$root"/etc/ssh/ssh_host_e*_key* "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root/etc/resolv.conf"
 : > "$root/etc/machine-id"
 : > "$root/etc/resolv.conf"
 mkdir -p "$root/var/lib/dbus" && ln -s /etc/machine-id "$root/var/lib/dbus/machine-id"
@@ -45,6 +46,8 @@ printf 'LANG=C.UTF-8\\n' > "$root/etc/default/locale"
 for unit in systemd-networkd.service systemd-networkd.socket systemd-networkd-wait-online.service; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# Tells systemd that its caches fit this /usr, so that the first boot does not build them.
+for stamp in etc var; do touch -r "$root/usr" "$root/$stamp/.updated"; done
 `;
 
 /** Everything that decides what an image holds: a changed recipe is another image. */

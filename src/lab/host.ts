@@ -187,19 +187,17 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
     });
   await Promise.all([
     makeKey("ed25519", keyPath, `hostkit-lab-${name}`),
-    ...["ed25519", "ecdsa", "rsa"].map((type) =>
+    ...["ed25519", "ecdsa"].map((type) =>
       makeKey(type, path.join(etc, `ssh/ssh_host_${type}_key`), `root@${name}`),
     ),
   ]);
-  const keyOf = async (type: string) => {
-    const [kind = "", key = ""] = (
-      await readFile(path.join(etc, `ssh/ssh_host_${type}_key.pub`), "utf8")
-    ).split(" ");
-    return `${kind} ${key}`;
-  };
-  const hostKey = await keyOf("ed25519");
+  const hostKey = await readPublicKey(path.join(etc, "ssh/ssh_host_ed25519_key.pub"));
+  const keys = [
+    hostKey,
+    await readPublicKey(path.join(etc, "ssh/ssh_host_ecdsa_key.pub")),
+    await readPublicKey(path.join(base, "etc/ssh/ssh_host_rsa_key.pub")),
+  ];
   const knownHostsPath = path.join(folder, "known_hosts");
-  const keys = [hostKey, await keyOf("ecdsa"), await keyOf("rsa")];
   await writeFile(
     knownHostsPath,
     keys.map((key) => `${name},${address},${address6} ${key}\n`).join(""),
@@ -239,6 +237,12 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
   await writeFile(useFile(paths, name, base), "");
   await writeFile(path.join(folder, "host.json"), JSON.stringify(host, null, 2));
   return host;
+}
+
+/** Type and key of a public key file, without the comment. */
+async function readPublicKey(file: string): Promise<string> {
+  const [kind = "", key = ""] = (await readFile(file, "utf8")).split(" ");
+  return `${kind} ${key}`;
 }
 
 async function removeTraces(name: string, paths: LabPaths): Promise<void> {
