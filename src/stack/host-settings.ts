@@ -51,6 +51,15 @@ export const unusedModules: readonly string[] = [
   "usb-storage",
 ];
 
+/** Small tools that look after the host: password quality, changed files of packages and of the configuration. */
+export const auditPackages: readonly string[] = ["aide", "debsums", "libpam-passwdqc"];
+
+/** login.defs(5): passwords that are set from now on cost an attacker more. sudo still asks for them, ssh never does. */
+export const passwordHashing = `SHA_CRYPT_MIN_ROUNDS 65536
+SHA_CRYPT_MAX_ROUNDS 65536
+YESCRYPT_COST_FACTOR 7
+`;
+
 /** Algorithms in the order of preference; OpenSSH refuses a list that names one it does not know. */
 export interface SshAlgorithms {
   readonly kex: readonly string[];

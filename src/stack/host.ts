@@ -11,7 +11,9 @@ import { timeSync } from "../resources/time-sync.ts";
 import { timezone } from "../resources/timezone.ts";
 import { unit } from "../resources/unit.ts";
 import {
+  auditPackages,
   kernelSettings,
+  passwordHashing,
   sshAlgorithmsOf,
   unusedModules,
   updateOriginsOf,
@@ -33,6 +35,7 @@ export function resolveHost(inputs: StackInputs): Section {
     ...resolveJournal(inputs),
     ...resolveUpdates(inputs),
     ...resolveHardening(inputs),
+    ...resolveIntegrity(inputs),
   ];
   if (host.timezone !== undefined) resources.push(timezone(host.timezone, [packagesId]));
   if (host.hostname !== undefined) resources.push(...resolveHostname(inputs, host.hostname));
@@ -40,6 +43,7 @@ export function resolveHost(inputs: StackInputs): Section {
   if (host.timeSync) resources.push(timeSync([packagesId]));
   return {
     packages: [
+      ...auditPackages,
       ...(host.updates === "none" ? [] : ["unattended-upgrades"]),
       ...(host.timezone === undefined ? [] : ["tzdata"]),
     ],
@@ -59,7 +63,7 @@ function hostFile(
 function resolveSshd(inputs: StackInputs): Resource[] {
   if (!inputs.manifest.host.ssh.harden) return [];
   const path = "/etc/ssh/sshd_config.d/10-hostkit.conf";
-  const text = hostFile(inputs, path, { ...sshAlgorithmsOf(inputs.system), maxAuthTries: 4 });
+  const text = hostFile(inputs, path, { ...sshAlgorithmsOf(inputs.system) });
   return [sshdDropIn(path, text, stackDirectoryOf(inputs.manifest.stack))];
 }
 
@@ -80,17 +84,34 @@ function resolveUpdates(inputs: StackInputs): Resource[] {
   return [file(path, hostFile(inputs, path, { updates, origins }))];
 }
 
+/** Small files that keep core dumps, rarely used kernel modules and weak passwords away. */
 function resolveHardening(inputs: StackInputs): Resource[] {
+  const plain = (path: string, data: Readonly<Record<string, unknown>> = {}) =>
+    file(path, hostFile(inputs, path, data));
   return [
-    file(
-      "/etc/security/limits.d/60-hostkit.conf",
-      hostFile(inputs, "/etc/security/limits.d/60-hostkit.conf", {}),
-    ),
-    file(
-      "/etc/modprobe.d/60-hostkit.conf",
-      hostFile(inputs, "/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules }),
-    ),
+    plain("/etc/security/limits.d/60-hostkit.conf"),
+    plain("/etc/systemd/coredump.conf.d/60-hostkit.conf"),
+    plain("/etc/profile.d/60-hostkit.sh"),
+    plain("/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules }),
+    plain("/etc/issue"),
+    plain("/etc/issue.net"),
+    block("/etc/login.defs", "host", passwordHashing),
   ];
+}
+
+/** A daily look for changed files: a log, no guard. */
+function resolveIntegrity(inputs: StackInputs): Resource[] {
+  const plain = (path: string) => file(path, hostFile(inputs, path, {}), { after: [packagesId] });
+  const files = [
+    plain("/etc/hostkit/integrity.conf"),
+    plain("/etc/default/debsums"),
+    plain("/etc/systemd/system/hostkit-integrity.service"),
+    plain("/etc/systemd/system/hostkit-integrity.timer"),
+  ];
+  const timer = unit("hostkit-integrity.timer", stackDirectoryOf(inputs.manifest.stack), {
+    watches: files.map(idOf),
+  });
+  return [...files, timer];
 }
 
 /** The host must find its own name without DNS: sudo and Java look it up and wait. */
