@@ -98,6 +98,12 @@ export function choosePrefix(id: string, routes: readonly string[]): string | un
   return undefined;
 }
 
+/** A ULA prefix that follows from the lab; in the form `ip` prints it, so no group starts with a zero. */
+export function choosePrefix6(id: string): string {
+  const group = (digits: string) => (Number.parseInt(digits, 16) | 0x1000).toString(16);
+  return `fd68:6b00:${group(id.slice(0, 4))}:${group(id.slice(2, 6))}`;
+}
+
 function overlaps(route: string, prefix: string): boolean {
   const [address = "", length = "32"] = route.split("/");
   if (!/^\d+\.\d+\.\d+\.\d+$/.test(address) || Number(length) === 0) return false;
@@ -137,7 +143,7 @@ async function planNetwork(paths: LabPaths): Promise<LabNetwork> {
   return {
     ...namesOf(paths),
     prefix,
-    prefix6: `fd68:6b00:${paths.id.slice(0, 4)}:${paths.id.slice(2, 6)}`,
+    prefix6: choosePrefix6(paths.id),
     mtu: Math.min(Number(mtu) || 1500, 1500),
     outside6: routes6.some((route) => route.dst === "default"),
   };

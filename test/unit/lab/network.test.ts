@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { choosePrefix, renderMasquerade } from "../../../src/lab/network.ts";
+import { choosePrefix, choosePrefix6, renderMasquerade } from "../../../src/lab/network.ts";
 
 describe("the lab's network", () => {
   test("differs from lab to lab and avoids the machine's routes", () => {
@@ -36,6 +36,12 @@ describe("the lab's network", () => {
         }
       }),
     );
+  });
+
+  test("has an IPv6 prefix without leading zeros, as ip prints it", () => {
+    expect(choosePrefix6("0a0b0c")).toBe("fd68:6b00:1a0b:1b0c");
+    expect(choosePrefix6("000000")).toBe("fd68:6b00:1000:1000");
+    expect(choosePrefix6("ffffff")).toBe("fd68:6b00:ffff:ffff");
   });
 
   test("masquerades only what leaves the bridge, in a table of its own", () => {
