@@ -57,7 +57,7 @@ export async function openProject(context: Context): Promise<Project> {
   const hosts = await Promise.all(
     selected.map(async (host): Promise<HostAccess> => {
       const target = isLab
-        ? await labTargetOf(context, manifest.stack, host.name)
+        ? await labTargetOf(context, manifest, host.name)
         : targetOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
       return {
         name: host.name,
