@@ -143,7 +143,8 @@ function describe(value: unknown, hidden = false): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a mapping";
   if (hidden) return typeof value === "string" ? "other text" : `a ${typeof value}`;
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  // Numbers that JSON does not know (.nan, .inf) come out as they are.
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

@@ -253,7 +253,7 @@ export type Repository = {
 );
 
 /** A systemd OnCalendar expression: `hourly`, `daily`, `weekly`, `monthly` or e.g. `Mon *-*-* 03:00`. */
-export type Schedule = string;
+type Schedule = string;
 
 export interface PostgresBackup {
   readonly full: Schedule;

@@ -64,7 +64,7 @@ function isEmpty(node: Node): boolean {
 }
 
 function resolveAlias(node: Node | undefined, document: Document): Node | undefined {
-  return isAlias(node) ? (node.resolve(document) as Node | undefined) : node;
+  return isAlias(node) ? node.resolve(document) : node;
 }
 
 function position(node: Node | undefined, lines: LineCounter): Position {

@@ -1,7 +1,7 @@
 /** Keys and list indexes from the root of the YAML file to a value. */
 export type Pointer = readonly (string | number)[];
 
-export type Severity = "error" | "warning";
+type Severity = "error" | "warning";
 
 /** What is wrong, before it has a place in a text. */
 export interface Finding {

@@ -1,5 +1,5 @@
 /** The manifest as users write it: one zod source for parsing, the editor schema and the reference pages. */
-import { z } from "zod";
+import type { z } from "zod";
 import { backupsSectionSchema } from "./sections/backups.ts";
 import { databaseSectionSchema } from "./sections/database.ts";
 import { firewallSectionSchema } from "./sections/firewall.ts";

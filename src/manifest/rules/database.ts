@@ -115,7 +115,7 @@ function grantDatabase(input: RuleInput): Finding[] {
 
 /** https://www.postgresql.org/docs/current/ddl-priv.html, table "Summary of Access Privileges". */
 const privilegesOf: Record<string, readonly string[]> = {
-  table: ["delete", "insert", "maintain", "references", "select", "trigger", "truncate", "update"],
+  tables: ["delete", "insert", "maintain", "references", "select", "trigger", "truncate", "update"],
   "all sequences": ["select", "update", "usage"],
   "all functions": ["execute"],
   schema: ["create", "usage"],
@@ -124,17 +124,15 @@ const privilegesOf: Record<string, readonly string[]> = {
 
 function grantPrivileges(input: RuleInput): Finding[] {
   return eachGrant(input, (grant, pointer) => {
-    const kind = Array.isArray(grant.on) || grant.on === "all tables" ? "table" : grant.on;
+    const kind = Array.isArray(grant.on) || grant.on === "all tables" ? "tables" : grant.on;
     const allowed = ["all", ...(privilegesOf[kind] ?? [])];
     return grant.privileges.flatMap((privilege, index) =>
       allowed.includes(privilege)
         ? []
         : [
-            complain(
-              [...pointer, "privileges", index],
-              `${privilege} does not exist for ${kind === "table" ? "tables" : grant.on}`,
-              { allowed },
-            ),
+            complain([...pointer, "privileges", index], `${privilege} does not exist for ${kind}`, {
+              allowed,
+            }),
           ],
     );
   });

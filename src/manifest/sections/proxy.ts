@@ -16,7 +16,7 @@ import {
 
 const defaultMaxBodyBytes = 10 * 1024 ** 2;
 
-export const siteName = () =>
+const siteName = () =>
   text(
     'a host name such as "dx.example.org", "*.example.org" or an IP address',
     new RegExp(

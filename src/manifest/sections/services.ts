@@ -276,6 +276,3 @@ export type WrittenService = WrittenServices[string];
 export type WrittenWebService = WrittenWeb[string];
 /** What both sections have in common. */
 export type WrittenCommon = Omit<WrittenService, "watchdog">;
-
-export const nativeKeys = ["package", "apt", "exec"] as const;
-export const containerKeys = ["build", "image"] as const;
