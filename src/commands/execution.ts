@@ -31,7 +31,7 @@ export async function confirmOrRefuse(
         context.options.json === true
           ? "with --json nothing is asked"
           : "this is not a terminal; nothing was changed",
-      next: `hostkit ${context.verb} --yes`,
+      next: "the same command with --yes",
     });
   }
   if (await context.prompts.confirm(question)) return;

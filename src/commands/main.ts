@@ -92,7 +92,7 @@ async function report(
     log.error(error.parts.what, {
       code: error.code,
       ...error.parts,
-      cause: String(error.cause ?? ""),
+      cause: error.cause instanceof Error ? error.cause.message : undefined,
     });
   }
   if (context?.options.json ?? words.includes("--json")) {

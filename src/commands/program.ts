@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { defineVerbs } from "./verbs.ts";
 import { createContext } from "./context.ts";
-import type { CommonOptions, Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import { readVersion } from "../local/templates.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -78,7 +78,7 @@ Every verb has examples: hostkit VERB --help`,
     const verb = parent === program ? command.name() : `${parent.name()} ${command.name()}`;
     command.action(async () => {
       const options = mergeOptions(command);
-      const context = createContext(verb.replaceAll(" ", "-"), options as CommonOptions, terminal);
+      const context = createContext(verb.replaceAll(" ", "-"), options, terminal);
       hooks.onContext(context);
       const run = await load();
       hooks.onExit((await run(context, options as Options, command.args)) ?? 0);

@@ -92,7 +92,7 @@ const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "
 const frameMs = 100;
 
 function createLive({ stream, colors, hide, clock }: ProgressOptions): Progress {
-  const region = createLogUpdate(stream as NodeJS.WriteStream);
+  const region = createLogUpdate(stream);
   const tracks = new Map<string, { track: RunTrack; seenAt: number }>();
   let frame = 0;
   const draw = () => {

@@ -1,0 +1,83 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+/** The linter must really catch imports that go the wrong way; a glob that fits nothing would be silent. */
+const root = path.resolve(import.meta.dirname, "../..");
+const cases: readonly (readonly [string, string, string, boolean])[] = [
+  [
+    "facts",
+    "planning",
+    'import { makePlan } from "../plan/plan.ts";\nexport const x = makePlan;\n',
+    true,
+  ],
+  [
+    "facts",
+    "disk",
+    'import { readFile } from "node:fs/promises";\nexport const x = readFile;\n',
+    true,
+  ],
+  ["plan", "ssh", 'import { Client } from "ssh2";\nexport const x = Client;\n', true],
+  [
+    "stack/deep",
+    "upward",
+    'import { connect } from "../../host/connection.ts";\nexport const x = connect;\n',
+    true,
+  ],
+  ["manifest", "clock", "export const x = Date.now();\n", true],
+  ["resources", "random", "export const x = Math.random();\n", true],
+  ["shell", "process", "export const x = process.env;\n", true],
+  [
+    "lab",
+    "plan",
+    'import { makePlan } from "../plan/plan.ts";\nexport const x = makePlan;\n',
+    true,
+  ],
+  [
+    "host",
+    "command",
+    'import { runPlan } from "../commands/plan.ts";\nexport const x = runPlan;\n',
+    true,
+  ],
+  ["plan", "downward", 'import { sh } from "../shell/script.ts";\nexport const x = sh;\n', false],
+  [
+    "host",
+    "effects",
+    'import { readFile } from "node:fs/promises";\nexport const x = readFile;\n',
+    false,
+  ],
+  [
+    "facts",
+    "hash",
+    'import { sha256 } from "@noble/hashes/sha2.js";\nexport const x = sha256;\n',
+    false,
+  ],
+];
+
+let folder: string;
+let output: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "hostkit-lint-"));
+  await cp(path.join(root, ".oxlintrc.json"), path.join(folder, ".oxlintrc.json"));
+  for (const [room, name, text] of cases) {
+    await mkdir(path.join(folder, "src", room), { recursive: true });
+    await writeFile(path.join(folder, "src", room, `${name}.ts`), text);
+  }
+  const oxlint = path.join(root, "node_modules/.bin/oxlint");
+  const result = await promisify(execFile)(oxlint, ["-f", "unix", "src"], { cwd: folder }).catch(
+    (error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }),
+  );
+  output = result.stdout;
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test.each(cases)("src/%s/%s", (room, name, _text, isViolation) => {
+  const complaints = output
+    .split("\n")
+    .filter((line) => line.includes(`src/${room}/${name}.ts:`) && line.includes("no-restricted"));
+  expect(complaints.length > 0).toBe(isViolation);
+});
