@@ -111,6 +111,11 @@ const server = http.createServer((request, response) => {
     passOn(api, request, response);
     return;
   }
+  if (name === "/api") {
+    // A proxy that routes /api/* sends this one here.
+    response.writeHead(308, { location: "/api/" }).end();
+    return;
+  }
   const page = pages.get(name);
   if (page === undefined)
     response.writeHead(404, { "content-type": "text/plain" }).end("Not found\n");

@@ -10,7 +10,12 @@ interface Family {
 }
 
 export class Metrics {
+  readonly #prefix: string;
   readonly #families = new Map<string, Family>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
 
   declare(name: string, type: "counter" | "gauge", help: string): void {
     this.#families.set(name, { type, help, values: new Map() });
@@ -28,7 +33,8 @@ export class Metrics {
 
   render(): string {
     let text = "";
-    for (const [name, family] of this.#families) {
+    for (const [bare, family] of this.#families) {
+      const name = this.#prefix + bare;
       text += `# HELP ${name} ${family.help}\n# TYPE ${name} ${family.type}\n`;
       for (const [labels, value] of family.values) text += `${name}${labels} ${value}\n`;
     }

@@ -7,8 +7,11 @@ import * as fs from "node:fs";
 export class ServiceManager {
   #pipe: number | null;
   #status = "";
+  readonly #orphaned: () => void;
 
-  constructor(environment: Readonly<Record<string, string | undefined>>) {
+  /** @param orphaned called when the launcher is gone: nobody would stop or watch this process then. */
+  constructor(environment: Readonly<Record<string, string | undefined>>, orphaned: () => void) {
+    this.#orphaned = orphaned;
     const number = Number(environment["DX_NOTIFY_FD"] ?? "");
     this.#pipe = Number.isInteger(number) && number > 2 ? number : null;
   }
@@ -36,8 +39,8 @@ export class ServiceManager {
     try {
       fs.writeSync(this.#pipe, `${line}\n`);
     } catch {
-      // The launcher is gone, and with it this process soon.
       this.#pipe = null;
+      this.#orphaned();
     }
   }
 }
