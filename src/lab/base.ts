@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { execute } from "./execute.ts";
 import { withLock } from "./lock.ts";
 import { type MachineApt, readMachineApt } from "./machine-apt.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
@@ -153,7 +153,7 @@ export async function runMmdebstrap(
     );
     const args = mmdebstrapArguments(recipe, { target, files, format });
     // Fixed time stamps: the same packages give the same bytes.
-    await execa("mmdebstrap", args, {
+    await execute("mmdebstrap", args, {
       all: true,
       stdin: "ignore",
       env: { SOURCE_DATE_EPOCH: "1735689600" },

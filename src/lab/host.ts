@@ -11,9 +11,9 @@ import {
   writeFile,
 } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
 import { type LabOs, codenames, ensureBase } from "./base.ts";
+import { execute } from "./execute.ts";
 import { withLock } from "./lock.ts";
 import { type LabNetwork, ensureNetwork, removeNetwork } from "./network.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
@@ -153,7 +153,7 @@ export async function setCable(
   paths: LabPaths = labPaths(),
 ): Promise<void> {
   await getLabHost(name, paths);
-  await execa("ip", ["link", "set", kernelNames(paths, name).veth, plugged ? "up" : "down"]);
+  await execute("ip", ["link", "set", kernelNames(paths, name).veth, plugged ? "up" : "down"]);
 }
 
 interface Making {
@@ -182,7 +182,7 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
   const etc = path.join(folder, "upper/etc");
   const keyPath = path.join(folder, "key");
   const makeKey = (type: string, file: string, comment: string) =>
-    execa("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], {
+    execute("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], {
       stdin: "ignore",
     });
   await Promise.all([

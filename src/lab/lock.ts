@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
+import { execute } from "./execute.ts";
 
 /**
  * Runs `work` while this process alone holds the lock file. The kernel holds the lock for a `flock` child that reads
@@ -8,7 +8,7 @@ import { execa } from "execa";
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   await mkdir(path.dirname(file), { recursive: true });
-  const holder = execa(
+  const holder = execute(
     "flock",
     ["--exclusive", file, "sh", "-c", "echo held; exec cat >/dev/null"],
     {

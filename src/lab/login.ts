@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { execute } from "./execute.ts";
 import type { LabHost } from "./lab-host.ts";
 import { lastLines } from "./tools.ts";
 
@@ -40,7 +40,7 @@ export async function runOnLabHost(
 ): Promise<LoginResult> {
   const stdin =
     options.input === undefined ? ({ stdin: "ignore" } as const) : { input: options.input };
-  const result = await execa("ssh", [...sshArguments(host, options), command], {
+  const result = await execute("ssh", [...sshArguments(host, options), command], {
     reject: false,
     ...stdin,
   });

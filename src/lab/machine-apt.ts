@@ -1,7 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { findMirrors, renderSources } from "./apt-sources.ts";
+import { execute } from "./execute.ts";
 
 /** How apt reaches Debian on this machine; images made here use the same way. */
 export interface MachineApt {
@@ -31,7 +31,7 @@ async function readSources(codename: string): Promise<string | undefined> {
 
 async function readProxies(): Promise<string[]> {
   const keys = ["Acquire::http::Proxy", "Acquire::https::Proxy"];
-  const { stdout } = await execa("apt-config", ["dump", "--format", "%F=%v%n", ...keys], {
+  const { stdout } = await execute("apt-config", ["dump", "--format", "%F=%v%n", ...keys], {
     reject: false,
   });
   return (stdout ?? "")

@@ -1,5 +1,5 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { execa } from "execa";
+import { execute } from "./execute.ts";
 
 /**
  * Kernel settings of this machine that a lab changes, or that a lab host can change because it shares the kernel:
@@ -65,7 +65,7 @@ export async function openMachine(wants: { readonly forward6: boolean }): Promis
 
 /** Puts the machine's settings back, unless another lab of this machine still has its network. Idempotent. */
 export async function closeMachine(): Promise<void> {
-  const tables = await execa("nft", ["list", "tables"], { reject: false });
+  const tables = await execute("nft", ["list", "tables"], { reject: false });
   if ((tables.stdout ?? "").includes("inet hostkit_lab_")) return;
   const text = await readFile(savedFile, "utf8").catch(() => undefined);
   if (text === undefined) return;

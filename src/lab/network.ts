@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { execute } from "./execute.ts";
 import { closeMachine, openMachine } from "./machine-settings.ts";
 import type { LabPaths } from "./paths.ts";
 import { lastLines } from "./tools.ts";
@@ -34,7 +34,7 @@ export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
   await writeFile(file, JSON.stringify(network, null, 2));
   await openMachine({ forward6: network.outside6 });
   const { bridge, prefix, prefix6, mtu } = network;
-  const link = await execa("ip", ["link", "show", bridge], { reject: false });
+  const link = await execute("ip", ["link", "show", bridge], { reject: false });
   if (link.exitCode !== 0) {
     await run("ip", [
       "link",
@@ -50,12 +50,12 @@ export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
   }
   await run("ip", ["link", "set", bridge, "up"]);
   await run("ip", ["address", "replace", `${prefix}.1/24`, "dev", bridge]);
-  await execa("ip", ["-6", "address", "replace", `${prefix6}::1/64`, "dev", bridge, "nodad"], {
+  await execute("ip", ["-6", "address", "replace", `${prefix6}::1/64`, "dev", bridge, "nodad"], {
     reject: false,
   });
   await run("nft", ["-f", "-"], renderMasquerade(network));
   for (const rule of await dockerRules(bridge)) {
-    const known = await execa("iptables", ["-w", "-C", ...rule], { reject: false });
+    const known = await execute("iptables", ["-w", "-C", ...rule], { reject: false });
     if (known.exitCode !== 0) await run("iptables", ["-w", "-I", ...rule]);
   }
   return network;
@@ -64,11 +64,11 @@ export async function ensureNetwork(paths: LabPaths): Promise<LabNetwork> {
 /** Removes what `ensureNetwork` made. Idempotent. */
 export async function removeNetwork(paths: LabPaths): Promise<void> {
   const { bridge, table } = namesOf(paths);
-  await execa("ip", ["link", "delete", bridge], { reject: false });
-  await execa("nft", ["delete", "table", "inet", table], { reject: false });
+  await execute("ip", ["link", "delete", bridge], { reject: false });
+  await execute("nft", ["delete", "table", "inet", table], { reject: false });
   for (const rule of await dockerRules(bridge)) {
     // -D fails when there is none (left).
-    while ((await execa("iptables", ["-w", "-D", ...rule], { reject: false })).exitCode === 0);
+    while ((await execute("iptables", ["-w", "-D", ...rule], { reject: false })).exitCode === 0);
   }
   await closeMachine();
   await rm(path.join(paths.state, "network.json"), { force: true });
@@ -150,7 +150,7 @@ async function planNetwork(paths: LabPaths): Promise<LabNetwork> {
 }
 
 async function readRoutes(family: "-4" | "-6"): Promise<Route[]> {
-  const { stdout } = await execa("ip", ["-json", family, "route", "show", "table", "all"], {
+  const { stdout } = await execute("ip", ["-json", family, "route", "show", "table", "all"], {
     reject: false,
   });
   return stdout === undefined || stdout.trim() === "" ? [] : (JSON.parse(stdout) as Route[]);
@@ -158,7 +158,9 @@ async function readRoutes(family: "-4" | "-6"): Promise<Route[]> {
 
 /** A Docker on this machine drops what it does not know in the forward hook; these rules let the lab through. */
 async function dockerRules(bridge: string): Promise<string[][]> {
-  const { stdout, exitCode } = await execa("iptables", ["-w", "-S", "FORWARD"], { reject: false });
+  const { stdout, exitCode } = await execute("iptables", ["-w", "-S", "FORWARD"], {
+    reject: false,
+  });
   if (exitCode !== 0) return [];
   if (!stdout.includes("-P FORWARD DROP") && !stdout.includes(bridge)) return [];
   return ["-i", "-o"].map((direction) => ["FORWARD", direction, bridge, "-j", "ACCEPT"]);
@@ -166,7 +168,7 @@ async function dockerRules(bridge: string): Promise<string[][]> {
 
 async function run(file: string, args: string[], input?: string): Promise<void> {
   try {
-    await execa(file, args, input === undefined ? { stdin: "ignore" } : { input });
+    await execute(file, args, input === undefined ? { stdin: "ignore" } : { input });
   } catch (error) {
     throw new HostkitError(
       "lab_unavailable",

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { execute } from "./execute.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabNetwork } from "./network.ts";
 import type { LabPaths } from "./paths.ts";
@@ -50,9 +50,9 @@ export async function startSupervisor(
     const set = ["Delegate=yes", "KillMode=control-group", "TasksMax=infinity"];
     const properties = set.flatMap((property) => ["--property", property]);
     const args = ["--quiet", "--collect", `--unit=${names.unit}`, ...properties, "sh", script];
-    await execa("systemd-run", args, { stdin: "ignore" });
+    await execute("systemd-run", args, { stdin: "ignore" });
   } else {
-    await execa("setsid", ["--fork", "sh", script], {
+    await execute("setsid", ["--fork", "sh", script], {
       stdio: "ignore",
       cwd: "/",
       extendEnv: false,
@@ -97,9 +97,9 @@ export async function cutPower(paths: LabPaths, name: string): Promise<void> {
     return !events.includes("populated 1");
   });
   if (await exists("/run/systemd/system"))
-    await execa("systemctl", ["stop", names.unit], { reject: false });
-  await execa("ip", ["link", "delete", names.veth], { reject: false });
-  await execa("ip", ["netns", "delete", names.netns], { reject: false });
+    await execute("systemctl", ["stop", names.unit], { reject: false });
+  await execute("ip", ["link", "delete", names.veth], { reject: false });
+  await execute("ip", ["netns", "delete", names.netns], { reject: false });
   await removeCgroup(folder);
   // systemd-nspawn copies its group into the old tree where a machine has both.
   await removeCgroup(`/sys/fs/cgroup/systemd/${names.cgroup}`);

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { constants } from "node:fs";
-import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
+import { execute } from "./execute.ts";
 
 /** What the lab needs: the file that must exist, and the Debian package that brings it. */
 const needs: readonly { readonly name: string; readonly package: string }[] = [
@@ -73,8 +73,8 @@ export async function ensureLabTools(
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const lock = ["-o", "DPkg::Lock::Timeout=600"];
   try {
-    await execa("apt-get", [...lock, "update"], { env, all: true });
-    await execa("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...missing], {
+    await execute("apt-get", [...lock, "update"], { env, all: true });
+    await execute("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...missing], {
       env,
       all: true,
     });
