@@ -44,10 +44,7 @@ export interface PlanInput {
   readonly facts: Facts;
 }
 
-/** Where hostkit keeps a stack's things on the host. */
-export function stackDirectoryOf(stack: string): string {
-  return `/var/lib/hostkit/${stack}`;
-}
+export { stackDirectoryOf } from "../stack/names.ts";
 
 /** Every fact that a plan for these resources asks about. `owned`: from an earlier look at the state file, for removals. */
 export function planNeeds(

@@ -1,12 +1,11 @@
 import type { FirewallRule, Manifest } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
 import { file } from "../resources/file.ts";
 import { firewallLock, nftablesTable } from "../resources/nftables.ts";
 import { idOf } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
-import { configDirectoryOf } from "./names.ts";
+import { configDirectoryOf, stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 
 const table = "inet hostkit";

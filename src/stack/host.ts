@@ -1,4 +1,3 @@
-import { stackDirectoryOf } from "../plan/plan.ts";
 import { block } from "../resources/block.ts";
 import { file } from "../resources/file.ts";
 import { hostname } from "../resources/hostname.ts";
@@ -20,6 +19,7 @@ import {
 } from "./host-settings.ts";
 import { packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 
 /** The host itself: sshd, updates, clock, kernel settings, journal, swap, name (manifest section `host`). */

@@ -33,3 +33,8 @@ export function networkOf(stack: string): string {
 export function configDirectoryOf(stack: string): string {
   return `/etc/hostkit/${stack}`;
 }
+
+/** What hostkit keeps of a stack on the host: state, stamps, runs. */
+export function stackDirectoryOf(stack: string): string {
+  return `/var/lib/hostkit/${stack}`;
+}
