@@ -1,8 +1,9 @@
 import { backupFacts } from "../facts/backup.ts";
 import { need } from "../facts/fact.ts";
+import { fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
 import { idOf } from "./resource.ts";
-import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** That a job has made at least one backup in the present repositories: provision does not leave a host without one. */
 export interface BackupFirstResource extends Resource {
@@ -13,30 +14,28 @@ export interface BackupFirstResource extends Resource {
   readonly service: string;
   /** What a report says of the repositories it was made in. */
   readonly inputs: string;
-  /** A repository that had to be made anew has no backup, whatever the reports say. */
-  readonly repositories: readonly ResourceId[];
+  /** Files of local repositories: one that is missing has no backup, whatever the reports say. */
+  readonly markers: readonly string[];
 }
 
 /** Builds a first-backup resource. */
 export function backupFirst(
   options: Omit<BackupFirstResource, "kind" | "name">,
 ): BackupFirstResource {
-  return {
-    kind: "backup-first",
-    name: options.job,
-    ...options,
-    after: [...new Set([...(options.after ?? []), ...options.repositories])],
-  };
+  return { kind: "backup-first", name: options.job, ...options };
 }
 
 export const backupFirstKind: ResourceKind<BackupFirstResource> = {
   kind: "backup-first",
-  needs: (resource) => [need(backupFacts, resource.stack)],
+  needs: (resource) => [
+    need(backupFacts, resource.stack),
+    ...resource.markers.map((path) => need(fileFacts, path)),
+  ],
 
-  diff(resource, facts, context): Change | undefined {
+  diff(resource, facts): Change | undefined {
     const { stack, job, service, inputs } = resource;
     const report = facts.get(backupFacts, stack)?.succeeded[job];
-    const isNew = resource.repositories.some((id) => context.changed.has(id));
+    const isNew = resource.markers.some((path) => facts.get(fileFacts, path) === undefined);
     if (report !== undefined && report.inputs === inputs && !isNew) return undefined;
     return {
       id: idOf(resource),

@@ -11,8 +11,8 @@ import { writeStampScript } from "./unit.ts";
 export interface BackupRepositoryResource extends Resource {
   readonly kind: "backup-repository";
   readonly stackDirectory: string;
-  /** Local repositories: a file that is there as soon as the repository is. */
-  readonly marker?: string;
+  /** Files that are there as soon as the repository is; none for a remote one. */
+  readonly markers: readonly string[];
   /** Hash of everything that says where and how it is reached. */
   readonly inputs: string;
   /** Changes of these call for another look. */
@@ -42,15 +42,15 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
   kind: "backup-repository",
   needs: (resource) => [
     need(textFacts, stampPath(resource.stackDirectory, stampOf(resource.name))),
-    ...(resource.marker === undefined ? [] : [need(fileFacts, resource.marker)]),
+    ...resource.markers.map((path) => need(fileFacts, path)),
   ],
 
   diff(resource, facts, context): Change | undefined {
-    const { name, stackDirectory, marker, inputs } = resource;
+    const { name, stackDirectory, markers, inputs } = resource;
     const stamp = readStamp(facts, stackDirectory, stampOf(name));
     const changed = resource.watches.filter((id) => context.changed.has(id));
     const reasons: string[] = [];
-    if (marker !== undefined && facts.get(fileFacts, marker) === undefined)
+    if (markers.some((path) => facts.get(fileFacts, path) === undefined))
       reasons.push("does not exist");
     else if (stamp === undefined) reasons.push("was not checked yet");
     else if (stamp !== inputs) reasons.push("its settings changed");

@@ -30,10 +30,12 @@ export const postgresDatabaseKind: ResourceKind<PostgresDatabaseResource> = {
 
   diff(resource, facts): Change | undefined {
     const { name, major, owner, encoding, locale } = resource;
-    const fact = facts.get(postgresFacts, String(major))?.databases[name];
+    const cluster = facts.get(postgresFacts, String(major));
+    const fact = cluster?.databases[name];
     const fixed: string[] = [];
     const reasons: string[] = [];
-    if (fact === undefined) reasons.push("does not exist");
+    if (cluster === undefined) reasons.push("PostgreSQL does not answer yet");
+    else if (fact === undefined) reasons.push("does not exist");
     else {
       if (fact.owner !== owner) reasons.push(`owner is ${fact.owner}, should be ${owner}`);
       if ((fact.grants[""] ?? []).length > 0) reasons.push("everybody may connect");

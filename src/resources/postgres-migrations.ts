@@ -95,7 +95,17 @@ function applySteps(
     {
       type: "script",
       title: `apply ${file.name} to ${resource.name}`,
-      script: sh`source=$PWD/migrations
+      // Asked again, because the plan may have been made while the server was down.
+      script: sh`applied=$(${psqlScript(resource.major, resource.name, ["-c", `select sha256 from hostkit.migrations where name = ${quoteLiteral(file.name)}`])})
+if [ "$applied" = ${hashText(file.text)} ]; then
+  echo "applied earlier"
+  exit 0
+fi
+if [ -n "$applied" ]; then
+  echo ${editedMessage(resource.name, file.name)} >&2
+  exit 1
+fi
+source=$PWD/migrations
 readable=$(mktemp -d /run/hostkit-migration.XXXXXX)
 trap 'rm -rf "$readable"' EXIT
 install -m 0400 -o postgres "$source"/${file.name} "$readable"/
@@ -119,9 +129,13 @@ function refuse(resource: PostgresMigrationsResource, edited: readonly string[])
       {
         type: "script",
         title: `compare the migrations of ${resource.name}`,
-        script: sh`echo ${`${list}: the file was edited after it was applied to ${resource.name}. Put the old text back and write the change as a new, higher numbered file.`} >&2
+        script: sh`echo ${editedMessage(resource.name, list)} >&2
 exit 1`,
       },
     ],
   };
+}
+
+function editedMessage(database: string, files: string): string {
+  return `${files}: edited after it was applied to ${database}. Put the old text back and write the change as a new, higher numbered file.`;
 }

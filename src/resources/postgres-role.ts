@@ -28,9 +28,11 @@ export const postgresRoleKind: ResourceKind<PostgresRoleResource> = {
   needs: (resource) => [need(postgresFacts, String(resource.major))],
 
   diff(resource, facts): Change | undefined {
-    const fact = facts.get(postgresFacts, String(resource.major))?.roles[resource.name];
+    const cluster = facts.get(postgresFacts, String(resource.major));
+    const fact = cluster?.roles[resource.name];
     const reasons: string[] = [];
-    if (fact === undefined) reasons.push("does not exist");
+    if (cluster === undefined) reasons.push("PostgreSQL does not answer yet");
+    else if (fact === undefined) reasons.push("does not exist");
     else {
       if (fact.login !== resource.login)
         reasons.push(resource.login ? "may not log in" : "may log in, should not");

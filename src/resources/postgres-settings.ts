@@ -184,8 +184,10 @@ answers() {
     sleep 0.5
   done
 }
-if ! systemctl restart ${unit} || ! answers; then
-  tail -n 20 ${log} >log || true
+size=$(stat -c %s ${log} 2>/dev/null || echo 0)
+if ! systemctl restart ${unit} 2>/dev/null || ! answers; then
+  tail -c +"$((size + 1))" ${log} >new.log 2>/dev/null || true
+  { grep -E ${"(FATAL|PANIC|ERROR|HINT|DETAIL):"} new.log || cat new.log; } | tail -n 6 >log
   restore
   systemctl reset-failed ${unit} || true
   systemctl restart ${unit} || true

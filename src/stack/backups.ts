@@ -65,6 +65,7 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
       directory(`${reports}/${tool}`, {
         ...base,
         mode: "0700",
+        holdsData: true,
         after: [packagesId, `directory:${reports}`],
       }),
       ...repositoriesOf(backups, tool).flatMap((repository) =>
@@ -139,8 +140,9 @@ function resolveJobs(
       job: job.name,
       service: job.service,
       inputs: made.inputs,
-      repositories: made.repositories.map(idOf),
+      markers: made.markers,
       after: [
+        ...made.repositories.map(idOf),
         idOf(service),
         `directory:${places.reports}/${tool}`,
         `file:${places.lock}`,

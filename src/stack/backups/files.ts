@@ -85,9 +85,7 @@ export function resolveFileRepositories(
   const prepared = list.map((repository) =>
     backupRepository(`files/${repository.name}`, {
       stackDirectory: stackDirectoryOf(stack),
-      ...(repository.kind === "local"
-        ? { marker: `${repositoryPath(repository, "files")}/config` }
-        : {}),
+      markers: markerOf(repository),
       inputs: hashText(JSON.stringify(describeRepository(repository, stack))),
       watches: secretFiles.map(idOf),
       prepare: sh`${places.script("files")} prepare ${repository.name}`,
@@ -103,8 +101,13 @@ export function resolveFileRepositories(
   return {
     resources: [...secretFiles, script, ...prepared],
     repositories: prepared,
+    markers: list.flatMap(markerOf),
     inputs: where,
   };
+}
+
+function markerOf(repository: Repository): string[] {
+  return repository.kind === "local" ? [`${repositoryPath(repository, "files")}/config`] : [];
 }
 
 function describeRepository(repository: Repository, stack: string): ScriptRepository {

@@ -22,6 +22,8 @@ export interface Repositories {
   readonly resources: readonly Resource[];
   /** The repository resources among them. */
   readonly repositories: readonly Resource[];
+  /** Files that are there as soon as the local repositories are. */
+  readonly markers: readonly string[];
   /** Hash over where the backups go. */
   readonly inputs: string;
 }
@@ -100,11 +102,12 @@ export function resolvePostgresRepositories(
       list.map((repository, index) => storageOptions(repository, `repo${index + 1}`, stack)),
     ),
   );
+  const markers = list.flatMap((one) =>
+    one.kind === "local" ? [`${repositoryPath(one, "postgres")}/backup/${stack}/backup.info`] : [],
+  );
   const prepared = backupRepository("postgres", {
     stackDirectory: stackDirectoryOf(stack),
-    ...(list[0]?.kind === "local" && list.length === 1
-      ? { marker: `${repositoryPath(list[0], "postgres")}/backup/${stack}/backup.info` }
-      : {}),
+    markers,
     inputs: where,
     watches: configFiles.map(idOf),
     prepare: prepareScript(stack),
@@ -117,6 +120,7 @@ export function resolvePostgresRepositories(
   return {
     resources: [...folders, ...configFiles, config, prepared],
     repositories: [prepared],
+    markers,
     inputs: where,
   };
 }
@@ -131,17 +135,18 @@ export function directoryIdOf(
 /** stanza-create does nothing where the stanza is; check proves that WAL arrives in every repository. */
 function prepareScript(stack: string) {
   const pgbackrest = sh`setpriv --reuid=postgres --regid=postgres --init-groups pgbackrest --stanza=${stack} --log-level-console=warn --log-level-file=off`;
-  return sh`if ! ${pgbackrest} stanza-create >said 2>&1; then
-  cat said >&2
+  return sh`try() {
+  if ${pgbackrest} "$1" >said 2>&1; then return 0; fi
+  tr -cd ${"\\n\\040-\\176"} <said >&2
   if grep -q 'do not match the database' said; then
     echo "the repository holds backups of another cluster: restore from it, or give this stack another path" >&2
-  fi
-  if grep -qi 'CryptoError\\|cipher\\|decrypt' said; then
+  elif grep -qE ${"CryptoError|FormatError|cipher|decrypt"} said; then
     echo "the repository exists, but its password is another one" >&2
   fi
   exit 1
-fi
-${pgbackrest} check`;
+}
+try stanza-create
+try check`;
 }
 
 function storageOptions(repository: Repository, prefix: string, stack: string): string[][] {
