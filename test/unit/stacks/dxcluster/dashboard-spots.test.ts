@@ -1,3 +1,4 @@
+import { toCsv } from "../../../../templates/stacks/dxcluster/radio/spots-csv.ts";
 import { describe, expect, it } from "vitest";
 import {
   bandLevel,
@@ -5,7 +6,6 @@ import {
   mergeSpots,
   mostSpots,
   type Spot,
-  toCsv,
 } from "../../../../templates/stacks/dxcluster/dashboard/page/spots.ts";
 
 const now = Date.UTC(2026, 10, 21, 12, 0);

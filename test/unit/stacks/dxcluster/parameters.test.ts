@@ -17,6 +17,7 @@ describe("the parameters of /api/spots", () => {
       limit: 100,
       offset: 0,
       order_by: "timestamp DESC",
+      format: "json",
     });
   });
 
@@ -25,6 +26,7 @@ describe("the parameters of /api/spots", () => {
       limit: 1000,
       offset: 0,
       order_by: "timestamp DESC",
+      format: "json",
     });
   });
 

@@ -48,6 +48,7 @@ export const spotsParameters = {
     allowed: orders,
     fallback: "timestamp DESC",
   },
+  format: { type: "choice", about: "json or csv", allowed: ["json", "csv"], fallback: "json" },
 } as const satisfies Parameters;
 
 export const recentParameters = {

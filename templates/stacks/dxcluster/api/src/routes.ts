@@ -1,49 +1,41 @@
 /** The endpoints: the paths, parameters and field names users of the DX Cluster API know. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { toCsv, type CsvSpot } from "../../radio/spots-csv.ts";
+import { catalogue, summarize } from "./catalogue.ts";
 import type { Database } from "./database.ts";
 import { Memo } from "./memo.ts";
-import { type Parameters, readParameters, type Values } from "./parameters.ts";
+import { describeApi, type Endpoint } from "./openapi.ts";
+import { readParameters, type Values } from "./parameters.ts";
 import * as queries from "./queries.ts";
 import type { SpotStream } from "./stream.ts";
 
 declare const STACK_VERSION: string;
-
-const endpoints: Readonly<Record<string, string>> = {
-  health: "/api/health - Health check",
-  stats: "/api/stats - Basic database statistics",
-  spots: "/api/spots - Get spots with filtering options",
-  recent_spots: "/api/spots/recent - Get recent spots",
-  stream: "/api/spots/stream - New spots as server-sent events",
-  bands: "/api/bands - Get band information",
-  frequency_histogram: "/api/frequency/histogram - Frequency distribution",
-  hourly_activity: "/api/activity/hourly - Hourly activity stats",
-  top_callsigns: "/api/callsigns/top - Top active callsigns",
-  solar: "/api/solar - Solar flux and geomagnetic indices",
-};
 
 export function addRoutes(app: FastifyInstance, database: Database, stream: SpotStream): void {
   const memo = new Memo();
   const timestamp = (): string => new Date().toISOString();
 
   /** A GET whose answer may be kept for so many seconds. */
-  const get = <P extends Parameters>(
-    path: string,
-    parameters: P,
+  const get = <E extends Endpoint>(
+    { path, parameters }: E,
     keep: number,
-    answer: (wanted: Values<P>) => Promise<object>,
+    answer: (wanted: Values<E["parameters"]>) => Promise<object>,
   ): void => {
     app.get(path, async (request: FastifyRequest, reply: FastifyReply) => {
-      const wanted = readParameters(parameters, request.query as Record<string, unknown>);
+      const wanted = readParameters(parameters, request.query as Record<string, unknown>) as Values<
+        E["parameters"]
+      >;
       const body =
         keep === 0
           ? await answer(wanted)
           : await memo.get(`${path} ${JSON.stringify(wanted)}`, keep, () => answer(wanted));
       void reply.header("cache-control", keep === 0 ? "no-cache" : `public, max-age=${keep}`);
+      if (body instanceof Csv) return reply.type("text/csv; charset=utf-8").send(body.text);
       return { ...body, timestamp: timestamp() };
     });
   };
 
-  app.get("/api/health", async (_request, reply) => {
+  app.get(catalogue.health.path, async (_request, reply) => {
     void reply.header("cache-control", "no-store");
     try {
       await database.check();
@@ -55,14 +47,14 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
   // Ready to be asked: says nothing of the database, so that an outage there does not restart this process.
   app.get("/ready", async () => ({ status: "ready", listeners: stream.size }));
 
-  get("/api", {}, 0, async () => ({
+  get(catalogue.info, 0, async () => ({
     name: "DX Cluster API",
     version: STACK_VERSION,
     description: "REST API for DX cluster spot data",
-    endpoints,
+    endpoints: summarize(),
   }));
 
-  get("/api/stats", {}, 5, async () => {
+  get(catalogue.stats, 5, async () => {
     const [row] = await database.rows<Record<string, unknown>>(queries.statsQuery);
     const pick = (...names: string[]): object =>
       Object.fromEntries(names.map((name) => [name, row?.[name] ?? null]));
@@ -79,12 +71,13 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
     };
   });
 
-  get("/api/spots", queries.spotsParameters, 0, async (wanted) => {
+  get(catalogue.spots, 0, async (wanted) => {
     const { page, count } = queries.spotsQuery(wanted);
     const [spots, counted] = await Promise.all([
-      database.rows(page),
+      database.rows<CsvSpot>(page),
       memo.get(`count ${JSON.stringify(count)}`, 2, () => database.rows<{ total: number }>(count)),
     ]);
+    if (wanted.format === "csv") return new Csv(toCsv(spots));
     const hits = counted[0]?.total ?? 0;
     const seen = wanted.offset + spots.length;
     const total = Math.max(Math.min(hits, queries.countLimit), spots.length > 0 ? seen : 0);
@@ -101,23 +94,23 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
     };
   });
 
-  get("/api/spots/recent", queries.recentParameters, 0, async (wanted) => {
+  get(catalogue.recent_spots, 0, async (wanted) => {
     const spots = await database.rows(queries.recentQuery(wanted));
     return { spots, hours: wanted.hours, count: spots.length };
   });
 
-  app.get("/api/spots/stream", async (request, reply) => {
+  app.get(catalogue.stream.path, async (request, reply) => {
     readParameters({}, request.query as Record<string, unknown>);
     const header = Number(request.headers["last-event-id"] ?? "");
     reply.hijack();
     await stream.join(reply.raw, header > 0 ? header : null);
   });
 
-  get("/api/bands", queries.bandsParameters, 10, async (wanted) => ({
+  get(catalogue.bands, 10, async (wanted) => ({
     bands: await database.rows(queries.bandsQuery(wanted)),
   }));
 
-  get("/api/frequency/histogram", queries.histogramParameters, 10, async (wanted) => {
+  get(catalogue.frequency_histogram, 10, async (wanted) => {
     interface Bin {
       readonly low: number;
       readonly high: number;
@@ -140,12 +133,12 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
     };
   });
 
-  get("/api/activity/hourly", queries.hourlyParameters, 10, async (wanted) => ({
+  get(catalogue.hourly_activity, 10, async (wanted) => ({
     activity: await database.rows(queries.hourlyQuery(wanted)),
     hours: wanted.hours,
   }));
 
-  get("/api/callsigns/top", queries.topParameters, 10, async (wanted) => ({
+  get(catalogue.top_callsigns, 10, async (wanted) => ({
     ...(wanted.category === "spotted"
       ? {}
       : { top_spotters: await database.rows(queries.topSpottersQuery(wanted)) }),
@@ -154,7 +147,7 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
       : { top_spotted: await database.rows(queries.topSpottedQuery(wanted)) }),
   }));
 
-  get("/api/solar", queries.solarParameters, 10, async (wanted) => {
+  get(catalogue.solar, 10, async (wanted) => {
     const history = await database.rows<Record<string, unknown>>(queries.solarQuery(wanted));
     // Each index from the newest announcement that names it: WWV has no sunspot number, WCY has.
     const newest = (name: string): unknown =>
@@ -166,4 +159,15 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
       hours: wanted.hours,
     };
   });
+
+  app.get(catalogue.openapi.path, async () => describeApi(Object.values(catalogue), STACK_VERSION));
+}
+
+/** An answer that is no JSON. */
+class Csv {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }

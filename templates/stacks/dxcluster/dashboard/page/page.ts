@@ -1,6 +1,7 @@
 /** The dashboard: asks the API of the place it came from, hears new spots by server-sent events, says when the API is away. */
+import { toCsv } from "../../radio/spots-csv.ts";
 import { drawBars, drawColumns, drawConditions, element, make, rank, shownBands } from "./draw.ts";
-import { type Filter, matches, mergeSpots, type Spot, toCsv } from "./spots.ts";
+import { type Filter, matches, mergeSpots, type Spot } from "./spots.ts";
 
 const shownRows = 200;
 

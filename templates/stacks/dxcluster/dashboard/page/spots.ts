@@ -55,28 +55,3 @@ export function bandLevel(spots: readonly Spot[], band: string, now: number): Le
   if (recent.length === 0) return "red";
   return recent.filter((spot) => voice.has(spot.mode ?? "")).length >= 2 ? "green" : "yellow";
 }
-
-/** RFC 4180; a leading `=`, `+`, `-` or `@` is quoted so that a spreadsheet does not compute it. */
-export function toCsv(spots: readonly Spot[]): string {
-  const fields = [
-    "timestamp",
-    "frequency",
-    "dx_call",
-    "mode",
-    "band",
-    "comment",
-    "spotter_call",
-    "signal_report",
-    "grid_square",
-  ] as const;
-  const cell = (value: string | null): string => {
-    const text = /^[=+\-@\t]/.test(value ?? "") ? `'${value ?? ""}` : (value ?? "");
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return (
-    [
-      fields.join(","),
-      ...spots.map((spot) => fields.map((field) => cell(spot[field])).join(",")),
-    ].join("\r\n") + "\r\n"
-  );
-}

@@ -67,7 +67,7 @@ select (select count(*) from raw)::int as lines, (select count(*) from spots)::i
 export class Database {
   readonly #keepMonths: number;
   #client: pg.Client | null = null;
-  #maintained = 0;
+  #maintainAt = 0;
 
   constructor(keepMonths: number) {
     this.#keepMonths = keepMonths;
@@ -91,13 +91,14 @@ export class Database {
     }
   }
 
-  /** Makes the coming months' partitions and drops those past their time. Once an hour is plenty. */
+  /** Makes the coming months' partitions and drops those past their time: once an hour, after a failure in a minute. */
   async maintain(now: number): Promise<void> {
-    if (now - this.#maintained < 3_600_000) return;
+    if (now < this.#maintainAt) return;
+    this.#maintainAt = now + 60_000;
     const client = await this.#connected();
     await client.query("select ensure_spot_partitions()");
     if (this.#keepMonths > 0) await client.query("select drop_old_spots($1)", [this.#keepMonths]);
-    this.#maintained = now;
+    this.#maintainAt = now + 3_600_000;
   }
 
   async close(): Promise<void> {

@@ -60,7 +60,7 @@ export class Writer {
       this.#pending = false;
       const batch = this.#journal.next(batchSize);
       try {
-        await this.#store.maintain(this.#lastTurn);
+        await this.#maintain();
         if (batch.records.length === 0) {
           failures = 0;
           if (!this.#pending) await this.#sleep(5);
@@ -77,6 +77,15 @@ export class Writer {
       }
     }
     await this.#store.close();
+  }
+
+  /** Rows outside every month still have a place: what fails here stops no line. */
+  async #maintain(): Promise<void> {
+    try {
+      await this.#store.maintain(this.#lastTurn);
+    } catch (error) {
+      this.#events.failed(error);
+    }
   }
 
   /** Halves a batch that is refused for its content until the record to blame stands alone. */
