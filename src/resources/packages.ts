@@ -117,7 +117,8 @@ for p in ${keep}; do
   apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$p" | awk ${"/^[a-z0-9]/ {print $1}"}
 done | sort -u >keep
 comm -23 remove keep | xargs -r sh -c ${'apt-get -y -q -o DPkg::Lock::Timeout=600 purge "$@"'} sh
-rm -f ${ledger}`,
+comm -12 remove keep >kept
+if [ -s kept ]; then cp kept ${ledger}; else rm -f ${ledger}; fi`,
         },
       ],
     };
