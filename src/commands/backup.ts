@@ -1,7 +1,144 @@
+import { HostkitError } from "../errors.ts";
+import { backupFacts, backupListFacts } from "../facts/backup.ts";
+import type { BackupReport, ListedBackup } from "../facts/backup.ts";
+import { need } from "../facts/fact.ts";
+import type { Connection } from "../host/connection.ts";
+import { gatherFacts } from "../host/gather.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { formatBytes } from "../report/bytes.ts";
+import type { Colors } from "../report/colors.ts";
+import { formatSeconds, formatTime } from "../report/duration.ts";
+import { table } from "../report/status.ts";
+import { sh } from "../shell/script.ts";
+import { listBackupJobs, repositoriesOf } from "../stack/backups/jobs.ts";
+import type { BackupJob } from "../stack/backups/jobs.ts";
 import type { Verb } from "./program.ts";
-export const runBackup: Verb = async () => {
-  throw new Error("not written yet");
+import { newMarker, onEachHost, openProject } from "./project.ts";
+
+/** Makes backups now: the named jobs, else of each kind the one that takes least. */
+export const runBackup: Verb = async (context, _options, names) => {
+  const project = await openProject(context);
+  const jobs = chooseJobs(project.manifest, names);
+  const { stack } = project.manifest;
+  const results = await onEachHost(project.hosts, async (connection, host) => {
+    const reports: BackupReport[] = [];
+    for (const job of jobs) {
+      if (context.options.json !== true) context.note(`${host.name}: ${job.name} …`);
+      reports.push(await runJob(connection, stack, job, host.name));
+    }
+    return { host: host.name, reports };
+  });
+  if (context.options.json === true) {
+    context.print(JSON.stringify({ stack, hosts: results }, undefined, 2));
+    return;
+  }
+  for (const { host, reports } of results) {
+    for (const { job, started, finished, bytes } of reports) {
+      const size = bytes === undefined ? "" : `, ${formatBytes(bytes)} new`;
+      context.print(
+        `${context.colors.green("✓")} ${host}: ${job} in ${formatSeconds(finished - started)}${size}`,
+      );
+    }
+  }
 };
-export const runBackupList: Verb = async () => {
-  throw new Error("not written yet");
+
+/** What could be restored, from every repository. */
+export const runBackupList: Verb = async (context) => {
+  const project = await openProject(context);
+  const { stack } = project.manifest;
+  requireBackups(project.manifest);
+  const lists = await onEachHost(project.hosts, async (connection, host) => {
+    const facts = await gatherFacts(connection, [need(backupListFacts, stack)], newMarker());
+    return {
+      host: host.name,
+      backups: nameRepositories(project.manifest, facts.get(backupListFacts, stack) ?? []),
+    };
+  });
+  if (context.options.json === true) {
+    context.print(JSON.stringify({ stack, hosts: lists }, undefined, 2));
+    return;
+  }
+  for (const { host, backups } of lists) {
+    context.print(context.colors.bold(host));
+    const rows = backups.map((backup) => backupRow(backup, context.colors));
+    context.print(
+      rows.length === 0 ? "  no backups yet: hostkit backup run" : table(rows).join("\n"),
+    );
+  }
 };
+
+function requireBackups(manifest: Manifest): BackupJob[] {
+  const jobs = listBackupJobs(manifest);
+  if (jobs.length > 0) return jobs;
+  throw new HostkitError("usage", {
+    what: "the manifest has no backups",
+    next: "add the section `backups` (docs/manifest/backups.md), then hostkit provision",
+  });
+}
+
+function chooseJobs(manifest: Manifest, names: readonly string[]): BackupJob[] {
+  const jobs = requireBackups(manifest);
+  for (const name of names) {
+    if (jobs.some((job) => job.name === name)) continue;
+    throw new HostkitError("usage", {
+      what: `there is no backup ${JSON.stringify(name)}`,
+      why: `the manifest makes: ${jobs.map((job) => job.name).join(", ")}`,
+    });
+  }
+  if (names.length > 0) return jobs.filter(({ name }) => names.includes(name));
+  // The list goes from the full one to the smallest.
+  return (["postgres", "files"] as const).flatMap(
+    (tool) => jobs.findLast((job) => job.tool === tool) ?? [],
+  );
+}
+
+async function runJob(
+  connection: Connection,
+  stack: string,
+  job: BackupJob,
+  host: string,
+): Promise<BackupReport> {
+  const ended = await connection.exec(sh`systemctl start -- ${job.service}`.text);
+  const facts = await gatherFacts(connection, [need(backupFacts, stack)], newMarker());
+  const report = facts.get(backupFacts, stack)?.latest[job.name];
+  if (ended.code === 0 && report?.result === "success") return report;
+  const journal = await connection.exec(
+    sh`journalctl --no-pager -q -n 12 -o cat -u ${job.service}`.text,
+  );
+  throw new HostkitError("run_failed", {
+    what: `the backup ${job.name} failed`,
+    where: host,
+    ...(report?.message ? { why: report.message.split("\n")[0] ?? "" } : {}),
+    details: [...ended.stderr.trim().split("\n"), ...journal.stdout.trimEnd().split("\n")].filter(
+      Boolean,
+    ),
+    next: ended.stderr.includes("not found")
+      ? "hostkit provision"
+      : `mend the cause, then: hostkit backup run ${job.name}`,
+  });
+}
+
+/** pgBackRest numbers its repositories in the order of their names. */
+function nameRepositories(manifest: Manifest, backups: readonly ListedBackup[]): ListedBackup[] {
+  const { backups: section } = manifest;
+  if (section === undefined) return [...backups];
+  const names = repositoriesOf(section, "postgres").map(({ name }) => name);
+  return backups.map((backup) =>
+    backup.tool === "postgres"
+      ? { ...backup, repository: names[Number(backup.repository) - 1] ?? backup.repository }
+      : backup,
+  );
+}
+
+function backupRow(backup: ListedBackup, colors: Colors): string[] {
+  return [
+    backup.hasErrors ? colors.red("✗") : colors.green("✓"),
+    `${formatTime(backup.time)} UTC`,
+    backup.tool,
+    backup.type,
+    backup.label,
+    colors.dim(`in ${backup.repository}`),
+    backup.bytes === undefined ? "" : formatBytes(backup.bytes),
+    colors.dim((backup.paths ?? []).join(" ")),
+  ];
+}

@@ -5,10 +5,11 @@ import type { TargetMember } from "../facts/target.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { sh } from "../shell/script.ts";
+import { activeUnitNeeds, findService, unitsOfService } from "../stack/active-units.ts";
 import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./program.ts";
 import { newMarker, onEachHost, openProject } from "./project.ts";
-import { fitsUnit, unitsOfService } from "./stack-units.ts";
+import { fitsUnit, unitPatternsOf } from "./stack-units.ts";
 
 type Action = "start" | "stop" | "restart";
 
@@ -18,10 +19,18 @@ export function controlWith(action: Action): Verb {
     const project = await openProject(context);
     const { stack } = project.manifest;
     const target = targetOf(stack);
-    const patterns = service === undefined ? undefined : unitsOfService(project.manifest, service);
+    const patterns = service === undefined ? undefined : unitPatternsOf(project.manifest, service);
+    const isContainer = findService(project.manifest, service ?? "")?.runtime === "container";
     const results = await onEachHost(project.hosts, async (connection, host) => {
-      const members = await readMembers(connection, target);
-      const units = chooseUnits(members, patterns, stack);
+      const facts = await gatherFacts(
+        connection,
+        [need(targetFacts, target), ...activeUnitNeeds(project.manifest)],
+        newMarker(),
+      );
+      // Of a container's two slots only the one that has the traffic is meant.
+      const units = isContainer
+        ? unitsOfService(project.manifest, service ?? "", facts)
+        : chooseUnits(facts.get(targetFacts, target) ?? [], patterns, stack);
       if (units.length === 0) {
         throw new HostkitError("usage", {
           what:

@@ -9,7 +9,8 @@ import { unitFacts } from "../facts/unit.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { checkSystem } from "../host/inspect.ts";
 import { inspectMachine, isWritable } from "../local/machine.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "../stack/names.ts";
+import { findPortConflicts } from "../stack/port-conflicts.ts";
 import { renderFindings } from "../report/findings.ts";
 import type { Finding } from "../report/findings.ts";
 import { logDirectoryOf } from "../report/log.ts";
@@ -226,21 +227,13 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
           : { about: "docker", state: "ok", message: docker.version },
     );
   }
-  if ((project.manifest.proxy?.sites.length ?? 0) > 0) {
-    const taken = (facts.get(listenerFacts, listenersSubject) ?? []).find(
-      ({ protocol, port, program }) =>
-        protocol === "tcp" && (port === 80 || port === 443) && !["caddy", ""].includes(program),
-    );
-    findings.push(
-      taken === undefined
-        ? { about: "ports 80, 443", state: "ok", message: "free, or the proxy's" }
-        : {
-            about: "ports 80, 443",
-            state: "problem",
-            message: `${taken.port} is taken by ${taken.program}`,
-            next: `systemctl status ${taken.pid}   on the host, then stop and disable it`,
-          },
-    );
+  for (const { port, protocol, wantedBy, heldBy } of findPortConflicts(project.manifest, facts)) {
+    findings.push({
+      about: `port ${port}/${protocol}`,
+      state: "problem",
+      message: `${heldBy.program || "another program"} holds it, ${wantedBy} needs it`,
+      next: `systemctl status ${heldBy.pid}   on the host, then stop and disable it`,
+    });
   }
   const lockedBy = facts.get(lockFacts, directory);
   if (lockedBy !== undefined) {

@@ -1,3 +1,4 @@
+import { backupFacts } from "../facts/backup.ts";
 import { certificateFacts } from "../facts/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { need } from "../facts/fact.ts";
@@ -8,10 +9,9 @@ import { targetFacts } from "../facts/target.ts";
 import type { RunSummary } from "../host/run.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { statePath } from "../plan/state.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
-import { targetOf } from "../stack/names.ts";
+import { stackDirectoryOf, targetOf } from "../stack/names.ts";
 
 /** What `status` and the end of a provision ask a host. */
 export function statusNeeds(manifest: Manifest): FactNeed[] {
@@ -21,6 +21,7 @@ export function statusNeeds(manifest: Manifest): FactNeed[] {
     need(lockFacts, directory),
     need(fileFacts, statePath(directory)),
     need(targetFacts, targetOf(manifest.stack)),
+    ...(manifest.backups === undefined ? [] : [need(backupFacts, manifest.stack)]),
     ...(manifest.proxy?.sites ?? []).map((site) => need(certificateFacts, site.name)),
   ];
 }
@@ -44,6 +45,7 @@ export function readStatus(
       const certificate = facts.get(certificateFacts, site.name);
       return { site, ...(certificate === undefined ? {} : { certificate }) };
     }),
+    backups: Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
     members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),

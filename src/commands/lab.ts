@@ -17,8 +17,7 @@ export const runLabUp: Verb<{ readonly os?: LabOs }> = async (context, { os }, n
     }
   } else {
     const manifest = await readStack(context);
-    for (const host of manifest.hosts)
-      hosts.push(await upTwin(context, manifest, host.name, os));
+    for (const host of manifest.hosts) hosts.push(await upTwin(context, manifest, host.name, os));
   }
   show(
     context,

@@ -3,7 +3,7 @@ import { sh } from "../shell/script.ts";
 import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./program.ts";
 import { onEachHost, openProject } from "./project.ts";
-import { unitsOfService } from "./stack-units.ts";
+import { unitPatternsOf } from "./stack-units.ts";
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -15,7 +15,7 @@ export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [se
   const project = await openProject(context);
   const { manifest } = project;
   const json = context.options.json === true;
-  const patterns = service === undefined ? undefined : unitsOfService(manifest, service);
+  const patterns = service === undefined ? undefined : unitPatternsOf(manifest, service);
   // Units of the stack begin with its name; what is the distribution's hangs on the target.
   const units =
     patterns === undefined

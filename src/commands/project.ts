@@ -8,7 +8,7 @@ import { readManifest, requireManifest } from "../local/manifest.ts";
 import type { LoadedManifest } from "../local/manifest.ts";
 import { resolvePath } from "../local/paths.ts";
 import type { Host, Manifest } from "../manifest/manifest.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "../stack/names.ts";
 import type { Log } from "../report/log.ts";
 import type { Context } from "./context.ts";
 import { labTargetOf } from "./lab-twins.ts";

@@ -12,18 +12,15 @@ const parts: Readonly<Record<string, readonly string[]>> = {
  * Unit names, some with `*`, of a service or a part of the stack.
  * @throws HostkitError usage for a word that is neither
  */
-export function unitsOfService(manifest: Manifest, word: string): readonly string[] {
+export function unitPatternsOf(manifest: Manifest, word: string): readonly string[] {
   const { stack } = manifest;
   const service = [...manifest.services, ...manifest.web].find(({ name }) => name === word);
   if (service !== undefined) {
+    if (service.runtime === "native") return [serviceUnitOf(stack, word)];
     // Slot and replica are the host's affair: `api-a`, `api-b2`.
-    const slots = (["a", "b"] as const).map((slot) =>
+    return (["a", "b"] as const).map((slot) =>
       webUnitOf(stack, word, slot, 1).replace(/\.service$/, "*.service"),
     );
-    return [
-      serviceUnitOf(stack, word),
-      ...(manifest.web.some(({ name }) => name === word) ? slots : []),
-    ];
   }
   const part = parts[word];
   if (part !== undefined && manifest[word as "proxy" | "database"] !== undefined) return part;

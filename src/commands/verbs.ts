@@ -152,10 +152,14 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
   const backup = program.command("backup").description("make and list backups");
   define(
     backup,
-    "run",
+    "run [JOB...]",
     {
       summary: "make a backup now",
-      examples: [["hostkit backup run", "PostgreSQL and files, as the manifest says"]],
+      more: "JOB: postgres-full, postgres-differential, postgres-incremental, files. Without one: files, and the smallest of PostgreSQL's.",
+      examples: [
+        ["hostkit backup run", "PostgreSQL and files, as the manifest says"],
+        ["hostkit backup run postgres-full", "a full one"],
+      ],
     },
     async () => (await import("./backup.ts")).runBackup,
   );

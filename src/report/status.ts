@@ -1,7 +1,9 @@
 import type { CertificateFact } from "../facts/certificates.ts";
+import type { BackupReport } from "../facts/backup.ts";
 import type { TargetMember } from "../facts/target.ts";
 import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
+import { formatBytes } from "./bytes.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
 
 /** What runs on one host, and how it is. */
@@ -14,6 +16,8 @@ export interface HostStatus {
   readonly isProvisioned: boolean;
   readonly sites: readonly { readonly site: Site; readonly certificate?: CertificateFact }[];
   readonly members: readonly TargetMember[];
+  /** How each backup went last. */
+  readonly backups: readonly BackupReport[];
   /** Whoever runs on this stack now. */
   readonly lockedBy?: string;
   /** The newest run, in one line. */
@@ -26,9 +30,12 @@ export function isHealthy({ activeState, type, result }: TargetMember): boolean 
   return type === "oneshot" && activeState === "inactive" && result === "success";
 }
 
-/** Units that should run and do not. */
-export function findSick(status: HostStatus): readonly TargetMember[] {
-  return status.members.filter((member) => !isHealthy(member));
+/** Names of the units that should run and do not, and of backups that failed last time. */
+export function findSick({ members, backups }: HostStatus): string[] {
+  return [
+    ...members.filter((member) => !isHealthy(member)).map(({ unit }) => unit),
+    ...backups.filter(({ result }) => result !== "success").map(({ job }) => `backup ${job}`),
+  ];
 }
 
 /**
@@ -62,6 +69,7 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
       ]),
     ]),
   );
+  lines.push(...table(status.backups.map((report) => backupRow(report, now, colors))));
   if (status.lockedBy !== undefined)
     lines.push(`  ${colors.yellow("a run is going on:")} ${status.lockedBy}`);
   if (status.lastRun !== undefined) lines.push(`  ${colors.dim(`last run: ${status.lastRun}`)}`);
@@ -88,6 +96,7 @@ export function describeStatus(status: HostStatus): Record<string, unknown> {
             },
           }),
     })),
+    backups: status.backups,
     units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),
     ...(status.lockedBy === undefined ? {} : { lockedBy: status.lockedBy }),
     ...(status.lastRun === undefined ? {} : { lastRun: status.lastRun }),
@@ -147,6 +156,27 @@ function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
     colors.dim(since),
     memory,
     restarts,
+  ];
+}
+
+function backupRow(
+  { job, result, started, finished, bytes, message }: BackupReport,
+  now: number,
+  colors: Colors,
+): string[] {
+  const isFine = result === "success";
+  const size = bytes === undefined ? "" : `, ${formatBytes(bytes)} new`;
+  return [
+    isFine ? colors.green("✓") : colors.red("✗"),
+    `backup ${job}`,
+    isFine
+      ? `made ${formatSeconds(now - finished)} ago`
+      : colors.red(`failed ${formatSeconds(now - finished)} ago`),
+    colors.dim(
+      isFine
+        ? `in ${formatSeconds(finished - started)}${size}`
+        : (message.split("\n").at(-1) ?? ""),
+    ),
   ];
 }
 
