@@ -61,8 +61,8 @@ export interface HostTarget {
   readonly hostKey?: string | readonly string[];
   /** `[user@]host[:port]`, several separated by commas (first hop first), `none`, or a target of its own. */
   readonly jump?: string | HostTarget;
-  /** true: find out (the default); "password": ask for it right away; false: never use sudo. */
-  readonly sudo?: boolean | "password";
+  /** false: never use sudo. Otherwise it is used when the user is not root, and asks when it must. */
+  readonly sudo?: boolean;
 }
 
 export interface ConnectOptions {

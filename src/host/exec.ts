@@ -9,6 +9,17 @@ export interface ExecRequest {
   readonly command: string;
   /** Sent on standard input ahead of the caller's own. */
   readonly prefix?: Uint8Array;
+  /**
+   * Something to be let in by: `answer` is sent first, and all the rest only after the line `mark` came on stderr.
+   * What stands on stderr up to there is left out. `question` (global) is seen there once; a second time means that the
+   * answer was wrong, and the input is closed.
+   */
+  readonly gate?: { readonly answer: string; readonly mark: string; readonly question: RegExp };
+}
+
+export interface RunResult extends ExecResult {
+  /** The gate did not open: the command itself was not run, and stderr tells why. */
+  readonly isGateShut?: true;
 }
 
 /** Tries to open a channel; together they wait about 4 s. */
@@ -23,7 +34,7 @@ export function runOnLink(
   link: Link,
   request: ExecRequest,
   options: ExecOptions = {},
-): Promise<ExecResult> {
+): Promise<RunResult> {
   return new CommandRun(link, request, options).run();
 }
 
@@ -33,11 +44,13 @@ class CommandRun {
   readonly #options: ExecOptions;
   readonly #stdout: Buffer[] = [];
   readonly #stderr: Buffer[] = [];
+  /** What came on stderr while the gate is shut. */
+  #beforeGate: Buffer | undefined;
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
   #channel: ClientChannel | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isSettled = false;
-  #resolve: (result: ExecResult) => void = () => undefined;
+  #resolve: (result: RunResult) => void = () => undefined;
   #reject: (error: HostkitError) => void = () => undefined;
 
   constructor(link: Link, request: ExecRequest, options: ExecOptions) {
@@ -46,8 +59,8 @@ class CommandRun {
     this.#options = options;
   }
 
-  run(): Promise<ExecResult> {
-    const result = new Promise<ExecResult>((resolve, reject) => {
+  run(): Promise<RunResult> {
+    const result = new Promise<RunResult>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -91,14 +104,35 @@ class CommandRun {
     });
     channel.stderr.on("data", (chunk: Buffer) => {
       if (this.#isSettled) return;
-      if (options.onStderr === undefined) this.#stderr.push(chunk);
-      else options.onStderr(chunk);
+      const rest = this.#beforeGate === undefined ? chunk : this.#passGate(channel, chunk);
+      if (rest.length === 0) return;
+      if (options.onStderr === undefined) this.#stderr.push(rest);
+      else options.onStderr(rest);
     });
     channel.on("exit", (code: number | null, signal?: string) => {
       this.#exit = { code, signal: signal ?? null };
     });
     channel.on("close", () => this.#finish());
+    const { gate } = this.#request;
+    if (gate === undefined) return this.#feed(channel);
+    this.#beforeGate = Buffer.alloc(0);
+    channel.write(gate.answer);
+  }
+
+  /** Sends the rest once the gate is open; returns what of stderr is the command's own. */
+  #passGate(channel: ClientChannel, chunk: Buffer): Buffer {
+    const { gate } = this.#request;
+    const seen = Buffer.concat([this.#beforeGate ?? Buffer.alloc(0), chunk]);
+    const at = seen.indexOf(`${gate?.mark ?? ""}\n`);
+    if (gate === undefined || at < 0) {
+      this.#beforeGate = seen;
+      const questions = gate && seen.toString("utf8").match(gate.question);
+      if (questions && questions.length > 1) channel.end();
+      return Buffer.alloc(0);
+    }
+    this.#beforeGate = undefined;
     this.#feed(channel);
+    return seen.subarray(at + gate.mark.length + 1);
   }
 
   #feed(channel: ClientChannel): void {
@@ -131,12 +165,15 @@ class CommandRun {
     // Without an exit status the command did not end by itself.
     if (this.#exit === undefined && this.#link.failure !== undefined)
       return this.#fail(this.#link.failure);
+    const isGateShut = this.#beforeGate !== undefined;
+    if (this.#beforeGate !== undefined) this.#stderr.push(this.#beforeGate);
     this.#settle();
     this.#resolve({
       code: this.#exit?.code ?? null,
       signal: this.#exit?.signal ?? null,
       stdout: Buffer.concat(this.#stdout).toString("utf8"),
       stderr: Buffer.concat(this.#stderr).toString("utf8"),
+      ...(isGateShut && { isGateShut }),
     });
   }
 

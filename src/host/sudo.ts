@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { PassThrough } from "node:stream";
 import { HostkitError } from "../errors.ts";
 import { quoteWord } from "../shell/quote.ts";
 import type { ConnectOptions, ExecOptions, ExecResult, HostTarget } from "./connection.ts";
-import { type ExecRequest, runOnLink } from "./exec.ts";
+import { type ExecRequest, runOnLink, type RunResult } from "./exec.ts";
 import type { Link } from "./link.ts";
 
 /** How commands become root's. */
@@ -13,7 +14,11 @@ export type Root =
 
 /** Above this a script goes over stdin: one argument of execve(2) ends at 128 KiB, and quoting needs room. */
 const maxArgumentBytes = 100_000;
-const passwordPrompt = "hostkit-asks-for-the-password";
+/** Written by the dialogue's own script before it calls sudo. */
+const wanted = "hostkit-sudo-wants-a-password";
+/** What sudo shows when it reads a password: SUDO_PROMPT, which sudo-rs before 0.2.8 does not know. */
+const prompted = "hostkit-sudo-reads-a-password";
+const promptPattern = new RegExp(`\\[sudo: [^\\]]*\\] Password:|${prompted}`, "g");
 const attempts = 3;
 
 /**
@@ -27,17 +32,22 @@ export function composeRequest(root: Root, shellText: string): ExecRequest {
   }
   // The braces make a script that was cut short a syntax error instead of half a script.
   const script = Buffer.from(`{\n${shellText}\n}\n`);
-  const take = `eval "$(dd bs=${script.length} count=1 iflag=fullblock 2>/dev/null)"`;
-  if (root.kind === "already") return { command: `sh -c ${quoteWord(take)}`, prefix: script };
-  if (root.kind === "sudo") return { command: `sudo -n sh -c ${quoteWord(take)}`, prefix: script };
-  // Where sudo asks for nothing (NOPASSWD since the connect), the password arrives as a line too many: it is read away up
-  // to a mark. -k makes sudo ask even when it remembers an earlier answer.
+  const run = [
+    `hostkit_script=$(dd bs=${script.length} count=1 iflag=fullblock 2>/dev/null)`,
+    '[ -n "$hostkit_script" ] || { echo "hostkit: the script did not arrive" >&2; exit 125; }',
+    'eval "$hostkit_script"',
+  ].join("; ");
+  if (root.kind === "already") return { command: `sh -c ${quoteWord(run)}`, prefix: script };
+  if (root.kind === "sudo") return { command: `sudo -n sh -c ${quoteWord(run)}`, prefix: script };
+  // sudo-rs reads more than the line it asked for: everything else waits for the mark. Where sudo asks for nothing
+  // (NOPASSWD since the connect), the password is a line too many, and read away up to the same mark.
+  // -k makes sudo ask even when it remembers an earlier answer.
   const mark = randomBytes(8).toString("hex");
-  const skip = `read -r line; [ "$line" = ${mark} ] || read -r line; unset line; ${take}`;
-  const head = Buffer.from(`${root.password}\n${mark}\n`);
+  const enter = `echo ${mark} >&2; while read -r line; do [ "$line" = ${mark} ] && break; done; unset line`;
   return {
-    command: `sudo -k -S -p "" sh -c ${quoteWord(skip)}`,
-    prefix: Buffer.concat([head, script]),
+    command: `env SUDO_PROMPT=${prompted} sudo -k -S sh -c ${quoteWord(`${enter}; ${run}`)}`,
+    gate: { answer: `${root.password}\n`, mark, question: promptPattern },
+    prefix: Buffer.concat([Buffer.from(`${mark}\n`), script]),
   };
 }
 
@@ -64,6 +74,7 @@ class SudoDialogue {
   #password: string | undefined;
   readonly #nameInMemory: string;
   #refusal: unknown;
+  readonly #over = new AbortController();
 
   constructor(link: Link, target: HostTarget, options: ConnectOptions) {
     this.#link = link;
@@ -73,12 +84,33 @@ class SudoDialogue {
   }
 
   async run(): Promise<Root> {
-    const { PassThrough } = await import("node:stream");
-    const answers = new PassThrough();
-    const result = await this.#exec(answers);
+    // Everything in one exec: is there a sudo, does it ask, and if so, is the answer right?
+    const script = [
+      "command -v sudo >/dev/null || exit 127",
+      "LC_ALL=C",
+      `SUDO_PROMPT=${prompted}`,
+      "export LC_ALL SUDO_PROMPT",
+      "if sudo -n sh -c : 2>/dev/null; then echo nopasswd; exit; fi",
+      `echo ${wanted} >&2`,
+      'exec sudo -k -S sh -c "echo root"',
+    ].join("\n");
+    const stdin = new PassThrough();
+    const options: ExecOptions = {
+      stdin,
+      signal: this.#over.signal,
+      onStderr: (chunk) => {
+        this.#stderr += chunk.toString("utf8");
+        this.#answer(stdin);
+      },
+    };
+    const command = `sh -c ${quoteWord(script)}`;
+    const result = await runOnLink(this.#link, { command }, options).catch((error: unknown) => {
+      if (!this.#over.signal.aborted) throw error;
+      return undefined;
+    });
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (result.code === 0 && /^nopasswd$/m.test(result.stdout)) return { kind: "sudo" };
-    if (result.code === 0 && /^root$/m.test(result.stdout)) {
+    if (result?.code === 0 && /^nopasswd$/m.test(result.stdout)) return { kind: "sudo" };
+    if (result?.code === 0 && /^root$/m.test(result.stdout)) {
       if (this.#password === undefined) return { kind: "sudo" };
       this.#options.prompt.memory?.set(this.#nameInMemory, this.#password);
       return { kind: "password", password: this.#password };
@@ -86,27 +118,10 @@ class SudoDialogue {
     throw this.#explain(result);
   }
 
-  #exec(answers: NodeJS.ReadableStream & NodeJS.WritableStream): Promise<ExecResult> {
-    const probe =
-      this.#target.sudo === "password"
-        ? ""
-        : "if sudo -n sh -c : 2>/dev/null; then echo nopasswd; exit; fi; ";
-    const ask = `exec sudo -k -S -p ${passwordPrompt} sh -c "echo root"`;
-    const check = "command -v sudo >/dev/null || exit 127; ";
-    const execOptions: ExecOptions = {
-      stdin: answers,
-      onStderr: (chunk) => {
-        this.#stderr += chunk.toString("utf8");
-        this.#answer(answers);
-      },
-    };
-    const command = `sh -c ${quoteWord(`LC_ALL=C; export LC_ALL; ${check}${probe}${ask}`)}`;
-    return runOnLink(this.#link, { command }, execOptions);
-  }
-
-  /** Answers each prompt that sudo has written since the last look. */
-  #answer(answers: NodeJS.WritableStream): void {
-    const prompts = this.#stderr.split(passwordPrompt).length - 1;
+  /** Answers each prompt that has come up since the last look. */
+  #answer(stdin: PassThrough): void {
+    const isWanted = this.#stderr.includes(wanted);
+    const prompts = Math.max(isWanted ? 1 : 0, this.#stderr.match(promptPattern)?.length ?? 0);
     if (prompts <= this.#asked) return;
     this.#asked = prompts;
     const { prompt } = this.#options;
@@ -115,11 +130,12 @@ class SudoDialogue {
       // Once: where it does not fit any more, the next question goes to the user.
       prompt.memory?.delete(this.#nameInMemory);
       this.#password = remembered;
-      answers.write(`${remembered}\n`);
+      stdin.write(`${remembered}\n`);
       return;
     }
     if (!prompt.isInteractive || prompts > attempts) {
-      answers.end();
+      // Not an empty answer, which sudo would count as a wrong one.
+      this.#over.abort();
       return;
     }
     const user = this.#link.hop.user;
@@ -127,19 +143,20 @@ class SudoDialogue {
     prompt.secret(`${again}Password of ${user} on ${this.#target.name}, for sudo:`).then(
       (password) => {
         this.#password = password;
-        answers.write(`${password}\n`);
+        stdin.write(`${password}\n`);
       },
       (error: unknown) => {
         this.#refusal = error;
-        answers.end();
+        this.#over.abort();
       },
     );
   }
 
-  #explain(result: ExecResult): HostkitError {
+  /** @param result undefined when the dialogue was broken off here */
+  #explain(result: ExecResult | undefined): HostkitError {
     const user = this.#link.hop.user;
     const said = this.#stderr
-      .replaceAll(passwordPrompt, "")
+      .replaceAll(promptPattern, "")
       .trim()
       .split("\n")
       .filter((line) => line.startsWith("sudo:") || line.includes(user));
@@ -152,14 +169,14 @@ class SudoDialogue {
         ...(said.length > 0 && { details: said }),
       });
     const name = this.#target.name;
-    if (result.code === 127) {
+    if (result?.code === 127) {
       return make(
         `${user} is not root on ${name}, and there is no sudo`,
         "the program sudo is not installed",
         `log in as root (user: root), or as root on the host: apt-get install sudo && adduser ${user} sudo`,
       );
     }
-    if (/not in the sudoers|not allowed to|may not run/i.test(this.#stderr)) {
+    if (notAllowed.test(this.#stderr)) {
       return make(
         `${user} may not become root on ${name}`,
         "sudoers does not let this user run sh as root",
@@ -182,31 +199,31 @@ class SudoDialogue {
     }
     return make(
       `sudo on ${name} fails`,
-      said[0] ?? `it ended with status ${result.code ?? result.signal ?? "unknown"}`,
+      said[0] ?? `it ended with status ${result?.code ?? result?.signal ?? "unknown"}`,
       `try it by hand: ssh ${user}@${this.#link.hop.address} sudo -v`,
     );
   }
 }
 
+/** sudo, then sudo-rs (Ubuntu 26.04). */
+const notAllowed = /not in the sudoers|not allowed to|may not run|I'm afraid I can't do that/i;
 const sudoRefusal =
-  /^sudo: (a password is required|no password was provided|a terminal is required|\d+ incorrect password|sorry,|.*(not in the sudoers|not allowed|may not run|expired))/m;
+  /^sudo: (a password is required|no password was provided|a terminal is required|\d+ incorrect password|sorry,|interactive authentication is required|maximum \d+ incorrect|.*(not in the sudoers|not allowed|may not run|I'm afraid|expired))/im;
 
 /** True for the reply of a sudo that did not even start the script. */
-export function isSudoRefusal(root: Root, result: ExecResult): boolean {
-  return (
-    root.kind !== "already" &&
-    result.code === 1 &&
-    result.stdout === "" &&
-    sudoRefusal.test(result.stderr)
-  );
+export function isSudoRefusal(root: Root, result: RunResult): boolean {
+  if (result.isGateShut === true) return true;
+  const isSilent = result.code === 1 && result.stdout === "";
+  return root.kind === "sudo" && isSilent && sudoRefusal.test(result.stderr);
 }
 
 /** The error for such a reply: sudo worked at connect and does no longer. */
-export function explainSudoRefusal(link: Link, host: string, result: ExecResult): HostkitError {
+export function explainSudoRefusal(link: Link, host: string, result: RunResult): HostkitError {
+  const said = result.stderr.replaceAll(promptPattern, "\n").trim().split("\n");
   return new HostkitError("sudo_failed", {
     what: `sudo on ${host} does not let ${link.hop.user} become root any more`,
     where: `${link.hop.user}@${link.hop.address}:${link.hop.port}`,
-    why: sudoRefusal.exec(result.stderr)?.[1] ?? "sudo refused",
-    next: "connect again",
+    why: said.at(-1)?.replace(/^sudo: /, "") || "sudo ended without a word",
+    next: "start again: the password or the host's sudoers may have changed",
   });
 }

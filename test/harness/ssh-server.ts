@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ export type SudoBehaviour =
   | "nopasswd"
   | "missing"
   | "not-in-sudoers"
-  | { readonly password: string };
+  | { readonly password: string; readonly dialect?: "sudo" | "sudo-rs" };
 
 export interface SshServerOptions {
   /** Private host keys in OpenSSH or PEM text; one new ed25519 key without it. */
@@ -37,6 +37,8 @@ export interface TestSshServer {
   readonly attempts: readonly string[];
   /** Destinations of forwarded connections, `host:port`. */
   readonly forwarded: readonly string[];
+  /** Changes what sudo does from now on. */
+  setSudo(behaviour: SudoBehaviour): void;
   /** Stops reading and answering, without closing anything: a cut cable. */
   freeze(): void;
   /** Closes every connection. */
@@ -76,13 +78,14 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
   const hostKeys = [...(options.hostKeys ?? [makeKey().private])];
   const state: State = {
     options,
-    bin: makeSudo(options.sudo ?? "nopasswd"),
+    bin: mkdtempSync(join(tmpdir(), "hostkit-sudo-")),
     authorized: (options.authorizedKeys ?? []).map(parse),
     commands: [],
     attempts: [],
     forwarded: [],
     children: new Set(),
   };
+  writeSudo(state.bin, options.sudo ?? "nopasswd");
   const server: Server = new ssh2.Server({ hostKeys });
   server.on("connection", (client) => {
     client.on("error", () => undefined);
@@ -133,6 +136,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     commands: state.commands,
     attempts: state.attempts,
     forwarded: state.forwarded,
+    setSudo: (behaviour) => writeSudo(state.bin, behaviour),
     freeze: () => sockets.forEach((socket) => socket.pause()),
     cut: () => sockets.forEach((socket) => socket.destroy()),
     close: async () => {
@@ -180,7 +184,9 @@ function runCommand(
   state: State,
   onSignal: (listener: (accept: unknown, reject: unknown, info: { name: string }) => void) => void,
 ): void {
-  const path = `${state.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  // Without a sudo of the test's own, the machine's must not be found either.
+  const path = state.options.sudo === "missing" ? state.bin : `${state.bin}:${system}`;
   const child = spawn("/bin/sh", ["-c", command], {
     env: { PATH: path, HOME: state.bin },
     detached: true,
@@ -208,42 +214,47 @@ function runCommand(
   });
 }
 
-/** A folder with a `sudo` that talks like the real one: -n, -S, -k, -p, three attempts. */
-function makeSudo(behaviour: SudoBehaviour): string {
-  const bin = mkdtempSync(join(tmpdir(), "hostkit-sudo-"));
-  const refuseMissing = 'echo "sudo: not found" >&2; exit 127';
-  const password = typeof behaviour === "object" ? behaviour.password : "";
-  const body =
-    behaviour === "missing"
-      ? refuseMissing
-      : `
-prompt="[sudo] password: "; never=
-while [ $# -gt 0 ]; do
+/** Puts a `sudo` into a folder that talks like the real one: -n, -S, -k, SUDO_PROMPT, three attempts. */
+function writeSudo(bin: string, behaviour: SudoBehaviour): void {
+  if (behaviour === "missing") return symlinkSync("/bin/sh", join(bin, "sh"));
+  const { password, dialect = "sudo" } =
+    typeof behaviour === "object" ? behaviour : { password: "" };
+  const kind = typeof behaviour === "object" ? dialect : behaviour;
+  const script = `#!/bin/sh
+kind=${kind} right='${password.replaceAll("'", `'\\''`)}'
+while :; do
   case $1 in
     -n) never=1; shift ;;
     -k | -S) shift ;;
-    -p) prompt=$2; shift 2 ;;
+    -*) echo "sudo: unrecognized option '$1'" >&2; exit 1 ;;
     *) break ;;
   esac
 done
-[ ${JSON.stringify(typeof behaviour === "string" ? behaviour : "password")} = nopasswd ] && exec "$@"
-if [ -n "$never" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+[ $kind = nopasswd ] && exec "$@"
+say() { case $kind in sudo-rs) echo "sudo: $2" >&2 ;; *) echo "$1" >&2 ;; esac; }
+if [ "$never" = 1 ]; then
+  say "sudo: a password is required" "interactive authentication is required"
+  exit 1
+fi
 for attempt in 1 2 3; do
-  printf %s "$prompt" >&2
-  read -r given || { echo "sudo: no password was provided" >&2; exit 1; }
-  if [ ${JSON.stringify(typeof behaviour === "string" ? behaviour : "password")} = not-in-sudoers ]; then
-    echo "deploy is not in the sudoers file." >&2; exit 1
+  case $kind in
+    sudo-rs) printf '[sudo: authenticate] Password: ' >&2 ;;
+    *) printf %s "\${SUDO_PROMPT-[sudo] password for deploy: }" >&2 ;;
+  esac
+  # sudo-rs takes whatever is there, not only the line.
+  if [ $kind = sudo-rs ]; then given=$(dd bs=4096 count=1 2>/dev/null | head -n 1); else IFS= read -r given; fi || { say "sudo: no password was provided" "Authentication required but not attempted"; exit 1; }
+  if [ $kind = not-in-sudoers ]; then
+    echo "deploy is not in the sudoers file." >&2
+    exit 1
   fi
-  [ "$given" = '${password.replaceAll("'", `'\\''`)}' ] && exec "$@"
-  [ "$attempt" = 3 ] || echo "Sorry, try again." >&2
+  [ "$given" = "$right" ] && exec "$@"
+  [ $attempt = 3 ] || say "Sorry, try again." "Authentication failed, try again."
 done
-echo "sudo: 3 incorrect password attempts" >&2
-exit 1`;
-  if (behaviour !== "missing") {
-    writeFileSync(join(bin, "sudo"), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(bin, "sudo"), 0o755);
-  }
-  return bin;
+say "sudo: 3 incorrect password attempts" "Maximum 3 incorrect authentication attempts"
+exit 1
+`;
+  writeFileSync(join(bin, "sudo"), script);
+  chmodSync(join(bin, "sudo"), 0o755);
 }
 
 function parse(text: string): ParsedKey {

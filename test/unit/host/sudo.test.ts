@@ -117,6 +117,17 @@ describe("becoming root", () => {
     await first.close();
   });
 
+  it("speaks with sudo-rs as well", async () => {
+    const sudo = { password: secret, dialect: "sudo-rs" } as const;
+    const connection = await open(sudo, { prompt: scriptedPrompts("wrong", secret) });
+    expect((await connection.exec("cat; echo in", { stdin: "stdin " })).stdout).toBe("stdin in\n");
+    await connection.close();
+    await server.close();
+    expect((await refused(sudo, { prompt: scriptedPrompts("a", "b", "c") })).code).toBe(
+      "sudo_failed",
+    );
+  });
+
   it("gives up after three wrong passwords, without telling them", async () => {
     const error = await refused(
       { password: secret },
@@ -159,12 +170,6 @@ describe("becoming root", () => {
     expect((await connection.exec("echo in")).stdout).toBe("in\n");
     await connection.close();
   });
-
-  it("needs no password with sudo: password where sudo asks for none", async () => {
-    const connection = await open("nopasswd", { prompt: scriptedPrompts() }, { sudo: "password" });
-    expect((await connection.exec("cat", { stdin: "in" })).stdout).toBe("in");
-    await connection.close();
-  });
 });
 
 describe("a script on its way to root", () => {
@@ -183,15 +188,31 @@ describe("a script on its way to root", () => {
     await connection.close();
   });
 
-  it("does not see the password where sudo stopped asking for it", async () => {
+  it("does not see the password where sudo has stopped asking for it", async () => {
+    const connection = await open({ password: secret }, { prompt: scriptedPrompts(secret) });
+    server.setSudo("nopasswd");
+    const result = await connection.exec("cat", { stdin: "payload\n" });
+    expect(result).toEqual({ code: 0, signal: null, stdout: "payload\n", stderr: "" });
+    await connection.close();
+  });
+
+  it("is not sent at all where sudo does not take the password any more", async () => {
+    const connection = await open({ password: secret }, { prompt: scriptedPrompts(secret) });
+    server.setSudo({ password: "another" });
+    const error = await connection
+      .exec("cat", { stdin: "payload\n" })
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "sudo_failed" });
+    server.setSudo("not-in-sudoers");
+    await expect(connection.exec("cat")).rejects.toMatchObject({ code: "sudo_failed" });
+    await connection.close();
+  });
+
+  it("says so when nothing of it arrived, instead of doing nothing", async () => {
     const connection = await open("nopasswd");
-    const { command, prefix = new Uint8Array() } = composeRequest(
-      { kind: "password", password: secret },
-      "cat",
-    );
-    expect(command).not.toContain(secret);
-    const given = Buffer.concat([prefix, Buffer.from("payload\n")]);
-    expect((await connection.exec(command, { stdin: given })).stdout).toBe("payload\n");
+    const { command } = composeRequest({ kind: "sudo" }, "echo one");
+    const result = await connection.exec(`${command} </dev/null`);
+    expect(result).toMatchObject({ code: 125, stderr: "hostkit: the script did not arrive\n" });
     await connection.close();
   });
 });
