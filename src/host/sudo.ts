@@ -73,7 +73,7 @@ class SudoDialogue {
   #asked = 0;
   #password: string | undefined;
   readonly #nameInMemory: string;
-  #refusal: unknown;
+  #refusal: Error | undefined;
   readonly #over = new AbortController();
 
   constructor(link: Link, target: HostTarget, options: ConnectOptions) {
@@ -146,7 +146,7 @@ class SudoDialogue {
         stdin.write(`${password}\n`);
       },
       (error: unknown) => {
-        this.#refusal = error;
+        this.#refusal = error instanceof Error ? error : new Error(String(error));
         this.#over.abort();
       },
     );

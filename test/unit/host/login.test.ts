@@ -47,12 +47,13 @@ async function failLogin(
   options: Partial<ConnectOptions> = {},
   given: HostTarget = target(),
 ): Promise<HostkitError> {
-  const error = await tryLogin(options, given).then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof HostkitError) return error;
-  throw error ?? new Error("the login worked");
+  try {
+    await tryLogin(options, given);
+  } catch (error) {
+    if (error instanceof HostkitError) return error;
+    throw error;
+  }
+  throw new Error("the login worked");
 }
 
 describe("keys", () => {

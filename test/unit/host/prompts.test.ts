@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { ReadStream, WriteStream } from "node:tty";
+import type { ReadStream, WriteStream } from "node:tty";
 import { describe, expect, it } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
 import { createTerminalPrompts } from "../../../src/host/prompts.ts";
