@@ -129,6 +129,24 @@ export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolea
   return { ...finishPlan(input, changes, stateText, owned), cleanup: isKept ? "keep" : "all" };
 }
 
+/** Whoever waited for something goes before it; otherwise the youngest goes first. */
+function orderRemovals(entries: readonly Owned[]): Owned[] {
+  const byId = new Map<ResourceId, Owned>(entries.map((entry) => [idOf(entry), entry]));
+  const visited = new Set<ResourceId>();
+  const ordered: Owned[] = [];
+  const visit = (entry: Owned): void => {
+    if (visited.has(idOf(entry))) return;
+    visited.add(idOf(entry));
+    for (const before of entry.after ?? []) {
+      const found = byId.get(before);
+      if (found !== undefined) visit(found);
+    }
+    ordered.push(entry);
+  };
+  for (const entry of entries) visit(entry);
+  return ordered.reverse();
+}
+
 /** Removals run one after another, the youngest first, behind everything else. */
 function planRemovals(
   entries: readonly Owned[],
@@ -139,7 +157,7 @@ function planRemovals(
 ): PlannedChange[] {
   const removals: PlannedChange[] = [];
   let waitsFor = behind;
-  for (const entry of [...entries].reverse()) {
+  for (const entry of orderRemovals(entries)) {
     const change = kindOf(entry).remove(entry, facts, { stackDirectory, deleteData });
     if (change === undefined) continue;
     removals.push({ ...change, waitsFor, stateLine: disownLine(change.id) });
