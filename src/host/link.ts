@@ -104,7 +104,7 @@ async function openLink(
         if (error instanceof HostkitError) fail(error);
         return;
       }
-      fail(refusal ?? explainHandshakeError(hop, error, login, trail));
+      fail(refusal ?? login.unanswered ?? explainHandshakeError(hop, error, login, trail));
     });
     client.once("close", () =>
       fail(refusal ?? explainHandshakeError(hop, undefined, login, trail)),

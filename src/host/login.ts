@@ -12,6 +12,8 @@ const passwordAttempts = 3;
 export class Login {
   readonly notes: string[] = [];
   readonly tried: string[] = [];
+  /** Set when a question was not answered: the reason why the login ends. */
+  unanswered: unknown;
   /** What the host said it would take, last time it refused. */
   offeredByHost: readonly string[] = [];
   readonly #hop: Hop;
@@ -54,7 +56,10 @@ export class Login {
     if (this.offeredByHost.includes("password")) {
       this.#askPassword().then(
         (password) => take({ type: "password", username, password }),
-        giveUp,
+        (error: unknown) => {
+          this.unanswered = error;
+          giveUp();
+        },
       );
       return;
     }
@@ -83,7 +88,11 @@ export class Login {
       }
       return answers;
     };
-    ask().then(finish, () => finish([]));
+    ask().then(finish, (error: unknown) => {
+      this.unanswered = error;
+      this.#passwords = passwordAttempts;
+      finish([]);
+    });
   }
 }
 

@@ -226,6 +226,26 @@ describe("passwords", () => {
   });
 });
 
+describe("a question that is not answered", () => {
+  const cancelled = new HostkitError("run_interrupted", { what: "the question was not answered" });
+  const prompt = { ...scriptedPrompts(), secret: () => Promise.reject(cancelled) };
+
+  it("for a passphrase ends the login", async () => {
+    const locked = makeKey("ed25519", "correct horse");
+    await server.close();
+    server = await startSshServer({ authorizedKeys: [locked.public, allowed.public] });
+    home.write("id_ed25519", locked.private);
+    home.write("id_rsa", allowed.private);
+    expect(await failLogin({ prompt })).toBe(cancelled);
+  });
+
+  it("for a password ends the login", async () => {
+    await server.close();
+    server = await startSshServer({ password: "tulip" });
+    expect(await failLogin({ prompt })).toBe(cancelled);
+  });
+});
+
 describe("jump hosts", () => {
   it("are passed one after the other, each with its own user, key and host key", async () => {
     const jumpKey = makeKey();
