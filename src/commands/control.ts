@@ -35,10 +35,10 @@ export function controlWith(action: Action): Verb {
         throw new HostkitError("usage", {
           what:
             service === undefined
-              ? "the stack runs nothing here"
+              ? "the stack runs no service of its own here"
               : `${service} is not on this host`,
           where: host.name,
-          why: "it was not provisioned yet",
+          why: "it was not provisioned yet, or has none",
           next: "hostkit provision",
         });
       }

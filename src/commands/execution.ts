@@ -47,8 +47,7 @@ export async function showRuns<T>(
   project: Project,
   work: (show: Progress) => Promise<T>,
 ): Promise<T> {
-  const isLive =
-    context.terminal.stdout.isTTY === true && context.terminal.environment["TERM"] !== "dumb";
+  const isLive = canRedraw(context);
   const progress = createProgress({
     kind: context.options.json === true ? "json" : isLive ? "live" : "lines",
     stream: context.terminal.stdout,
@@ -75,6 +74,12 @@ export async function showRuns<T>(
     unlisten();
     progress.stop();
   }
+}
+
+/** A terminal that says how wide it is: some (`script`, serial lines) do not, and a region could not be redrawn there. */
+function canRedraw({ terminal }: Context): boolean {
+  const { isTTY, columns = 80 } = terminal.stdout;
+  return isTTY === true && columns >= 20 && terminal.environment["TERM"] !== "dumb";
 }
 
 /** Carries out one plan on one host and follows it to its end. */

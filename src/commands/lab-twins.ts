@@ -1,6 +1,7 @@
 import type { HostTarget } from "../host/connection.ts";
 import type { LabOs } from "../lab/base.ts";
 import type { LabHost } from "../lab/lab-host.ts";
+import type { Manifest } from "../manifest/schema.ts";
 import type { Context } from "./context.ts";
 
 /** Name of the lab host that stands for a host of a manifest: at most 31 characters, as lab names are. */

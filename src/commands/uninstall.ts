@@ -26,6 +26,8 @@ interface Site {
   readonly connection: Connection;
   readonly plan: Plan;
   readonly system: string;
+  /** Ids of what stays: data. */
+  readonly kept: readonly string[];
 }
 
 /** Takes away what hostkit owns on the hosts; the manifest only says which stack and which hosts. */
@@ -74,8 +76,8 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
         ),
       );
     }
-    for (const { host, connection } of sites) {
-      const kept = await forgetStack(project, connection);
+    await Promise.all(busy.map(({ connection }) => waitForCleanup(project, connection)));
+    for (const { host, kept } of sites) {
       if (json) context.print(JSON.stringify({ event: "result", host: host.name, kept }));
       else context.print(describeEnd(host.name, kept, context.colors.green("✓")));
     }
@@ -112,41 +114,26 @@ async function lookForRemoval(
     planNeeds(stackDirectory, [], owned.values()),
     newMarker(),
   );
-  const plan = makeRemovalPlan({
-    host: host.name,
-    stack: manifest.stack,
-    stackDirectory,
-    resources: [],
-    facts,
-    deleteData,
-  });
+  const input = { host: host.name, stack: manifest.stack, stackDirectory, resources: [], facts };
+  const plan = makeRemovalPlan({ ...input, deleteData });
+  const gone = new Set(plan.changes.map(({ id }) => id));
+  const all = makeRemovalPlan({ ...input, deleteData: true });
   return {
     host,
     connection,
     plan,
     system: facts.get(systemFacts, systemSubject)?.prettyName ?? "",
+    kept: all.changes.map(({ id }) => id).filter((id) => !gone.has(id)),
   };
 }
 
-/**
- * Removes hostkit's own folder of the stack once nothing is owned any more, and folders it made that are empty now.
- * @returns ids of what is still owned: data that was kept
- */
-async function forgetStack(project: Project, connection: Connection): Promise<string[]> {
-  const { stackDirectory } = project;
-  const state = statePath(stackDirectory);
-  const facts = await gatherFacts(connection, [need(textFacts, state)], newMarker());
-  const kept = [...parseState(facts.get(textFacts, state) ?? "").keys()];
-  const tidy = sh`if [ -f ${`${stackDirectory}/directories`} ]; then
-  sort -ru ${`${stackDirectory}/directories`} | while IFS= read -r d; do rmdir -- "$d" 2>/dev/null || true; done
-fi`;
-  const forget = sh`rm -rf ${stackDirectory}
-cd /var/lib/hostkit 2>/dev/null || exit 0
-for left in *; do [ "$left" = secret.key ] || [ "$left" = '*' ] || exit 0; done
-rm -f secret.key
-rmdir /var/lib/hostkit`;
-  await connection.exec(kept.length === 0 ? `${tidy.text}\n${forget.text}` : tidy.text);
-  return kept;
+/** The runner's last act, after it has said so, is to remove its own folder; whoever provisions next must not meet its lock. */
+async function waitForCleanup(project: Project, connection: Connection): Promise<void> {
+  const lock = `${project.stackDirectory}/lock`;
+  await connection.exec(
+    sh`i=0; while [ -e ${lock} ] && ! flock -n ${lock} true; do i=$((i + 1)); [ "$i" -gt 50 ] && break; sleep 0.2; done`
+      .text,
+  );
 }
 
 function describeEnd(host: string, kept: readonly string[], mark: string): string {

@@ -100,7 +100,8 @@ function createLive({ stream, colors, hide, clock }: ProgressOptions): Progress 
       track,
       elapsed: track.lastAt + (clock() - seenAt) / 1000,
     }));
-    region(hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors)));
+    const { columns = 80 } = stream as { columns?: number };
+    region(hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors, columns)));
   };
   const timer = setInterval(() => {
     frame += 1;
@@ -128,29 +129,39 @@ function createLive({ stream, colors, hide, clock }: ProgressOptions): Progress 
   };
 }
 
-/** The lines that change: what each host is doing now, and how far it is. */
+/**
+ * The lines that change: what each host is doing now, and how far it is.
+ * @param width of the terminal; no line is longer
+ */
 export function renderRegion(
   hosts: readonly { readonly track: RunTrack; readonly elapsed: number }[],
   frame: string,
   colors: Colors,
+  width: number,
 ): string {
   const lines: string[] = [];
   for (const { track, elapsed } of hosts) {
-    const prefix = hosts.length > 1 ? `${colors.bold(track.host)} ` : "";
-    for (const step of track.running.values()) {
-      const seconds = colors.dim(formatSeconds(elapsed - step.since));
+    const prefix = hosts.length > 1 ? `${track.host} ` : "";
+    for (const { id, title, since } of track.running.values()) {
+      const seconds = formatSeconds(elapsed - since);
+      const room = width - prefix.length - seconds.length - 7;
+      const name = cut(id, room);
+      const text = cut(title, room - name.length);
       lines.push(
-        `${colors.cyan(frame)} ${prefix}${step.id}  ${colors.dim(step.title)}  ${seconds}`,
+        `${colors.cyan(frame)} ${colors.bold(prefix)}${name}  ${colors.dim(`${text}  ${seconds}`)}`,
       );
     }
     const total = formatSeconds(elapsed - track.startedAt);
     lines.push(
-      colors.dim(
-        `  ${hosts.length > 1 ? `${track.host}: ` : ""}${track.done} of ${track.total} done, ${total}`,
-      ),
+      colors.dim(cut(`  ${prefix}${track.done} of ${track.total} done, ${total}`, width - 1)),
     );
   }
   return lines.join("\n");
+}
+
+function cut(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return length < 2 ? "" : `${text.slice(0, length - 1)}…`;
 }
 
 /** The line that stays on the terminal after an event; undefined for none. */
