@@ -1,6 +1,5 @@
 import { hashText } from "../facts/hash.ts";
 import type { Backups } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
 import { backupFirst } from "../resources/backup-first.ts";
 import { directory } from "../resources/directory.ts";
 import { file } from "../resources/file.ts";
@@ -15,6 +14,7 @@ import type { Repositories } from "./backups/postgres.ts";
 import { databaseReadyId, postgresMajorOf } from "./database.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { postgresUnitOf } from "../resources/postgres-settings.ts";
 

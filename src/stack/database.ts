@@ -18,11 +18,10 @@ import {
 import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
 import { repositoriesOf, repositoryPath } from "./backups/jobs.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
-import { targetOf, userOf } from "./names.ts";
+import { stackDirectoryOf, targetOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 
 /** The major version each release of a distribution brings: docs/database.md. */

@@ -1,6 +1,5 @@
 import { hashText } from "../../facts/hash.ts";
 import type { Backups, FileBackup, Repository } from "../../manifest/schema.ts";
-import { stackDirectoryOf } from "../../plan/plan.ts";
 import { backupPassphrase } from "../../resources/backup-passphrase.ts";
 import { backupRepository } from "../../resources/backup-repository.ts";
 import { directory } from "../../resources/directory.ts";
@@ -9,7 +8,8 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { quoteWord } from "../../shell/quote.ts";
 import { sh } from "../../shell/script.ts";
-import { configDirectoryOf } from "../names.ts";
+import { volumeNameOf } from "../container.ts";
+import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { renderTemplate } from "../render-template.ts";
@@ -156,5 +156,5 @@ function renderKnownHosts(repository: Extract<Repository, { kind: "sftp" }>): st
 
 /** Where Docker keeps a volume's files. */
 function volumePath(stack: string, name: string): string {
-  return `/var/lib/docker/volumes/${stack}-${name}/_data`;
+  return `/var/lib/docker/volumes/${volumeNameOf(stack, name)}/_data`;
 }

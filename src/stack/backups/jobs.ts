@@ -1,7 +1,6 @@
 import type { Backups, Manifest } from "../../manifest/schema.ts";
 import type { Repository } from "../../manifest/schema.ts";
-import { configDirectoryOf } from "../names.ts";
-import { stackDirectoryOf } from "../../plan/plan.ts";
+import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 
 /** One thing that a timer backs up. */
 export interface BackupJob {

@@ -9,11 +9,11 @@ import { file } from "../../resources/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { hashText } from "../../facts/hash.ts";
-import { stackDirectoryOf } from "../../plan/plan.ts";
 import { sh } from "../../shell/script.ts";
 import { postgresMajorOf, postgresRunningId } from "../database.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
+import { stackDirectoryOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
 

@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import { HostkitError } from "../../../src/errors.ts";
+import type { System } from "../../../src/facts/system.ts";
+import { readTemplates } from "../../../src/local/templates.ts";
+import { parseManifest } from "../../../src/manifest/parse.ts";
+import { orderResources } from "../../../src/plan/order.ts";
+import { idOf } from "../../../src/resources/resource.ts";
+import type { Resource } from "../../../src/resources/resource.ts";
+import { resolveBackups } from "../../../src/stack/backups.ts";
+import { fingerprintOf } from "../../../src/stack/backups/postgres.ts";
+import { resolveDatabase } from "../../../src/stack/database.ts";
+import type { StackInputs } from "../../../src/stack/inputs.ts";
+
+const trixie: System = { distribution: "debian", version: "13", architecture: "amd64" };
+let templates: ReadonlyMap<string, string>;
+beforeAll(async () => {
+  templates = await readTemplates();
+});
+
+const base = `stack: dx
+hosts: { h: { address: h.example.org } }
+database:
+  databases: { dx: { owner: dx_owner, migrations: db }, all: {} }
+  roles:
+    dx_reader: { grants: [ { on: all tables, privileges: [select], database: dx } ] }
+  settings: { max_connections: 200, password_encryption: scram-sha-256, application_name: "it's" }
+services:
+  scraper: { exec: /bin/true, database: { name: dx, role: dx_reader } }
+  admin: { exec: /bin/true, user: adm2, database: all }
+`;
+const offsite = `offsite: { host: b.example.org, user: u, path: /srv/b, identity: key, host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1rJ4bI2gZ1q6p0h6m0yQw3o7b2uV7m3r2kQv5mH5bQ", passphrase: PASS }`;
+const cloud = `cloud: { bucket: bucket, endpoint: "https://s3.example.org:9000", access_key: KEY_ID, secret_key: KEY_SECRET }`;
+
+function inputsOf(yaml: string, system = trixie): StackInputs {
+  const { manifest, problems } = parseManifest(yaml, "hostkit.yaml");
+  if (manifest === undefined) throw new Error(JSON.stringify(problems, undefined, 1));
+  return {
+    manifest,
+    host: "h",
+    system,
+    hostname: "h",
+    templates,
+    blobs: new Map(),
+    texts: new Map([
+      ["db/10_b.sql", "select 10;\n"],
+      ["db/2_a.sql", "select 2;\n"],
+      ["key", "PRIVATE-KEY\n"],
+    ]),
+    secrets: new Map([
+      ["PASS", "pass-word"],
+      ["KEY_ID", "key-id"],
+      ["KEY_SECRET", "key-secret"],
+    ]),
+    isLab: false,
+  };
+}
+
+function resolveBoth(yaml: string, system?: System): Map<string, Resource> {
+  const inputs = inputsOf(yaml, system);
+  const database = resolveDatabase(inputs);
+  const backups = resolveBackups(inputs, database.resources);
+  const packages = { kind: "packages", name: "apt", after: database.beforePackages ?? [] };
+  const all = [packages, ...database.resources, ...backups.resources];
+  return new Map(all.map((resource) => [idOf(resource), resource]));
+}
+
+function textOf(resources: ReadonlyMap<string, Resource>, id: string): string {
+  const { text, content } = resources.get(id) as { text?: string; content?: { text?: string } };
+  return text ?? content?.text ?? "";
+}
+
+describe("database section", () => {
+  test("each service logs in as its own role and as no other", () => {
+    const resources = resolveBoth(base);
+    expect(textOf(resources, "block:/etc/postgresql/17/main/pg_hba.conf#dx")).toBe(
+      'local "all" "all_owner" peer map=hostkit-dx\nlocal "dx" "dx_reader" peer map=hostkit-dx\n',
+    );
+    expect(textOf(resources, "block:/etc/postgresql/17/main/pg_ident.conf#dx")).toBe(
+      'hostkit-dx "adm2" "all_owner"\nhostkit-dx "dx-scraper" "dx_reader"\n',
+    );
+  });
+
+  test("the manifest's settings win, and their values are quoted", () => {
+    const text = textOf(resolveBoth(base), "postgres-settings:17/main");
+    expect(text).toContain("max_connections = '200'\n");
+    expect(text).toContain("application_name = 'it''s'\n");
+    expect(text).toContain("listen_addresses = '127.0.0.1, ::1'\n");
+    expect(text).not.toContain("archive_mode");
+  });
+
+  test("migrations run by their number, not by their letters", () => {
+    expect(resolveBoth(base).get("postgres-migrations:dx")).toMatchObject({
+      files: [{ name: "2_a.sql" }, { name: "10_b.sql" }],
+    });
+  });
+
+  test("a distribution that is not known needs a version in the manifest", () => {
+    const unknown: System = { ...trixie, distribution: "ubuntu", version: "25.10" };
+    expect(() => resolveDatabase(inputsOf(base, unknown))).toThrow(HostkitError);
+    const written = base.replace("database:\n", "database:\n  version: 17\n");
+    expect(resolveDatabase(inputsOf(written, unknown)).packages).toEqual(["postgresql-17"]);
+  });
+
+  test("without the section there is nothing", () => {
+    const empty = "stack: dx\nhosts: { h: { address: h.example.org } }\nhost: { timezone: UTC }\n";
+    expect(resolveDatabase(inputsOf(empty)).resources).toEqual([]);
+  });
+});
+
+describe("backups section", () => {
+  const all = `${base}backups:
+  repositories: { local: { path: /var/backups/hostkit }, ${offsite}, ${cloud} }
+  postgres: { incremental: daily, wal: none, keep: { full: 2 } }
+  files: { paths: [/etc, "/srv/it's"], exclude: ["*.tmp"] }
+`;
+
+  test("everything that is waited for is there, and nothing waits in a circle", () => {
+    const resources = [...resolveBoth(all).values()];
+    expect(orderResources(resources)).toHaveLength(resources.length);
+  });
+
+  test("secrets are in secret content only, readable for their user alone", () => {
+    const resources = [...resolveBoth(all).values()];
+    const hidden = ["pass-word", "key-secret", "key-id", "PRIVATE-KEY"];
+    for (const resource of resources) {
+      const { content, mode } = resource as { content?: object; mode?: string };
+      if (content !== undefined && "secret" in content) {
+        expect([idOf(resource), mode]).toEqual([idOf(resource), "0600"]);
+        continue;
+      }
+      for (const secret of hidden) expect(JSON.stringify(resource)).not.toContain(secret);
+    }
+    expect(
+      resources.filter(
+        (resource) => "content" in resource && "secret" in (resource.content as object),
+      ),
+    ).toHaveLength(6);
+  });
+
+  test("pgBackRest's repositories are numbered by name; its options say what was asked for", () => {
+    const config = textOf(resolveBoth(all), "file:/etc/pgbackrest/conf.d/hostkit-dx.conf");
+    expect(config).toContain("repo1-type=s3\n");
+    expect(config).toContain("repo1-storage-port=9000\n");
+    expect(config).toContain("repo2-type=posix\n");
+    expect(config).toContain("repo2-path=/var/backups/hostkit/postgres\n");
+    expect(config).toContain("repo3-type=sftp\n");
+    expect(config).toContain("repo3-retention-full=2\n");
+    expect(config).toContain("repo3-retention-archive=1\n");
+    expect(config).toMatch(/repo3-sftp-host-fingerprint=[0-9a-f]{64}\n/);
+  });
+
+  test("PostgreSQL's sandbox opens what archive-push writes to, and the network only for remote repositories", () => {
+    const dropIn = "file:/etc/systemd/system/postgresql@17-main.service.d/50-hostkit-dx.conf";
+    expect(textOf(resolveBoth(all), dropIn)).toContain(
+      "ReadWritePaths=-/var/backups/hostkit/postgres\n",
+    );
+    expect(textOf(resolveBoth(all), dropIn)).not.toContain("IPAddressDeny");
+    expect(textOf(resolveBoth(base), dropIn)).toContain("IPAddressDeny=any\n");
+  });
+
+  test("Debian 12's pgBackRest cannot write to SFTP, restic can", () => {
+    const bookworm = { ...trixie, version: "12" };
+    expect(() => resolveBoth(all, bookworm)).toThrow(/SFTP/);
+    const files = all.replace("wal: none", "wal: none, repositories: [local]");
+    expect(resolveBoth(files, bookworm).has("backup-repository:files/offsite")).toBe(true);
+  });
+
+  test("only the full backup and the files are run by provision", () => {
+    const first = [...resolveBoth(all).keys()].filter((id) => id.startsWith("backup-first:"));
+    expect(first).toEqual(["backup-first:postgres-full", "backup-first:files"]);
+  });
+});
+
+describe("host key fingerprints", () => {
+  test("a key and its fingerprint say the same", () => {
+    const key = Buffer.from("any bytes");
+    const fromKey = fingerprintOf(`ssh-ed25519 ${key.toString("base64")}`);
+    expect(fromKey).toBe(createHash("sha256").update(key).digest("hex"));
+    expect(
+      fingerprintOf(`SHA256:${Buffer.from(fromKey, "hex").toString("base64").replace(/=$/, "")}`),
+    ).toBe(fromKey);
+  });
+});
