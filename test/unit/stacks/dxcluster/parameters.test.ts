@@ -6,6 +6,7 @@ import {
   toJsonSchema,
 } from "../../../../templates/stacks/dxcluster/api/src/parameters.ts";
 import {
+  spotFields,
   spotsParameters,
   spotsQuery,
   topParameters,
@@ -109,6 +110,21 @@ describe("the parameters of /api/spots", () => {
     expect(
       spotsQuery(readParameters(spotsParameters, { comment_contains: "100%_\\" })).page.values[0],
     ).toBe("%100\\%\\_\\\\%");
+  });
+
+  it("sort by columns: a field that is computed under a column's name would sort as text", () => {
+    expect(spotFields.split(", ")).toEqual([
+      "id",
+      "timestamp",
+      "dx_call",
+      "frequency",
+      "spotter_call",
+      "comment",
+      "mode",
+      "signal_report",
+      "grid_square",
+      "band",
+    ]);
   });
 
   it("are described for OpenAPI by the same table", () => {

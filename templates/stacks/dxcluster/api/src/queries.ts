@@ -59,7 +59,7 @@ export const recentParameters = {
 export const bandsParameters = {
   hours: {
     type: "integer",
-    about: "Hours to look back; all spots without it",
+    about: "Hours to look back; all spots ever stored without it",
     minimum: 1,
     maximum: 168,
   },
@@ -96,7 +96,7 @@ export const solarParameters = {
 
 /** The public fields of a spot, in the order the API has always had. */
 export const spotFields =
-  "id, timestamp, dx_call, frequency::text as frequency, spotter_call, comment, mode, signal_report, grid_square, band";
+  "id, timestamp, dx_call, frequency, spotter_call, comment, mode, signal_report, grid_square, band";
 
 /** More than this many hits are not counted: the count would cost more than the page. */
 export const countLimit = 10_000;
@@ -163,7 +163,7 @@ export const newestIdQuery: Query = {
 
 export const statsQuery: Query = {
   text: `select
-    (select count(*)::int from dx_spots) as total_spots,
+    (select coalesce(sum(spot_count), 0)::int from band_stations) as total_spots,
     (select count(*)::int from callsigns where total_spotted > 0) as unique_dx_stations,
     (select count(*)::int from callsigns where total_spots > 0) as unique_spotters,
     (select min(timestamp) from dx_spots) as earliest_spot,
@@ -179,12 +179,20 @@ export const statsQuery: Query = {
 };
 
 export function bandsQuery(wanted: Values<typeof bandsParameters>): Query {
+  if (wanted.hours === undefined) {
+    return {
+      text: `select band, sum(spot_count)::int as spot_count, count(*)::int as dx_stations,
+               min(min_freq) as min_freq, max(max_freq) as max_freq, max(latest_spot) as latest_spot
+             from band_stations where band <> '' group by band order by spot_count desc, band`,
+      values: [],
+    };
+  }
   return {
     text: `select band, count(*)::int as spot_count, count(distinct dx_call)::int as dx_stations,
-             min(frequency)::text as min_freq, max(frequency)::text as max_freq, max(timestamp) as latest_spot
-           from dx_spots where band is not null ${wanted.hours === undefined ? "" : "and timestamp >= now() - make_interval(hours => $1)"}
+             min(frequency) as min_freq, max(frequency) as max_freq, max(timestamp) as latest_spot
+           from dx_spots where band is not null and timestamp >= now() - make_interval(hours => $1)
            group by band order by spot_count desc, band`,
-    values: wanted.hours === undefined ? [] : [wanted.hours],
+    values: [wanted.hours],
   };
 }
 
@@ -198,7 +206,7 @@ export function histogramQuery(wanted: Values<typeof histogramParameters>): Quer
                frequency from hits, edges)
       select (select low from edges)::float8 as low, (select high from edges)::float8 as high,
              (select total from edges) as total, bin_number, count(*)::int as spot_count,
-             min(frequency)::text as bin_min_freq, max(frequency)::text as bin_max_freq
+             min(frequency) as bin_min_freq, max(frequency) as bin_max_freq
       from bins group by bin_number order by bin_number`,
     values: [
       wanted.hours,

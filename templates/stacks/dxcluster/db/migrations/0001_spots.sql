@@ -35,9 +35,9 @@ create table dx_spots (
   raw_spot_id   bigint,
   timestamp     timestamptz not null,         -- when the station was heard, to the minute
   received_at   timestamptz not null,         -- when the line arrived
-  dx_call       text not null,
+  dx_call       text collate "C" not null,    -- byte order: one index sorts, and finds by its beginning
   frequency     numeric(13,3) not null,       -- kHz
-  spotter_call  text not null,
+  spotter_call  text collate "C" not null,
   comment       text,
   mode          text,
   signal_report text,
@@ -53,17 +53,29 @@ create index dx_spots_newest on dx_spots (timestamp desc, id desc);
 create index dx_spots_id on dx_spots (id);
 create index dx_spots_band on dx_spots (band, timestamp desc, id desc);
 create index dx_spots_mode on dx_spots (mode, timestamp desc, id desc);
-create index dx_spots_dx_call on dx_spots (dx_call text_pattern_ops, timestamp desc);
-create index dx_spots_spotter_call on dx_spots (spotter_call text_pattern_ops, timestamp desc);
+create index dx_spots_dx_call on dx_spots (dx_call, timestamp desc);
+create index dx_spots_spotter_call on dx_spots (spotter_call, timestamp desc);
 create index dx_spots_frequency on dx_spots (frequency, timestamp desc);
 
 create table callsigns (
-  callsign      text primary key,
+  callsign      text collate "C" primary key,
   first_seen    timestamptz not null,
   last_seen     timestamptz not null,
   total_spots   bigint not null default 0,    -- spots this station sent
   total_spotted bigint not null default 0     -- spots of this station
-);
+) with (fillfactor = 70);                     -- the same rows are updated again and again
+
+-- What was ever heard on each band, kept by the scraper as it stores: counting millions of spots would take too long.
+-- Spots outside every amateur band have the band ''.
+create table band_stations (
+  band        text not null,
+  dx_call     text collate "C" not null,
+  spot_count  bigint not null,
+  min_freq    numeric(13,3) not null,
+  max_freq    numeric(13,3) not null,
+  latest_spot timestamptz not null,
+  primary key (band, dx_call)
+) with (fillfactor = 70);
 
 create table wwv_announcements (
   id                  bigint generated always as identity primary key,

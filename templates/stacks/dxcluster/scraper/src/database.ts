@@ -40,7 +40,7 @@ with incoming as (
          signal_report, grid_square, spotter_grid, band, split, skimmer
   from fresh where kind = 'spot' order by received
   on conflict do nothing
-  returning dx_call, spotter_call, received_at
+  returning dx_call, spotter_call, received_at, band, frequency, timestamp
 ), solar as (
   insert into wwv_announcements (raw_announcement_id, timestamp, received_at, announcement_type, station_call, raw_text,
                                  solar_flux, a_index, k_index, sunspot_number, conditions, parsed_successfully)
@@ -49,6 +49,15 @@ with incoming as (
   from fresh where kind in ('wwv', 'wcy') order by received
   on conflict do nothing
   returning 1
+), stations as (
+  insert into band_stations as b (band, dx_call, spot_count, min_freq, max_freq, latest_spot)
+  select coalesce(band, ''), dx_call, count(*), min(frequency), max(frequency), max(timestamp)
+  from spots group by 1, 2 order by 1, 2
+  on conflict (band, dx_call) do update set
+    spot_count = b.spot_count + excluded.spot_count,
+    min_freq = least(b.min_freq, excluded.min_freq),
+    max_freq = greatest(b.max_freq, excluded.max_freq),
+    latest_spot = greatest(b.latest_spot, excluded.latest_spot)
 ), seen as (
   insert into callsigns as c (callsign, first_seen, last_seen, total_spots, total_spotted)
   select callsign, min(received_at), max(received_at), sum(sent), sum(spotted)
