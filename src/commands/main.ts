@@ -26,9 +26,11 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
     if (error instanceof CommanderError && error.code === "commander.help") return exitCodes.usage;
-    const known = await explain(error, context, nameVerb(program, words));
-    await report(known, words, context, terminal);
-    return known.exitCode;
+    const verb = nameVerb(program, words);
+    const known = await explain(error, context, verb);
+    const code = exitCodeOf(known, verb);
+    await report(known, code, words, context, terminal);
+    return code;
   }
 }
 
@@ -38,6 +40,11 @@ function expandLab(words: readonly string[]): string[] {
   return words.map((word, index) =>
     word === "--lab" && (end < 0 || index < end) ? "--lab=any" : word,
   );
+}
+
+/** Who asks `plan` wants to tell three cases apart: nothing (0), changes (2), no answer (1). */
+function exitCodeOf({ exitCode }: HostkitError, verb: string): number {
+  return verb === "plan" && exitCode !== exitCodes.interrupted ? exitCodes.failed : exitCode;
 }
 
 async function explain(
@@ -82,6 +89,7 @@ async function explain(
 
 async function report(
   error: HostkitError,
+  exitCode: number,
   words: readonly string[],
   context: Context | undefined,
   terminal: Terminal,
@@ -97,7 +105,7 @@ async function report(
   }
   if (context?.options.json ?? words.includes("--json")) {
     const { what, where, why, next, details } = error.parts;
-    const shown = { code: error.code, exitCode: error.exitCode, what, where, why, next, details };
+    const shown = { code: error.code, exitCode, what, where, why, next, details };
     terminal.stdout.write(`${hide(JSON.stringify({ error: shown }))}\n`);
     return;
   }

@@ -59,6 +59,9 @@ export async function readLocalFiles(
     const wanted = readAs[kind];
     // Secrets are read, and complained about, with the others: readSecrets.
     if (kind === "secret-file") return;
+    // Of a build context that is not there, its Dockerfile is no news.
+    const hasContext = [...blobs.keys()].some((key) => written.startsWith(key.replace(/\/+$/, "")));
+    if (kind === "dockerfile" && !hasContext) return;
     const unfit = await explainUnfit(file, wanted === "tree" || wanted === "migrations");
     if (unfit !== undefined) return complain(pointer, `${describe[kind]} ${written}: ${unfit}`);
     if (wanted === "blob") {

@@ -1,0 +1,205 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listMigrations } from "../../../src/local/migrations.ts";
+import { readLocalFiles } from "../../../src/local/inputs.ts";
+import { readManifest, requireManifest } from "../../../src/local/manifest.ts";
+import { resolvePath } from "../../../src/local/paths.ts";
+import { readSecrets } from "../../../src/local/secrets.ts";
+import { formatProblem } from "../../../src/manifest/parse.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "hostkit-inputs-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function load(text: string) {
+  await writeFile(path.join(folder, "hostkit.yaml"), text);
+  const loaded = await readManifest("hostkit.yaml", folder);
+  return { loaded, manifest: requireManifest(loaded) };
+}
+
+const head = "stack: tiny\nhosts: { one: { address: one.invalid } }\n";
+
+describe("listMigrations", () => {
+  const cases: readonly (readonly [string, readonly string[], readonly string[], number])[] = [
+    [
+      "by number, not by letter",
+      ["10_b.sql", "9_a.sql", "0001_x.sql"],
+      ["0001_x.sql", "9_a.sql", "10_b.sql"],
+      0,
+    ],
+    ["other files are left alone", ["README.md", ".0001.sql", "1.sql", "2.sql.orig"], ["1.sql"], 0],
+    ["same number twice", ["1_a.sql", "01_b.sql"], ["01_b.sql", "1_a.sql"], 1],
+    ["no number", ["roles.sql"], [], 1],
+    ["none", [], [], 0],
+  ];
+  test.each(cases)("%s", (_name, files, names, mistakes) => {
+    const found = listMigrations(files);
+    expect(found.names).toEqual(names);
+    expect(found.mistakes).toHaveLength(mistakes);
+  });
+});
+
+test.each([
+  ["~/.ssh/key", "/home/ann/.ssh/key"],
+  ["../up", "/work/up"],
+  ["/absolute", "/absolute"],
+  ["~other/x", "/work/stack/~other/x"],
+])("resolvePath(%s)", (written, expected) => {
+  expect(resolvePath(written, "/work/stack", "/home/ann")).toBe(expected);
+});
+
+describe("readSecrets", () => {
+  const text = `${head}secrets: { PLAIN: null, RENAMED: { env: OTHER }, FILED: { file: token } }\n`;
+
+  test("takes them from the environment, the dotenv file, renamed variables and files", async () => {
+    const { loaded, manifest } = await load(text);
+    await mkdir(path.join(folder, ".hostkit"));
+    await writeFile(path.join(folder, ".hostkit/secrets"), 'PLAIN="from the file"\n', {
+      mode: 0o600,
+    });
+    await writeFile(path.join(folder, "token"), "one line\n");
+    const read = (environment: Record<string, string>) =>
+      readSecrets(loaded, manifest, environment);
+    const { secrets, problems } = await read({ OTHER: "other" });
+    expect(problems).toEqual([]);
+    expect(Object.fromEntries(secrets)).toEqual({
+      PLAIN: "from the file",
+      RENAMED: "other",
+      FILED: "one line",
+    });
+    expect((await read({ OTHER: "other", PLAIN: "from outside" })).secrets.get("PLAIN")).toBe(
+      "from outside",
+    );
+    expect((await read({ OTHER: "other", PLAIN: "" })).secrets.get("PLAIN")).toBe("from the file");
+    await writeFile(path.join(folder, "token"), "-----BEGIN KEY-----\nabc\n-----END KEY-----\n");
+    expect((await read({ OTHER: "other" })).secrets.get("FILED")).toMatch(/-----\n$/);
+  });
+
+  test("tells all missing ones at once, and no values", async () => {
+    const { loaded, manifest } = await load(text);
+    const { problems } = await readSecrets(loaded, manifest, {});
+    expect(problems.map(formatProblem)).toEqual([
+      "hostkit.yaml:3:57 secrets.FILED: the secret FILED cannot be read from token: it does not exist",
+      expect.stringContaining("PLAIN has no value"),
+      expect.stringContaining("put it into the environment variable OTHER"),
+    ]);
+  });
+
+  test("a dotenv file that others may read is a warning", async () => {
+    const { loaded, manifest } = await load(`${head}secrets: { A: null }\n`);
+    await mkdir(path.join(folder, ".hostkit"));
+    await writeFile(path.join(folder, ".hostkit/secrets"), "A=value\n");
+    await chmod(path.join(folder, ".hostkit/secrets"), 0o644);
+    const { problems, secrets } = await readSecrets(loaded, manifest, {});
+    expect(problems.map(({ severity }) => severity)).toEqual(["warning"]);
+    expect(secrets.get("A")).toBe("value");
+  });
+});
+
+describe("certificates", () => {
+  const openssl = (...words: string[]) => promisify(execFile)("openssl", words, { cwd: folder });
+  const site = `${head}web: { api: { image: "a/b@sha256:${"0".repeat(64)}", port: 80 } }
+proxy: { sites: { shop.example.org: { tls: { certificate: c.pem, key: k.pem }, routes: { "/*": api } } } }\n`;
+  const problemsOf = async () => {
+    const { loaded, manifest } = await load(site);
+    const { problems } = await readLocalFiles(loaded, manifest, { home: folder, now: Date.now() });
+    return problems.map(({ path: where, message }) => `${where}: ${message}`);
+  };
+  const issue = (name: string, key = "k.pem") =>
+    openssl(
+      ...[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+      ],
+      ...[
+        "-keyout",
+        key,
+        "-out",
+        "c.pem",
+        "-subj",
+        "/CN=x",
+        "-addext",
+        `subjectAltName=DNS:${name}`,
+      ],
+    );
+
+  test("fit", async () => {
+    await issue("shop.example.org");
+    expect(await problemsOf()).toEqual([]);
+  });
+
+  test("for another name", async () => {
+    await issue("other.example.org");
+    expect(await problemsOf()).toEqual([
+      expect.stringContaining(
+        "the certificate is not for shop.example.org, but for DNS:other.example.org",
+      ),
+    ]);
+  });
+
+  test("of another key", async () => {
+    await issue("shop.example.org");
+    await openssl("genpkey", "-algorithm", "ed25519", "-out", "k.pem");
+    expect(await problemsOf()).toEqual([
+      expect.stringContaining("the key does not belong to the certificate"),
+    ]);
+  });
+
+  test("expired", async () => {
+    await issue("shop.example.org");
+    const { loaded, manifest } = await load(site);
+    const later = Date.now() + 10 * 86_400_000;
+    const { problems } = await readLocalFiles(loaded, manifest, { home: folder, now: later });
+    expect(problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining("the certificate ended on"),
+    ]);
+  });
+
+  test("no certificate at all", async () => {
+    for (const file of ["c.pem", "k.pem"]) await writeFile(path.join(folder, file), "hello");
+    expect(await problemsOf()).toEqual([expect.stringContaining("this is not a PEM certificate")]);
+  });
+});
+
+test("files are keyed as the manifest writes them", async () => {
+  const { loaded, manifest } =
+    await load(`${head}database: { databases: { d: { owner: o, migrations: db/ } } }
+services: { worker: { package: ./w.deb, env_file: ../${path.basename(folder)}/w.env } }
+web: { api: { build: { context: api, dockerfile: docker/Dockerfile }, port: 80 } }\n`);
+  await mkdir(path.join(folder, "db"));
+  await mkdir(path.join(folder, "api/docker"), { recursive: true });
+  await writeFile(path.join(folder, "db/1.sql"), "select 1;");
+  await writeFile(path.join(folder, "w.deb"), "!<arch>\n");
+  await writeFile(path.join(folder, "w.env"), "A=1\n");
+  await writeFile(path.join(folder, "api/docker/Dockerfile"), "FROM scratch\n");
+  await writeFile(path.join(folder, "api/.dockerignore"), "docker\n");
+  const { blobs, texts, problems } = await readLocalFiles(loaded, manifest, {
+    home: folder,
+    now: 0,
+  });
+  expect(problems).toEqual([]);
+  expect([...texts]).toEqual([
+    ["db/1.sql", "select 1;"],
+    [`../${path.basename(folder)}/w.env`, "A=1\n"],
+  ]);
+  expect(blobs.get("./w.deb")).toMatchObject({
+    path: path.join(folder, "w.deb"),
+    size: 8,
+    type: "file",
+  });
+  // The Dockerfile is sent even when it is ignored, as docker does.
+  expect(blobs.get("api")?.entries).toEqual([".dockerignore", "docker/Dockerfile"]);
+});
