@@ -36,7 +36,7 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
   const packages: string[] = [];
   if (postgres !== undefined) {
     const made = resolvePostgresRepositories(inputs, backups, postgres);
-    packages.push("pgbackrest");
+    packages.push("pgbackrest", ...sshPackages(backups, "postgres"));
     const script = renderPostgresScript(inputs, backups, made);
     resources.push(script, ...made.resources);
     const data = (manifest.database?.databases ?? []).map(({ name }) =>
@@ -46,13 +46,15 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
   }
   if (files !== undefined) {
     const made = resolveFileRepositories(inputs, backups, files);
-    packages.push("restic");
-    if (repositoriesOf(backups, "files").some((one) => one.kind === "sftp"))
-      packages.push("openssh-client");
+    packages.push("restic", ...sshPackages(backups, "files"));
     resources.push(...made.resources);
     resources.push(...resolveJobs(inputs, backups, "files", made, others.map(idOf)));
   }
   return { packages, resources };
+}
+
+function sshPackages(backups: Backups, tool: BackupJob["tool"]): string[] {
+  return repositoriesOf(backups, tool).some((one) => one.kind === "sftp") ? ["openssh-client"] : [];
 }
 
 /** Folders of local repositories and of the reports, each tool's with its own owner. */

@@ -7,13 +7,14 @@ import { file } from "../../resources/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { quoteWord } from "../../shell/quote.ts";
-import { sh } from "../../shell/script.ts";
+import { joinScripts, sh } from "../../shell/script.ts";
 import { volumeNameOf } from "../container.ts";
 import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { renderTemplate } from "../render-template.ts";
 import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
+import { learnHostKeys } from "./sftp.ts";
 import { secretOf } from "./postgres.ts";
 import type { Repositories } from "./postgres.ts";
 
@@ -54,12 +55,8 @@ export function resolveFileRepositories(
         places.environment(name),
         `AWS_ACCESS_KEY_ID=${quoteWord(secretOf(secrets, repository.accessKey))}\nAWS_SECRET_ACCESS_KEY=${quoteWord(secretOf(secrets, repository.secretKey))}\nAWS_DEFAULT_REGION=${quoteWord(repository.region)}\n`,
       );
-    if (repository.kind === "sftp") {
+    if (repository.kind === "sftp")
       add(places.identity(name, "files"), texts.get(repository.identity) ?? "");
-      secretFiles.push(
-        file(places.knownHosts(name), renderKnownHosts(repository), { mode: "0755", after }),
-      );
-    }
   }
   const described = list.map((repository) => describeRepository(repository, stack));
   const where = hashText(JSON.stringify(described));
@@ -86,9 +83,17 @@ export function resolveFileRepositories(
     backupRepository(`files/${repository.name}`, {
       stackDirectory: stackDirectoryOf(stack),
       markers: markerOf(repository),
-      inputs: hashText(JSON.stringify(describeRepository(repository, stack))),
+      inputs: hashText(
+        JSON.stringify([
+          describeRepository(repository, stack),
+          repository.kind === "sftp" ? repository.hostKey : "",
+        ]),
+      ),
       watches: secretFiles.map(idOf),
-      prepare: sh`${places.script("files")} prepare ${repository.name}`,
+      prepare: joinScripts([
+        repository.kind === "sftp" ? learnHostKeys(repository, stack, "files") : sh``,
+        sh`${places.script("files")} prepare ${repository.name}`,
+      ]),
       after: [
         packagesId,
         idOf(script),
@@ -131,8 +136,7 @@ function describeRepository(repository: Repository, stack: string): ScriptReposi
     case "sftp": {
       const ssh = [
         `ssh -o BatchMode=yes -o IdentitiesOnly=yes -i ${places.identity(repository.name, "files")}`,
-        "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null",
-        `-o KnownHostsCommand="${places.knownHosts(repository.name)} %f %H %t %K"`,
+        `-o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile=${places.knownHosts(repository.name, "files")}`,
         `-p ${repository.port} ${repository.user}@${repository.host} -s sftp`,
       ].join(" ");
       const host = repository.host.includes(":") ? `[${repository.host}]` : repository.host;
@@ -143,15 +147,6 @@ function describeRepository(repository: Repository, stack: string): ScriptReposi
       };
     }
   }
-}
-
-/** ssh asks this program for known keys (KnownHostsCommand): it answers with the offered one when it is the pinned one. */
-function renderKnownHosts(repository: Extract<Repository, { kind: "sftp" }>): string {
-  const { hostKey } = repository;
-  const test = hostKey.startsWith("SHA256:")
-    ? `[ "$1" = ${quoteWord(hostKey.replace(/=$/, ""))} ]`
-    : `[ "$3 $4" = ${quoteWord(hostKey.split(" ").slice(0, 2).join(" "))} ]`;
-  return `#!/bin/sh\n# Written by hostkit: the pinned key of ${repository.host}.\nif ${test}; then echo "$2 $3 $4"; fi\n`;
 }
 
 /** Where Docker keeps a volume's files. */

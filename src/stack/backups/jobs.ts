@@ -86,7 +86,10 @@ export function backupPlaces(stack: string) {
       tool === "postgres"
         ? `/etc/pgbackrest/hostkit-${stack}-${repository}.key`
         : `${configDirectoryOf(stack)}/backup/${repository}.key`,
-    knownHosts: (repository: string): string =>
-      `${configDirectoryOf(stack)}/backup/${repository}.known_hosts`,
+    /** Every host key of an SFTP server; `sftp.ts` tells how they are learned. */
+    knownHosts: (repository: string, tool: BackupJob["tool"]): string =>
+      tool === "postgres"
+        ? `/etc/pgbackrest/hostkit-${stack}-${repository}.known_hosts`
+        : `${configDirectoryOf(stack)}/backup/${repository}.known_hosts`,
   } as const;
 }

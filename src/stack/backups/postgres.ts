@@ -1,5 +1,3 @@
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { HostkitError } from "../../errors.ts";
 import type { Backups, PostgresBackup, Repository } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backup-passphrase.ts";
@@ -9,12 +7,13 @@ import { file } from "../../resources/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { hashText } from "../../facts/hash.ts";
-import { sh } from "../../shell/script.ts";
+import { joinScripts, sh } from "../../shell/script.ts";
 import { postgresMajorOf, postgresRunningId } from "../database.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
+import { learnHostKeys } from "./sftp.ts";
 import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
 
 /** What the repositories of a tool are and the resources that make them. */
@@ -108,9 +107,16 @@ export function resolvePostgresRepositories(
   const prepared = backupRepository("postgres", {
     stackDirectory: stackDirectoryOf(stack),
     markers,
-    inputs: where,
+    inputs: hashText(
+      where + list.map((one) => (one.kind === "sftp" ? one.hostKey : "")).join("\n"),
+    ),
     watches: configFiles.map(idOf),
-    prepare: prepareScript(stack),
+    prepare: joinScripts([
+      ...list.flatMap((one) =>
+        one.kind === "sftp" ? [learnHostKeys(one, stack, "postgres")] : [],
+      ),
+      prepareScript(stack),
+    ]),
     after: [
       idOf(config),
       postgresRunningId(major),
@@ -166,8 +172,8 @@ function storageOptions(repository: Repository, prefix: string, stack: string): 
           backupPlaces(stack).identity(repository.name, "postgres"),
         ],
         [`${prefix}-sftp-host-key-hash-type`, "sha256"],
-        [`${prefix}-sftp-host-key-check-type`, "fingerprint"],
-        [`${prefix}-sftp-host-fingerprint`, fingerprintOf(repository.hostKey)],
+        [`${prefix}-sftp-host-key-check-type`, "strict"],
+        [`${prefix}-sftp-known-host`, backupPlaces(stack).knownHosts(repository.name, "postgres")],
       ];
     case "s3": {
       const { hostname, port } = new URL(repository.endpoint);
@@ -182,14 +188,6 @@ function storageOptions(repository: Repository, prefix: string, stack: string): 
       ];
     }
   }
-}
-
-/** `ssh-ed25519 AAAA…` or `SHA256:…` as the lower-case hex that libssh2 compares. */
-export function fingerprintOf(hostKey: string): string {
-  const bytes = (base64: string): Uint8Array =>
-    Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  if (hostKey.startsWith("SHA256:")) return bytesToHex(bytes(hostKey.slice("SHA256:".length)));
-  return bytesToHex(sha256(bytes(hostKey.split(" ")[1] ?? "")));
 }
 
 /** A secret's value. @throws TypeError where nobody read it */
