@@ -89,8 +89,9 @@ describe("isAlive", () => {
   const fine: LivenessFacts = { now: 1000, started: 0, heard: 990, unreachable: null, writer: 995 };
   it.each<[string, Partial<LivenessFacts>, boolean]>([
     ["hears and writes", {}, true],
-    ["connected and silent for longer than the watchdog", { heard: 939 }, false],
-    ["never heard anything since a start just now", { heard: null, started: 950 }, true],
+    ["connected and silent for half the watchdog time", { heard: 969 }, false],
+    ["quiet for less than that", { heard: 971 }, true],
+    ["never heard anything since a start just now", { heard: null, started: 980 }, true],
     ["never heard anything", { heard: null, started: 900 }, false],
     ["the network is away", { heard: 900, unreachable: 980 }, true],
     ["the network is away for very long", { heard: 300, unreachable: 980 }, false],

@@ -76,6 +76,8 @@ export class ClusterNode {
     const dialogue = new LoginDialogue(this.#credentials);
     let reached = false;
     let why = "closed by the node";
+    let silent = false;
+    let spoke = false;
     let lastHeard = Date.now();
     let lastSpot = Date.now();
     let lastAsked = Date.now();
@@ -107,9 +109,10 @@ export class ClusterNode {
       () => {
         if (!reached) return;
         const now = Date.now();
-        if (now - lastHeard > this.#timing.keepalive * 3000)
+        if (now - lastHeard > this.#timing.keepalive * 3000) {
+          silent = true;
           give("silent: connected, yet nothing came");
-        else if (dialogue.phase === "in" && now - lastSpot > this.#timing.spotSilence * 1000)
+        } else if (dialogue.phase === "in" && now - lastSpot > this.#timing.spotSilence * 1000)
           give("no spot for too long");
         else if (now - Math.max(lastHeard, lastAsked) > this.#timing.keepalive * 1000) {
           // An empty line: every cluster program answers with its prompt.
@@ -130,6 +133,7 @@ export class ClusterNode {
     });
     socket.on("data", (chunk: Buffer) => {
       lastHeard = Date.now();
+      spoke = true;
       this.#events.heard();
       const framed = framer.push(chunk);
       if (framed.reply !== null) socket.write(framed.reply);
@@ -153,7 +157,8 @@ export class ClusterNode {
       clearInterval(pulse);
       if (this.#socket !== socket) return;
       this.#socket = null;
-      if (!reached) this.#events.unreachable(why);
+      // A node that hangs up without a word is as good as absent; one that says nothing for long is a stall.
+      if (!spoke && !silent) this.#events.unreachable(why);
       const seconds = backoffSeconds(this.#attempt++, this.#timing.longestBackoff, Math.random());
       this.#setState("waiting", `${why}; next call in ${seconds.toFixed(1)} s`);
       this.#retry = setTimeout(() => {
