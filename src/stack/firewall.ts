@@ -11,10 +11,10 @@ import { renderTemplate } from "./render-template.ts";
 const table = "inet hostkit";
 
 /**
- * Docker's bridges by name: the default one and swarm's ("docker…"), those of user networks ("br-" and an id), and our own.
+ * Docker's bridges by name: the default one and swarm's ("docker…") and those of user networks ("br-" and an id).
  * A bridge that leads outside must not be named like this; docs/firewall.md says so.
  */
-const bridges = ["docker*", "br-*", "hk-*"] as const;
+const bridges = ["docker*", "br-*"] as const;
 
 /** Unit that loads the rules at boot, before the network comes up. */
 export function firewallUnitOf(stack: string): string {
