@@ -3,10 +3,10 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { serviceUnitOf, webUnitOf } from "../stack/names.ts";
 
 /** What `logs`, `start`, `stop` and `restart` take besides services: parts of the stack that are units of the distribution. */
-const parts: Readonly<Record<string, readonly string[]>> = {
-  proxy: ["caddy.service"],
-  database: ["postgresql.service", "postgresql@*.service"],
-};
+const parts: ReadonlyMap<string, readonly string[]> = new Map([
+  ["proxy", ["caddy.service"]],
+  ["database", ["postgresql.service", "postgresql@*.service"]],
+]);
 
 /**
  * Unit names, some with `*`, of a service or a part of the stack.
@@ -22,10 +22,10 @@ export function unitPatternsOf(manifest: Manifest, word: string): readonly strin
       webUnitOf(stack, word, slot, 1).replace(/\.service$/, "*.service"),
     );
   }
-  const part = parts[word];
+  const part = parts.get(word);
   if (part !== undefined && manifest[word as "proxy" | "database"] !== undefined) return part;
   const known = [...manifest.services, ...manifest.web].map(({ name }) => name);
-  const own = Object.keys(parts).filter(
+  const own = [...parts.keys()].filter(
     (name) => manifest[name as "proxy" | "database"] !== undefined,
   );
   throw new HostkitError("usage", {
