@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
-import { joinScripts } from "../shell/script.ts";
+import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { idOf } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
@@ -15,6 +15,8 @@ export interface BackupRepositoryResource extends Resource {
   readonly markers: readonly string[];
   /** Hash of everything that says where and how it is reached. */
   readonly inputs: string;
+  /** Further files that preparing it leaves behind. */
+  readonly leaves: readonly string[];
   /** Changes of these call for another look. */
   readonly watches: readonly ResourceId[];
   /** Makes it where it is not there, checks it where it is; fails with a reason. */
@@ -74,6 +76,27 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
     };
   },
 
-  own: () => undefined,
-  remove: () => undefined,
+  own: (resource) => ({
+    kind: "backup-repository",
+    name: resource.name,
+    leaves: resource.leaves,
+  }),
+  removalNeeds: () => [],
+
+  /** What is in the repository stays. */
+  remove(owned, _facts, context): Change {
+    const leaves = (owned["leaves"] as readonly string[] | undefined) ?? [];
+    return {
+      id: idOf(owned),
+      action: "delete",
+      because: "no longer in the manifest",
+      steps: [
+        {
+          type: "script",
+          title: `forget backup repository ${owned.name}`,
+          script: sh`rm -f ${[...leaves, stampPath(context.stackDirectory, stampOf(owned.name))]}`,
+        },
+      ],
+    };
+  },
 };

@@ -83,6 +83,7 @@ export function resolveFileRepositories(
     backupRepository(`files/${repository.name}`, {
       stackDirectory: stackDirectoryOf(stack),
       markers: markerOf(repository),
+      leaves: repository.kind === "sftp" ? [places.knownHosts(repository.name, "files")] : [],
       inputs: hashText(
         JSON.stringify([
           describeRepository(repository, stack),

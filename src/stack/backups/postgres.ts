@@ -107,6 +107,9 @@ export function resolvePostgresRepositories(
   const prepared = backupRepository("postgres", {
     stackDirectory: stackDirectoryOf(stack),
     markers,
+    leaves: list.flatMap((one) =>
+      one.kind === "sftp" ? [places.knownHosts(one.name, "postgres")] : [],
+    ),
     inputs: hashText(
       where + list.map((one) => (one.kind === "sftp" ? one.hostKey : "")).join("\n"),
     ),
