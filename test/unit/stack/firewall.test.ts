@@ -1,0 +1,158 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { HostkitError } from "../../../src/errors.ts";
+import { Facts } from "../../../src/facts/fact.ts";
+import { nftablesFacts } from "../../../src/facts/nftables.ts";
+import { readTemplates } from "../../../src/local/templates.ts";
+import { parseManifest } from "../../../src/manifest/parse.ts";
+import { nftablesKind } from "../../../src/resources/nftables.ts";
+import type { NftablesResource } from "../../../src/resources/nftables.ts";
+import { idOf } from "../../../src/resources/resource.ts";
+import { renderForward, renderInput, resolveFirewall } from "../../../src/stack/firewall.ts";
+import type { StackInputs } from "../../../src/stack/inputs.ts";
+
+let templates: ReadonlyMap<string, string>;
+beforeAll(async () => {
+  templates = await readTemplates();
+});
+
+function inputsOf(yaml: string): StackInputs {
+  const text = `stack: dx\nhosts: { h: { address: h.example.org } }\n${yaml}`;
+  const { manifest, problems } = parseManifest(text, "hostkit.yaml");
+  if (manifest === undefined) throw new Error(JSON.stringify(problems, undefined, 1));
+  const system = { distribution: "debian", version: "13", architecture: "amd64" };
+  const none = new Map<string, never>();
+  return {
+    manifest,
+    host: "h",
+    system,
+    hostname: "h",
+    templates,
+    blobs: none,
+    texts: none,
+    secrets: none,
+    isLab: false,
+  };
+}
+
+function tableOf(yaml: string): NftablesResource {
+  const found = resolveFirewall(inputsOf(yaml)).resources.find(
+    (resource) => resource.kind === "nftables",
+  );
+  if (found === undefined) throw new Error("no table");
+  return found as NftablesResource;
+}
+
+/** The lines of one chain, without comments. */
+function chainOf(rules: string, name: string): string[] {
+  const lines = rules.split("\n").map((line) => line.trim());
+  const from = lines.indexOf(`chain ${name} {`);
+  return lines
+    .slice(from + 1, lines.indexOf("}", from))
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+describe("resolveFirewall", () => {
+  test("none: nothing of ours", () => {
+    expect(resolveFirewall(inputsOf("firewall: none\n")).resources).toEqual([]);
+  });
+
+  test("drops what no rule lets in, in both directions that lead to programs", () => {
+    const { rules } = tableOf("firewall: { allow: [ssh] }\n");
+    expect(chainOf(rules, "input")[0]).toBe("type filter hook input priority filter; policy drop;");
+    expect(chainOf(rules, "forward")[0]).toBe(
+      "type filter hook forward priority filter - 10; policy accept;",
+    );
+    expect(chainOf(rules, "containers").at(-1)).toBe("drop");
+  });
+
+  test("an open port counts for containers too, but never sshd's", () => {
+    const { rules } = tableOf(
+      "firewall: { allow: [ssh, { port: 7300, from: [192.0.2.0/24, '2001:db8::/32'] }] }\n",
+    );
+    expect(chainOf(rules, "input").slice(-3)).toEqual([
+      'tcp dport $ssh_ports accept comment "ssh"',
+      'ip saddr 192.0.2.0/24 tcp dport 7300 accept comment "7300/tcp"',
+      'ip6 saddr 2001:db8::/32 tcp dport 7300 accept comment "7300/tcp"',
+    ]);
+    expect(chainOf(rules, "containers").filter((line) => line.includes("dnat"))).toEqual([
+      'ip saddr 192.0.2.0/24 ct status dnat meta l4proto tcp ct original proto-dst 7300 accept comment "7300/tcp"',
+      'ip6 saddr 2001:db8::/32 ct status dnat meta l4proto tcp ct original proto-dst 7300 accept comment "7300/tcp"',
+    ]);
+  });
+
+  test("containers reach PostgreSQL's port only where one of them asked for TCP", () => {
+    const yaml = (access: string) =>
+      `database: { databases: { dx: {} } }\nweb: { api: { image: 'a/b@sha256:${"0".repeat(64)}', port: 80, database: ${access} } }\nfirewall: { allow: [ssh] }\n`;
+    expect(tableOf(yaml("dx")).rules).not.toContain("5432");
+    const lines = chainOf(tableOf(yaml("{ name: dx, tcp: true }")).rules, "input");
+    expect(lines.filter((line) => line.includes("5432"))).toEqual([
+      'iifname "docker*" tcp dport 5432 accept comment "PostgreSQL for containers"',
+      'iifname "br-*" tcp dport 5432 accept comment "PostgreSQL for containers"',
+    ]);
+  });
+
+  test("what loads the rules at boot comes behind the confirmation", () => {
+    const { resources } = resolveFirewall(inputsOf("firewall: { allow: [ssh] }\n"));
+    const [table, unitFile, service] = resources;
+    expect(resources.map(idOf)).toEqual([
+      "nftables:inet hostkit",
+      "file:/etc/systemd/system/hostkit-firewall-dx.service",
+      "unit:hostkit-firewall-dx.service",
+    ]);
+    expect(unitFile?.after).toContain(idOf(table!));
+    expect(service?.after).toContain(idOf(unitFile!));
+  });
+
+  test("the same manifest gives the same bytes", () => {
+    const yaml = "firewall: { allow: [https, ssh, 7300] }\n";
+    expect(tableOf(yaml).rules).toBe(tableOf("firewall: { allow: [7300, ssh, https] }\n").rules);
+  });
+});
+
+test.each([
+  [
+    { name: "http", port: 80, lastPort: 80, protocol: "tcp", from: [] },
+    ['tcp dport 80 accept comment "http"'],
+  ],
+  [
+    { name: "6000-6010/udp", port: 6000, lastPort: 6010, protocol: "udp", from: ["::1"] },
+    ['ip6 saddr ::1 udp dport 6000-6010 accept comment "6000-6010/udp"'],
+  ],
+] as const)("renderInput %o", (rule, lines) => {
+  expect(renderInput(rule)).toEqual(lines);
+});
+
+test("renderForward leaves sshd out", () => {
+  expect(
+    renderForward({ name: "ssh", port: "ssh", lastPort: "ssh", protocol: "tcp", from: [] }),
+  ).toEqual([]);
+});
+
+test("another stack with other rules is refused before anything is done", () => {
+  const table = tableOf("firewall: { allow: [ssh] }\n");
+  const other = { "/etc/hostkit/other/firewall.nft": "0".repeat(64) };
+  const facts = Facts.of([nftablesFacts, { [table.table]: { files: other, rivals: [] } }]);
+  const context = {
+    stackDirectory: "/var/lib/hostkit/dx",
+    changed: new Set<never>(),
+    isOwned: false,
+  };
+  expect(() => nftablesKind.diff(table, facts, context)).toThrow(HostkitError);
+  expect(() => nftablesKind.diff(table, facts, context)).toThrow("another stack on this host");
+});
+
+test("the guard brings back the table, the file and forgets what was loaded", () => {
+  const table = tableOf("firewall: { allow: [ssh] }\n");
+  const context = {
+    stackDirectory: "/var/lib/hostkit/dx",
+    changed: new Set<never>(),
+    isOwned: false,
+  };
+  const change = nftablesKind.diff(table, Facts.of(), context);
+  expect(change?.guard?.seconds).toBe(30);
+  expect(change?.guard?.save.text).toContain("nft list table inet hostkit >>guard/table.nft");
+  const undo = change?.guard?.undo.text ?? "";
+  expect(undo).toContain("nft -f guard/table.nft");
+  expect(undo).toContain("rm -f /var/lib/hostkit/dx/stamps/nftables");
+  expect(undo).toContain("rm -f /etc/hostkit/dx/firewall.nft");
+});
