@@ -1,3 +1,4 @@
+import * as net from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   ClusterNode,
@@ -40,7 +41,11 @@ async function simulate(flavour: Flavour): Promise<{ simulated: SimulatedNode; p
   return { simulated, port };
 }
 
-function call(port: number, more: Partial<NodeTiming> = {}): Heard {
+function call(
+  port: number,
+  more: Partial<NodeTiming> = {},
+  commands: readonly string[] = [],
+): Heard {
   const lines: string[] = [];
   const states: NodeState[] = [];
   const reasons: string[] = [];
@@ -51,7 +56,7 @@ function call(port: number, more: Partial<NodeTiming> = {}): Heard {
     unreachable: 0,
     node: new ClusterNode(
       { host: "127.0.0.1", port },
-      credentials,
+      { ...credentials, commands },
       { ...timing, ...more },
       {
         line: (line) => {
@@ -94,6 +99,23 @@ describe("scraper and simulator, over TCP", () => {
       expect(node.state).toBe("connected");
     },
   );
+
+  it("keeps the half of a spot that comes with the first words", async () => {
+    const server = net.createServer((socket) => {
+      socket.write("login: ");
+      socket.once("data", () => {
+        socket.write("DX de DL1ABC:    14025.0  JA");
+        // The commands tell that the half was read.
+        socket.once("data", () => socket.write("1XYZ   CW  1445Z\r\n"));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closers.push(() => server.close());
+    const { lines } = call((server.address() as net.AddressInfo).port, {}, ["unset/beep"]);
+    await vi.waitFor(() => {
+      expect(lines).toEqual(["DX de DL1ABC:    14025.0  JA1XYZ   CW  1445Z"]);
+    }, 5000);
+  });
 
   it("calls again when the connection is cut", async () => {
     const { simulated, port } = await simulate("dxspider");

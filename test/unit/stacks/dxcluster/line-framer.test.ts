@@ -62,6 +62,15 @@ describe("LineFramer", () => {
     ]);
   });
 
+  it("forgets a prompt that was answered, so that its line end does not bring it back", () => {
+    const framer = new LineFramer();
+    expect(framer.push(Buffer.from("login: ")).pending).toBe("login: ");
+    framer.dropPending();
+    expect(framer.push(Buffer.from("\r\nHello\r\n")).lines.map((line) => line.text)).toEqual([
+      "Hello",
+    ]);
+  });
+
   it("never holds a NUL, which PostgreSQL refuses", () => {
     expect(frame([0x61, 0, 0x62, 10]).lines).toEqual(["a\u2400b"]);
   });

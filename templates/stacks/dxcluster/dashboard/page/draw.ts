@@ -94,7 +94,7 @@ export function drawColumns(id: string, columns: readonly Column[], summary: str
 function draw(tag: string, attributes: Readonly<Record<string, string>>): SVGElement {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made as SVGElement;
+  return made;
 }
 
 const levels = { green: "open for voice", yellow: "Morse and digital only", red: "nothing heard" };

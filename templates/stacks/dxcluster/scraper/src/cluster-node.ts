@@ -102,6 +102,7 @@ export class ClusterNode {
     }, this.#timing.connectTimeout * 1000);
     const loginTimer = setInterval(() => {
       if (!reached || dialogue.phase === "in") return;
+      framer.dropPending();
       send(dialogue.waited());
       follow();
     }, this.#timing.loginWait * 1000);
@@ -145,7 +146,12 @@ export class ClusterNode {
           this.#attempt = 0;
         }
       }
-      if (dialogue.phase !== "in" && framed.pending !== "") send(dialogue.hear(framed.pending));
+      if (dialogue.phase !== "in" && framed.pending !== "") {
+        const answer = dialogue.hear(framed.pending);
+        // What comes after the log-in may be half a spot.
+        if (answer.length > 0 && dialogue.phase === "called") framer.dropPending();
+        send(answer);
+      }
       follow();
     });
     socket.on("error", (error) => {

@@ -42,6 +42,12 @@ export class LineFramer {
     };
   }
 
+  /** Forgets what waits after the last line end: a prompt that was answered must not be read again with its line end. */
+  dropPending(): void {
+    this.#pending = [];
+    this.#cut = false;
+  }
+
   #take(byte: number, lines: FramedLine[], reply: number[]): void {
     switch (this.#telnet) {
       case "text":

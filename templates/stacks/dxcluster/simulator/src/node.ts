@@ -10,12 +10,12 @@ const greetings: Readonly<
   dxspider: {
     prompt: "login: ",
     welcome: (call) =>
-      `Hello ${call}, this is SIM0-1 in the lab, running DXSpider V1.57\r\nCluster: 1 nodes, 1 users\r\n${call} de SIM0-1 21-Nov-2026 0000Z dxspider >\r\n`,
+      `\r\nHello ${call}, this is SIM0-1 in the lab, running DXSpider V1.57\r\nCluster: 1 nodes, 1 users\r\n${call} de SIM0-1 21-Nov-2026 0000Z dxspider >\r\n`,
   },
   arcluster: {
     prompt: "Welcome to the SIM0 Telnet Port\r\n\r\nPlease enter your call: ",
     welcome: (call) =>
-      `Welcome ${call}!\r\nAR-Cluster Version 6\r\n${call} de SIM0 0000Z SIM0>\r\n`,
+      `\r\nWelcome ${call}!\r\nAR-Cluster Version 6\r\n${call} de SIM0 0000Z SIM0>\r\n`,
   },
   cccluster: {
     prompt: "Please enter your call:\r\n",
