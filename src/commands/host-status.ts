@@ -1,4 +1,4 @@
-import { backupFacts } from "../facts/backup.ts";
+import { archiveFacts, backupFacts } from "../facts/backup.ts";
 import { certificateFacts } from "../facts/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { need } from "../facts/fact.ts";
@@ -21,7 +21,9 @@ export function statusNeeds(manifest: Manifest): FactNeed[] {
     need(lockFacts, directory),
     need(fileFacts, statePath(directory)),
     need(targetFacts, targetOf(manifest.stack)),
-    ...(manifest.backups === undefined ? [] : [need(backupFacts, manifest.stack)]),
+    ...(manifest.backups === undefined
+      ? []
+      : [need(backupFacts, manifest.stack), need(archiveFacts, manifest.stack)]),
     ...(manifest.proxy?.sites ?? []).map((site) => need(certificateFacts, site.name)),
   ];
 }
@@ -36,6 +38,7 @@ export function readStatus(
 ): HostStatus {
   const directory = stackDirectoryOf(manifest.stack);
   const lockedBy = facts.get(lockFacts, directory);
+  const archive = facts.get(archiveFacts, manifest.stack);
   return {
     host,
     connection,
@@ -45,7 +48,10 @@ export function readStatus(
       const certificate = facts.get(certificateFacts, site.name);
       return { site, ...(certificate === undefined ? {} : { certificate }) };
     }),
-    backups: Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
+    backups: [
+      ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
+      ...(archive === undefined ? [] : [archive]),
+    ],
     members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { copyStack, listStacks } from "../local/stacks.ts";
 import type { Verb } from "./program.ts";
@@ -5,6 +6,9 @@ import type { Verb } from "./program.ts";
 interface InitOptions {
   readonly stack?: string;
 }
+
+/** Files listed one by one. */
+const mostShown = 12;
 
 /** Copies a stack, or the minimal manifest, into a folder. Never overwrites. */
 export const runInit: Verb<InitOptions> = async (context, options, [directory = "."]) => {
@@ -23,8 +27,14 @@ export const runInit: Verb<InitOptions> = async (context, options, [directory = 
     return;
   }
   const { green, bold } = context.colors;
-  for (const file of made) context.print(`${green("+")} ${file}`);
+  for (const file of made.slice(0, mostShown)) context.print(`${green("+")} ${file}`);
+  if (made.length > mostShown) context.print(`${green("+")} … and ${made.length - mostShown} more`);
+  const readme = made.find(
+    (file) =>
+      path.basename(file) === "README.md" && path.dirname(file) === path.normalize(directory),
+  );
   const enter = directory === "." ? "" : `cd ${directory} && `;
+  if (readme !== undefined) context.print(`\nRead ${bold(readme)} first.`);
   context.print(
     `\nNext: put your host into ${bold("hostkit.yaml")}, then ${bold(`${enter}hostkit check`)}`,
   );

@@ -1,7 +1,7 @@
 import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
 
-/** One unit that a target pulls in. */
+/** A target, or one unit that it pulls in. */
 export interface TargetMember {
   readonly unit: string;
   readonly description: string;
@@ -22,13 +22,13 @@ export interface TargetMember {
 const properties =
   "Id,Description,Type,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestamp,NextElapseUSecRealtime,MemoryCurrent";
 
-/** Targets by name: every unit that hangs directly on them, sorted by name. */
+/** Targets by name: they themselves and every unit that hangs directly on them, sorted by name. */
 export const targetFacts: FactSource<readonly TargetMember[]> = {
   name: "target",
   script: (targets) => sh`for t in ${targets}; do
   echo "target $t"
   u=$(systemctl show -p Wants -p Requires --value -- "$t")
-  [ -n "$u" ] && systemctl show --timestamp=unix -p ${properties} -- $u
+  TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$t" $u
 done`,
   parse(stdout, targets) {
     const found = new Map<string, readonly TargetMember[]>();
@@ -74,7 +74,10 @@ function readMember(block: string): TargetMember | undefined {
   };
 }
 
-/** `@1763683200` of --timestamp=unix (systemd ≥ 248). */
+/** `@1763683200` of --timestamp=unix (systemd ≥ 248), or `Fri 2026-11-20 23:59:00 UTC`, which timers' next elapse keeps. */
 function readTime(text: string | undefined): number {
-  return Number(/^@(\d+)/.exec(text ?? "")?.[1] ?? 0);
+  const unix = /^@(\d+)/.exec(text ?? "")?.[1];
+  if (unix !== undefined) return Number(unix);
+  const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/.exec(text ?? "");
+  return match === null ? 0 : Date.parse(`${match[1]}T${match[2]}Z`) / 1000;
 }

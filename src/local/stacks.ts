@@ -19,7 +19,7 @@ export async function listStacks(): Promise<string[]> {
 
 /**
  * Copies a stack's files into a folder, which is made where it is missing.
- * @returns the files made, relative to the working directory
+ * @returns the files made, below the directory as it was given
  * @throws HostkitError usage when one of them is there already; nothing is copied then
  */
 export async function copyStack(
@@ -54,7 +54,7 @@ export async function copyStack(
     if ((await lstat(source)).isSymbolicLink()) await symlink(await readlink(source), target);
     else await copyFile(source, target, constants.COPYFILE_EXCL);
   }
-  return files.map((file) => path.relative(workingDirectory, path.join(to, targetName(file))));
+  return files.map((file) => path.join(directory, targetName(file)));
 }
 
 /** npm leaves files named .gitignore out of packages; stacks may carry theirs as `gitignore`. */

@@ -52,7 +52,11 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
   }
   lines.push(...renderSites(status.sites, now, colors));
   const timers = status.members.filter(({ unit }) => unit.endsWith(".timer"));
-  const others = status.members.filter(({ unit }) => !unit.endsWith(".timer"));
+  // That the target is reached goes without saying.
+  const others = status.members.filter(
+    (member) =>
+      !member.unit.endsWith(".timer") && !(member.unit.endsWith(".target") && isHealthy(member)),
+  );
   lines.push(...table(others.map((member) => unitRow(member, now, colors))));
   const sickTimers = timers.filter((timer) => !isHealthy(timer));
   const waiting = timers
@@ -152,7 +156,9 @@ function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
   return [
     fine ? colors.green("●") : colors.red("✗"),
     member.unit,
-    fine ? state : colors.red(member.result === "success" ? state : `${state}: ${member.result}`),
+    fine
+      ? state
+      : colors.red(["success", ""].includes(member.result) ? state : `${state}: ${member.result}`),
     colors.dim(since),
     memory,
     restarts,
