@@ -76,6 +76,33 @@ export function readBackupReport(text: string): BackupReport | undefined {
   }
 }
 
+/**
+ * Stacks whose newest attempt to archive WAL failed, as the report of a job `postgres-wal`. PostgreSQL keeps what it could
+ * not archive, so nothing is lost before its disk is full.
+ */
+export const archiveFacts: FactSource<BackupReport> = {
+  name: "backup-archive",
+  script: (stacks) => sh`for stack in ${stacks}; do
+  f=/usr/local/lib/hostkit/$stack/backup-postgres
+  [ -x "$f" ] && echo "$stack $("$f" archiving)"
+done`,
+  parse(stdout) {
+    const found = new Map<string, BackupReport>();
+    for (const match of stdout.matchAll(/^(\S+) (\d+) (\S+)$/gm)) {
+      const [, stack, seconds, segment] = match as unknown as [string, string, string, string];
+      found.set(stack, {
+        job: "postgres-wal",
+        inputs: "",
+        started: Number(seconds),
+        finished: Number(seconds),
+        result: "archive-failed",
+        message: `WAL ${segment} could not be archived, it piles up on the host: see /var/log/postgresql`,
+      });
+    }
+    return found;
+  },
+};
+
 interface PgbackrestBackup {
   readonly label: string;
   readonly type: "full" | "diff" | "incr";

@@ -1,4 +1,5 @@
 import { hashText } from "../facts/hash.ts";
+import { psqlScript } from "../facts/psql.ts";
 import type { Backups } from "../manifest/schema.ts";
 import { backupFirst } from "../resources/backup-first.ts";
 import { directory } from "../resources/directory.ts";
@@ -17,6 +18,9 @@ import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { postgresUnitOf } from "../resources/postgres-settings.ts";
+
+const archivingSql = `select extract(epoch from last_failed_time)::bigint || ' ' || last_failed_wal from pg_stat_archiver
+where last_failed_time > coalesce(last_archived_time, '-infinity')`;
 
 /**
  * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
@@ -88,8 +92,9 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
 }
 
 function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repositories): Resource {
-  const { stack } = inputs.manifest;
+  const { stack, database } = inputs.manifest;
   const places = backupPlaces(stack);
+  const major = database === undefined ? 0 : postgresMajorOf(database, inputs.system);
   return file(
     places.script("postgres"),
     renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-postgres.ejs", {
@@ -97,6 +102,7 @@ function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repos
       inputs: made.inputs,
       lock: places.lock,
       repositories: repositoriesOf(backups, "postgres").map((_, index) => index + 1),
+      psql: psqlScript(major, "postgres", ["-c", archivingSql]).text,
       report: renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {}),
     }),
     { mode: "0755" },
