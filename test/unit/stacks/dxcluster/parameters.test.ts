@@ -106,6 +106,13 @@ describe("the parameters of /api/spots", () => {
     );
   });
 
+  it("name the stations where they are known, and look for the part where they are too many", () => {
+    const wanted = readParameters(spotsParameters, { dx_call: "ja1", spotter_call: "dl" });
+    const { page } = spotsQuery(wanted, { dx: ["JA1XYZ"] });
+    expect(page.text).toContain("dx_call = any($1) and spotter_call like $2");
+    expect(page.values.slice(0, 2)).toEqual([["JA1XYZ"], "%DL%"]);
+  });
+
   it("take the signs of LIKE literally", () => {
     expect(
       spotsQuery(readParameters(spotsParameters, { comment_contains: "100%_\\" })).page.values[0],

@@ -101,10 +101,27 @@ export const spotFields =
 /** More than this many hits are not counted: the count would cost more than the page. */
 export const countLimit = 10_000;
 
-export function spotsQuery(wanted: Values<typeof spotsParameters>): {
-  readonly page: Query;
-  readonly count: Query;
-} {
+/** What `dx_call` and `spotter_call` stand for; absent where that is too many to list. */
+export interface MatchingCalls {
+  readonly dx?: readonly string[];
+  readonly spotter?: readonly string[];
+}
+
+/** More callsigns than this, and their spots are found soon enough by looking at the newest ones. */
+export const mostMatchingCalls = 200;
+
+/** The stations with a part of a callsign: there are far fewer stations than spots, so this is asked first. */
+export function matchingCallsQuery(part: string): Query {
+  return {
+    text: `select callsign from callsigns where callsign like $1 limit ${mostMatchingCalls + 1}`,
+    values: [contains(part.toUpperCase())],
+  };
+}
+
+export function spotsQuery(
+  wanted: Values<typeof spotsParameters>,
+  calls: MatchingCalls = {},
+): { readonly page: Query; readonly count: Query } {
   const values: unknown[] = [];
   const conditions: string[] = [];
   const add = (condition: string, value: unknown): void => {
@@ -112,8 +129,10 @@ export function spotsQuery(wanted: Values<typeof spotsParameters>): {
     values.push(value);
     conditions.push(condition.replace("?", `$${values.length}`));
   };
-  add("dx_call like ?", contains(wanted.dx_call?.toUpperCase()));
-  add("spotter_call like ?", contains(wanted.spotter_call?.toUpperCase()));
+  if (calls.dx !== undefined) add("dx_call = any(?)", calls.dx);
+  else add("dx_call like ?", contains(wanted.dx_call?.toUpperCase()));
+  if (calls.spotter !== undefined) add("spotter_call = any(?)", calls.spotter);
+  else add("spotter_call like ?", contains(wanted.spotter_call?.toUpperCase()));
   add("frequency >= ?", wanted.frequency_min);
   add("frequency <= ?", wanted.frequency_max);
   add("band = ?", wanted.band?.toLowerCase());

@@ -35,6 +35,14 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
     });
   };
 
+  const matchingCalls = async (
+    part: string | undefined,
+  ): Promise<readonly string[] | undefined> => {
+    if (part === undefined) return undefined;
+    const rows = await database.rows<{ callsign: string }>(queries.matchingCallsQuery(part));
+    return rows.length > queries.mostMatchingCalls ? undefined : rows.map((row) => row.callsign);
+  };
+
   app.get(catalogue.health.path, async (_request, reply) => {
     void reply.header("cache-control", "no-store");
     try {
@@ -72,7 +80,14 @@ export function addRoutes(app: FastifyInstance, database: Database, stream: Spot
   });
 
   get(catalogue.spots, 0, async (wanted) => {
-    const { page, count } = queries.spotsQuery(wanted);
+    const [dx, spotter] = await Promise.all([
+      matchingCalls(wanted.dx_call),
+      matchingCalls(wanted.spotter_call),
+    ]);
+    const { page, count } = queries.spotsQuery(wanted, {
+      ...(dx && { dx }),
+      ...(spotter && { spotter }),
+    });
     const [spots, counted] = await Promise.all([
       database.rows<CsvSpot>(page),
       memo.get(`count ${JSON.stringify(count)}`, 2, () => database.rows<{ total: number }>(count)),
