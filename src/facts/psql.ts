@@ -16,5 +16,8 @@ export function psqlScript(
   database = "postgres",
   words: readonly string[] = [],
 ): Script {
-  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p "$(sed -n ${"s/^port *= *\\([0-9]*\\).*/\\1/p"} ${`${postgresConfigDirectory(major)}/postgresql.conf`} | tail -n 1)" -d ${database} ${words}`;
+  const config = postgresConfigDirectory(major);
+  // The port is the last one written: conf.d is read after postgresql.conf.
+  const port = sh`$(cat ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null | sed -n ${"s/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9]*\\).*/\\1/p"} | tail -n 1)`;
+  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p "${port}" -d ${database} ${words}`;
 }

@@ -18,6 +18,7 @@ import { postgresDatabaseKind } from "./postgres-database.ts";
 import { postgresExtensionsKind } from "./postgres-extensions.ts";
 import { postgresGrantsKind } from "./postgres-grants.ts";
 import { postgresMigrationsKind } from "./postgres-migrations.ts";
+import { postgresPasswordKind } from "./postgres-password.ts";
 import { postgresRoleKind } from "./postgres-role.ts";
 import { postgresSettingsKind } from "./postgres-settings.ts";
 import { releaseKind } from "./release.ts";
@@ -57,6 +58,7 @@ const all: readonly AnyKind[] = [
   postgresExtensionsKind,
   postgresGrantsKind,
   postgresMigrationsKind,
+  postgresPasswordKind,
   postgresRoleKind,
   postgresSettingsKind,
   releaseKind,

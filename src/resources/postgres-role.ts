@@ -6,13 +6,15 @@ import { sh } from "../shell/script.ts";
 import { idOf } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
-/** A PostgreSQL role without any power of its own: what it may do is in the grants. It has no password. */
+/** A PostgreSQL role without any power of its own: what it may do is in the grants. */
 export interface PostgresRoleResource extends Resource {
   readonly kind: "postgres-role";
   readonly major: number;
   readonly login: boolean;
   /** -1: no limit. */
   readonly connectionLimit: number;
+  /** True for a role that logs in by TCP (`postgres-password`); no other has one. */
+  readonly hasPassword: boolean;
 }
 
 /** Builds a role resource. */
@@ -37,6 +39,7 @@ export const postgresRoleKind: ResourceKind<PostgresRoleResource> = {
       if (fact.login !== resource.login)
         reasons.push(resource.login ? "may not log in" : "may log in, should not");
       if (fact.powers.length > 0) reasons.push(`has ${fact.powers.join(", ")}`);
+      if (fact.hasPassword && !resource.hasPassword) reasons.push("has a password");
       if (fact.connectionLimit !== resource.connectionLimit)
         reasons.push(
           `connection limit is ${fact.connectionLimit}, should be ${resource.connectionLimit}`,
@@ -47,7 +50,7 @@ export const postgresRoleKind: ResourceKind<PostgresRoleResource> = {
     const sql = `select ${quoteLiteral(`create role ${role}`)}
 where not exists (select from pg_roles where rolname = ${quoteLiteral(resource.name)}) \\gexec
 alter role ${role} ${resource.login ? "login" : "nologin"} nosuperuser nocreatedb nocreaterole noreplication nobypassrls
-  connection limit ${resource.connectionLimit};
+  connection limit ${resource.connectionLimit}${resource.hasPassword ? "" : " password null"};
 `;
     return {
       id: idOf(resource),

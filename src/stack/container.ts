@@ -7,7 +7,7 @@ import type { ReleaseResource, SlotFile, SlotPlan } from "../resources/release.t
 import { idOf } from "../resources/resource.ts";
 import type { Blob, Resource } from "../resources/resource.ts";
 import { volume } from "../resources/volume.ts";
-import { databaseAfter } from "./database-access.ts";
+import { databaseAfter, databaseMounts } from "./database-access.ts";
 import { containersOf, engineIds, resolveEngine } from "./engine.ts";
 import { collectEnvironment, renderDockerEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "./inputs.ts";
@@ -145,7 +145,7 @@ function resolveRelease(
     image: made.reference,
     graceSeconds: isWeb ? service.health.graceSeconds : 60,
     exclusive: service.stateful || !isWeb || service.ports.length > 0,
-    ...(access === undefined
+    ...(access === undefined || access.tcp
       ? {}
       : {
           seam: {
@@ -224,12 +224,15 @@ function planSlot(
       network: networkOf(stack),
       alias: service.name,
       environmentFile: environment.path,
-      secrets: secrets.map((secret) => ({ name: secret.name, path: secret.file.path })),
+      secrets: [
+        ...secrets.map((secret) => ({ name: secret.name, path: secret.file.path })),
+        ...databaseMounts(manifest, service),
+      ],
       mounts: service.volumes.map((one) => ({
         ...one,
         from: one.kind === "named" ? volumeNameOf(stack, one.name) : one.source,
       })),
-      hasDatabaseSocket: service.database !== undefined,
+      hasDatabaseSocket: service.database?.tcp === false,
       addHosts: [],
       ports: service.ports,
       resources: service.resources,

@@ -1,23 +1,59 @@
 import type { Manifest, ServiceBase } from "../manifest/schema.ts";
 import type { ResourceId } from "../resources/resource.ts";
+import { databaseAddress, databasePortOf, passwordFilesOf } from "./database-tcp.ts";
 import { databaseReadyId } from "./database.ts";
 
 /** Where PostgreSQL's Unix socket is, on the host and in containers that asked for a database. */
 export const socketDirectory = "/run/postgresql";
 
-/** The variables by which libpq and its relatives find the database; no password: the socket knows the user. */
+/** Where a container finds the files that `databaseMounts` names. */
+const mountedSecrets = "/run/secrets";
+
+/**
+ * The variables by which libpq and its relatives find the database. Over the socket without a password: the socket knows
+ * the user. By TCP with the files that hold it.
+ */
 export function databaseEnvironment(
-  _manifest: Manifest,
-  service: Pick<ServiceBase, "database">,
+  manifest: Manifest,
+  service: Pick<ServiceBase, "name" | "runtime" | "database">,
 ): Record<string, string> {
   const access = service.database;
   if (access === undefined) return {};
+  const common = { PGDATABASE: access.name, PGUSER: access.role };
+  const name = encodeURIComponent(access.name);
+  const role = encodeURIComponent(access.role);
+  if (!access.tcp) {
+    return {
+      ...common,
+      PGHOST: socketDirectory,
+      DATABASE_URL: `postgresql:///${name}?host=${encodeURIComponent(socketDirectory)}&user=${role}`,
+    };
+  }
+  const isContainer = service.runtime === "container";
+  const host = isContainer ? databaseAddress : "127.0.0.1";
+  const port = databasePortOf(manifest);
+  const files = passwordFilesOf(manifest.stack, service);
   return {
-    PGHOST: socketDirectory,
-    PGDATABASE: access.name,
-    PGUSER: access.role,
-    DATABASE_URL: `postgresql:///${encodeURIComponent(access.name)}?host=${encodeURIComponent(socketDirectory)}&user=${encodeURIComponent(access.role)}`,
+    ...common,
+    PGHOST: host,
+    PGPORT: port,
+    PGPASSFILE: isContainer ? `${mountedSecrets}/pgpass` : files.pgpass,
+    DATABASE_PASSWORD_FILE: isContainer ? `${mountedSecrets}/DATABASE_PASSWORD` : files.bare,
+    DATABASE_URL: `postgresql://${role}@${host}:${port}/${name}`,
   };
+}
+
+/** Files that a container needs in /run/secrets to log in by TCP. */
+export function databaseMounts(
+  manifest: Manifest,
+  service: Pick<ServiceBase, "name" | "database">,
+): { readonly name: string; readonly path: string }[] {
+  if (service.database?.tcp !== true) return [];
+  const files = passwordFilesOf(manifest.stack, service);
+  return [
+    { name: "DATABASE_PASSWORD", path: files.bare },
+    { name: "pgpass", path: files.pgpass },
+  ];
 }
 
 /** What a service with a database has to wait for. */

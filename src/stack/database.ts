@@ -18,6 +18,7 @@ import {
 import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
+import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
 import { repositoriesOf, repositoryPath } from "./backups/jobs.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
@@ -79,14 +80,17 @@ export function resolveDatabase(inputs: StackInputs): Section {
   if (database === undefined) return emptySection;
   const major = postgresMajorOf(database, system);
   const server = resolveServer(inputs, database, major);
+  const tcpRoles = new Set(listTcpUsers(manifest).map(({ access }) => access.role));
   const roles = database.roles.map((role) =>
     postgresRole(role.name, {
       major,
       login: role.login,
       connectionLimit: role.connectionLimit ?? -1,
+      hasPassword: tcpRoles.has(role.name),
       after: [postgresRunningId(major)],
     }),
   );
+  const tcp = resolveDatabaseTcp(inputs, major, postgresRunningId(major));
   return {
     packages: [
       `postgresql-${major}`,
@@ -98,6 +102,7 @@ export function resolveDatabase(inputs: StackInputs): Section {
     resources: [
       ...server.resources,
       ...roles,
+      ...tcp,
       ...database.databases.flatMap((one) => resolveOne(inputs, database, major, one)),
     ],
     beforePackages: server.beforePackages,
@@ -207,7 +212,13 @@ function resolveOne(
       roles: database.roles.map((role) => role.name).filter((name) => name !== one.owner),
       connect: [...new Set([...grants.map((grant) => grant.role), ...users])].sort(),
       grants,
-      after: [last, ...database.roles.map((role): ResourceId => `postgres-role:${role.name}`)],
+      after: [
+        last,
+        ...database.roles.map((role): ResourceId => `postgres-role:${role.name}`),
+        ...listTcpUsers(manifest)
+          .filter(({ access }) => access.name === one.name)
+          .map(({ access }): ResourceId => `postgres-password:${access.role}`),
+      ],
     }),
   );
   return resources;
@@ -260,20 +271,28 @@ function settingsOf(manifest: Manifest, database: Database): Record<string, stri
 
 /** Each service's system user logs in as its role and as no other: pg_hba.conf, first match counts. */
 function renderHba(manifest: Manifest): string {
-  const lines = listDatabaseUsers(manifest).map(
-    ({ access }) =>
-      `local ${quoteHba(access.name)} ${quoteHba(access.role)} peer map=hostkit-${manifest.stack}`,
+  return joinLines(
+    listDatabaseUsers(manifest).map(({ access }) => {
+      const who = `${quoteHba(access.name)} ${quoteHba(access.role)}`;
+      return access.tcp
+        ? `host ${who} 127.0.0.1/32 scram-sha-256`
+        : `local ${who} peer map=hostkit-${manifest.stack}`;
+    }),
   );
-  return lines.length === 0
-    ? "# no service logs in\n"
-    : `${[...new Set(lines)].sort().join("\n")}\n`;
 }
 
 function renderIdent(manifest: Manifest): string {
-  const lines = listDatabaseUsers(manifest).map(
-    ({ service, access }) =>
-      `hostkit-${manifest.stack} ${quoteHba(userOf(manifest, service))} ${quoteHba(access.role)}`,
+  return joinLines(
+    listDatabaseUsers(manifest)
+      .filter(({ access }) => !access.tcp)
+      .map(
+        ({ service, access }) =>
+          `hostkit-${manifest.stack} ${quoteHba(userOf(manifest, service))} ${quoteHba(access.role)}`,
+      ),
   );
+}
+
+function joinLines(lines: readonly string[]): string {
   return lines.length === 0
     ? "# no service logs in\n"
     : `${[...new Set(lines)].sort().join("\n")}\n`;
