@@ -31,7 +31,6 @@ Description=Swap file
 
 [Swap]
 What=/swapfile
-Options=discard
 
 [Install]
 WantedBy=swap.target
