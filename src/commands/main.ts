@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { exitCodes, formatError, HostkitError } from "../errors.ts";
+import { plainText } from "../report/plain.ts";
 import type { Context } from "./context.ts";
 import { buildProgram, nameVerb } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
@@ -109,7 +110,9 @@ async function report(
     terminal.stdout.write(`${hide(JSON.stringify({ error: shown }))}\n`);
     return;
   }
-  const [first = "", ...rest] = hide(formatError(error)).split("\n");
+  // Details may be a host's own log lines: nothing in them may steer the terminal.
+  const text = formatError(error).split("\n").map(plainText).join("\n");
+  const [first = "", ...rest] = hide(text).split("\n");
   const colors = context?.errorColors;
   const title =
     colors === undefined ? first : first.replace(/^error:/, colors.bold(colors.red("error:")));

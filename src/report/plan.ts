@@ -2,6 +2,7 @@ import { titleOf } from "../plan/bundle.ts";
 import type { Plan, PlannedChange } from "../plan/plan.ts";
 import type { Action } from "../resources/resource.ts";
 import type { Colors } from "./colors.ts";
+import { plainText } from "./plain.ts";
 
 /** A plan and what it is for, as shown. */
 export interface ShownPlan {
@@ -58,7 +59,7 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
           `  (undone by the host after ${change.guard.seconds} s, unless this machine still gets in)`,
         );
   const lines = [
-    `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(change.because)}${guard}`,
+    `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(plainText(change.because))}${guard}`,
   ];
   if (verbose) {
     for (const step of change.steps) lines.push(colors.dim(`      · ${titleOf(step)}`));
@@ -73,7 +74,7 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
       : line.startsWith("-")
         ? colors.red
         : colors.dim;
-    lines.push(`      ${tint(line)}`);
+    lines.push(`      ${tint(plainText(line))}`);
   }
   if (shown.length > 0 && shown.length < difference.length) {
     lines.push(colors.dim(`      … ${difference.length - shown.length} more lines: --verbose`));

@@ -4,6 +4,7 @@ import type { TargetMember } from "../facts/target.ts";
 import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";
+import { plainText } from "./plain.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
 
 /** What runs on one host, and how it is. */
@@ -181,7 +182,7 @@ function backupRow(
     colors.dim(
       isFine
         ? `in ${formatSeconds(finished - started)}${size}`
-        : (message.split("\n").at(-1) ?? ""),
+        : plainText(message.split("\n").at(-1) ?? ""),
     ),
   ];
 }

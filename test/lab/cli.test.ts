@@ -17,7 +17,7 @@ describe("the command line", () => {
     project = await makeProject(
       "cli-verbs",
       "debian-13",
-      "stack: tiny\nhosts: {}\nhost: { updates: none }\nfirewall: none\n",
+      "stack: tiny\nhosts: {}\nservices: { worker: { exec: /bin/sleep infinity } }\nhost: { updates: none }\nfirewall: none\n",
     );
   });
   afterAll(() => project.down());
@@ -95,6 +95,49 @@ describe("the command line", () => {
     expect(await readFile(path.join(project.folder, "status.log"), "utf8")).toContain(
       '"msg":"hostkit status"',
     );
+  });
+
+  test("a service is stopped, started and restarted, and status says so", async () => {
+    expect(await project.hostkit("stop", "worker")).toMatchObject({ exitCode: 0 });
+    const stopped = await project.hostkit("status");
+    expect(stopped).toMatchObject({ exitCode: 1 });
+    expect(stopped.stdout).toMatch(/✗ {2}tiny-worker\.service +inactive/);
+    expect(await project.hostkit("start", "worker")).toMatchObject({ exitCode: 0 });
+    expect(await project.hostkit("status")).toMatchObject({ exitCode: 0 });
+    const before = await project.onHost("systemctl show -p MainPID --value tiny-worker.service");
+    expect(await project.hostkit("restart")).toMatchObject({ exitCode: 0 });
+    expect(await project.onHost("systemctl show -p MainPID --value tiny-worker.service")).not.toBe(
+      before,
+    );
+    const folder = "/run/systemd/system/tiny-worker.service.d";
+    await project.onHost(
+      `mkdir -p ${folder}; printf '[Service]\\nExecStartPre=/bin/false\\n' >${folder}/broken.conf; systemctl daemon-reload`,
+    );
+    const failed = await project.hostkit("restart", "worker");
+    expect(failed).toMatchObject({ exitCode: 1 });
+    expect(failed.stderr).toContain("tiny-worker.service did not restart");
+    await project.onHost(`rm -r ${folder}; systemctl daemon-reload`);
+    expect(await project.hostkit("start", "nobody")).toMatchObject({ exitCode: 64 });
+  });
+
+  test("logs shows the journal of a service, and follows it until Ctrl-C", async () => {
+    expect(await project.hostkit("start", "worker")).toMatchObject({ exitCode: 0 });
+    expect((await project.hostkit("logs", "worker", "-n", "5")).stdout).toContain(
+      "tiny-worker.service",
+    );
+    const following = project.start("logs", "worker", "-f");
+    let seen = "";
+    following.stdout?.on("data", (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    await until("the journal is followed", () => Promise.resolve(seen !== ""));
+    await project.onHost(
+      "systemd-cat -t told sh -c 'echo unrelated'; systemctl restart tiny-worker.service",
+    );
+    await until("the restart is seen", () => Promise.resolve(seen.includes("Stopp")));
+    following.kill("SIGINT");
+    expect((await following).exitCode).toBe(130);
+    expect(seen).not.toContain("unrelated");
   });
 
   test("uninstall asks too, and leaves nothing", async () => {
