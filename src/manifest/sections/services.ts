@@ -60,7 +60,7 @@ const databaseAccess = mapping({
   }),
   tcp: flag().optional().meta({
     description:
-      "true: also let the service in by TCP with a password that is made on the host, for clients that cannot use a Unix socket. Default: false.",
+      "true: let the service in by TCP with a password that is made on the host, not by the Unix socket; for clients that cannot use one. Default: false.",
   }),
 });
 

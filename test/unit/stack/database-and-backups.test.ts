@@ -7,6 +7,7 @@ import { orderResources } from "../../../src/plan/order.ts";
 import { idOf } from "../../../src/resources/resource.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 import { resolveBackups } from "../../../src/stack/backups.ts";
+import { databaseEnvironment } from "../../../src/stack/database-access.ts";
 import { resolveDatabase } from "../../../src/stack/database.ts";
 import type { StackInputs } from "../../../src/stack/inputs.ts";
 
@@ -77,6 +78,30 @@ describe("database section", () => {
     expect(textOf(resources, "block:/etc/postgresql/17/main/pg_ident.conf#dx")).toBe(
       'hostkit-dx "adm2" "all_owner"\nhostkit-dx "dx-scraper" "dx_reader"\n',
     );
+  });
+
+  test("a service that needs TCP gets a password and a way in, and loses the socket", () => {
+    const tcp = base.replace("role: dx_reader }", "role: dx_reader, tcp: true }");
+    const resources = resolveBoth(tcp);
+    expect(textOf(resources, "block:/etc/postgresql/17/main/pg_hba.conf#dx")).toContain(
+      'host "dx" "dx_reader" 127.0.0.1/32 scram-sha-256\n',
+    );
+    expect(textOf(resources, "block:/etc/postgresql/17/main/pg_ident.conf#dx")).not.toContain(
+      "dx_reader",
+    );
+    expect(resources.get("postgres-role:dx_reader")).toMatchObject({ hasPassword: true });
+    expect(resources.get("postgres-role:all_owner")).toMatchObject({ hasPassword: false });
+    expect(resources.get("postgres-grants:dx")?.after).toContain("postgres-password:dx_reader");
+    const inputs = inputsOf(tcp);
+    const [scraper] = inputs.manifest.services.filter(({ name }) => name === "scraper");
+    if (scraper === undefined) throw new Error("no scraper");
+    expect(
+      databaseEnvironment(inputs.manifest, { ...scraper, runtime: "container" }),
+    ).toMatchObject({
+      PGHOST: "169.254.54.32",
+      DATABASE_URL: "postgresql://dx_reader@169.254.54.32:5432/dx",
+    });
+    expect(databaseEnvironment(inputs.manifest, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
   });
 
   test("the manifest's settings win, and their values are quoted", () => {
