@@ -57,7 +57,7 @@ export async function copyStack(
   return files.map((file) => path.join(directory, targetName(file)));
 }
 
-/** npm leaves files named .gitignore out of packages; stacks may carry theirs as `gitignore`. */
+/** npm leaves files named .gitignore out of packages: stacks carry theirs as `gitignore`. */
 function targetName(file: string): string {
   return file.replace(/(^|\/)gitignore$/, "$1.gitignore");
 }
@@ -77,9 +77,9 @@ async function listFiles(root: string): Promise<string[]> {
   return found.sort();
 }
 
-/** Build products named in the stack's own .gitignore are made anew by whoever copies it. */
+/** Build products named in the stack's own gitignore are made anew by whoever copies it. */
 async function ignoredNames(root: string): Promise<ReadonlySet<string>> {
-  const text = await readFile(path.join(root, ".gitignore"), "utf8").catch(() => "");
+  const text = await readFile(path.join(root, "gitignore"), "utf8").catch(() => "");
   const lines = text.split("\n").map((line) => line.trim().replace(/^\/|\/$/g, ""));
   return new Set(lines.filter((line) => /^[\w.-]+$/.test(line)));
 }
