@@ -43,11 +43,18 @@ function renderManual() {
         ".TP",
         `.B ${escape(`${parent}${command.name()}`)} ${escape(command.usage().replace(/^\[options\] ?/, ""))}`,
         escape(command.description()),
-        ...own.flatMap((option) => [".br", `${escape(option.flags)}: ${escape(option.description)}`]),
+        ...own.flatMap((option) => [
+          ".br",
+          `${escape(option.flags)}: ${escape(option.description)}`,
+        ]),
       ];
     }),
     ".SH OPTIONS",
-    ...common.flatMap((option) => [".TP", `.B ${escape(option.flags)}`, escape(option.description)]),
+    ...common.flatMap((option) => [
+      ".TP",
+      `.B ${escape(option.flags)}`,
+      escape(option.description),
+    ]),
     ".SH FILES",
     ".TP\n.I hostkit.yaml\nthe manifest",
     ".TP\n.I .hostkit/secrets\nvalues of secrets, NAME=VALUE, beside the manifest",
@@ -59,7 +66,10 @@ function renderManual() {
 }
 
 function escape(text) {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/, "\\&$1");
+  return text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/^([.'])/, "\\&$1");
 }
 
 function write(file, text) {

@@ -10,9 +10,16 @@ const folder = `${root}docs/verbs`;
 
 for (const name of readdirSync(folder).filter((file) => file.endsWith(".md"))) {
   const text = readFileSync(`${folder}/${name}`, "utf8");
-  const next = text.replace(/(<!-- help: ([a-z ]+) -->\n```\n)[^`]*(```\n)/g, (_all, begin, verb, end) => {
-    const help = execFileSync(process.execPath, [`${root}dist/cli.js`, ...verb.split(" "), "--help"], { encoding: "utf8" });
-    return `${begin}${help.replaceAll("`", "'")}${end}`;
-  });
+  const next = text.replace(
+    /(<!-- help: ([a-z ]+) -->\n```\n)[^`]*(```\n)/g,
+    (_all, begin, verb, end) => {
+      const help = execFileSync(
+        process.execPath,
+        [`${root}dist/cli.js`, ...verb.split(" "), "--help"],
+        { encoding: "utf8" },
+      );
+      return `${begin}${help.replaceAll("`", "'")}${end}`;
+    },
+  );
   if (next !== text) writeFileSync(`${folder}/${name}`, next);
 }

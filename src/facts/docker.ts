@@ -6,7 +6,7 @@ export const imageFacts: FactSource<string> = {
   name: "docker-image",
   // One call for all: it prints those that are there and complains about the others.
   script: (references) =>
-    sh`docker image inspect --format ${'{{.Id}} {{range .RepoTags}}{{.}} {{end}}{{range .RepoDigests}}{{.}} {{end}}'} ${references}`,
+    sh`docker image inspect --format ${"{{.Id}} {{range .RepoTags}}{{.}} {{end}}{{range .RepoDigests}}{{.}} {{end}}"} ${references}`,
   parse(stdout, references) {
     const found = new Map<string, string>();
     for (const line of stdout.split("\n")) {

@@ -14,13 +14,18 @@ interface Case {
 }
 
 const root = new URL("../../cases/facts/", import.meta.url);
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".yaml"),
+);
 
 async function findSource(file: string, name: string): Promise<FactSource<unknown>> {
   const module = (await import(`../../../src/facts/${file}.ts`)) as Record<string, unknown>;
   const found = Object.values(module).find(
     (value): value is FactSource<unknown> =>
-      typeof value === "object" && value !== null && "parse" in value && (value as { name?: string }).name === name,
+      typeof value === "object" &&
+      value !== null &&
+      "parse" in value &&
+      (value as { name?: string }).name === name,
   );
   if (found === undefined) throw new Error(`src/facts/${file}.ts has no source ${name}`);
   return found;
@@ -31,6 +36,9 @@ describe("fact cases", () => {
     const entry = parse(readFileSync(new URL(path, root), "utf8")) as Case;
     const source = await findSource(path.split("/")[0] as string, entry.source);
     expect(Object.fromEntries(source.parse(entry.stdout, entry.subjects))).toEqual(entry.expected);
-    expect(Object.fromEntries(source.parse("", entry.subjects)), "a missing program is no error").toBeTypeOf("object");
+    expect(
+      Object.fromEntries(source.parse("", entry.subjects)),
+      "a missing program is no error",
+    ).toBeTypeOf("object");
   });
 });

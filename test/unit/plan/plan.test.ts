@@ -18,7 +18,14 @@ function plan(resources: readonly Resource[], facts = nothing) {
 }
 
 const present = (path: string, text: string) => ({
-  [path]: { type: "file", mode: "0644", owner: "root", group: "root", size: text.length, sha256: hashText(text) },
+  [path]: {
+    type: "file",
+    mode: "0644",
+    owner: "root",
+    group: "root",
+    size: text.length,
+    sha256: hashText(text),
+  },
 });
 
 describe("order", () => {
@@ -30,8 +37,12 @@ describe("order", () => {
   });
 
   test("circles, unknown names and doubles are mistakes", () => {
-    expect(() => orderResources([file("/a", "", { after: ["file:/a"] })])).toThrow(/file:\/a → file:\/a/);
-    expect(() => orderResources([file("/a", "", { after: ["file:/b"] })])).toThrow(/waits for file:\/b/);
+    expect(() => orderResources([file("/a", "", { after: ["file:/a"] })])).toThrow(
+      /file:\/a → file:\/a/,
+    );
+    expect(() => orderResources([file("/a", "", { after: ["file:/b"] })])).toThrow(
+      /waits for file:\/b/,
+    );
     expect(() => orderResources([file("/a", ""), file("/a", "x")])).toThrow(/two resources/);
   });
 });
@@ -53,7 +64,10 @@ describe("plan", () => {
   test("a file that another program made is kept before it is replaced; our own is not", () => {
     const state = ownLine({ kind: "file", name: "/a", path: "/a" });
     const first = plan([file("/a", "x")]).changes[0]?.steps[0];
-    const later = plan([file("/a", "x")], Facts.of([textFacts, { [`${stackDirectory}/state.jsonl`]: state }])).changes[0]?.steps[0];
+    const later = plan(
+      [file("/a", "x")],
+      Facts.of([textFacts, { [`${stackDirectory}/state.jsonl`]: state }]),
+    ).changes[0]?.steps[0];
     expect(first).toHaveProperty("preimage", true);
     expect(later).not.toHaveProperty("preimage");
   });
@@ -108,7 +122,10 @@ describe("state file", () => {
 
 describe("bundle", () => {
   const input = { runId: "r1", holder: "ann's laptop", parallel: 4, runner: "#!/bin/sh\n" };
-  const made = makeBundle(plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]), input);
+  const made = makeBundle(
+    plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]),
+    input,
+  );
   const textOf = (path: string): string => {
     const content = made.find((entry) => entry.path === path)?.content;
     return content !== undefined && "text" in content ? content.text : "";
@@ -121,7 +138,9 @@ describe("bundle", () => {
   });
 
   test("a secret is only in the file that is to hold it", () => {
-    const holders = made.filter((entry) => JSON.stringify(entry).includes("hunter2")).map((entry) => entry.path);
+    const holders = made
+      .filter((entry) => JSON.stringify(entry).includes("hunter2"))
+      .map((entry) => entry.path);
     expect(holders).toEqual(["c/1/files/1"]);
   });
 });

@@ -14,11 +14,19 @@ interface Case {
   facts?: Record<string, Record<string, unknown>>;
   context?: { changed?: ResourceId[]; isOwned?: boolean };
   /** null: nothing to do. Only the keys that are given are compared. */
-  change: null | { action?: string; because?: string; steps?: string[]; difference?: string[]; scripts?: string[] };
+  change: null | {
+    action?: string;
+    because?: string;
+    steps?: string[];
+    difference?: string[];
+    scripts?: string[];
+  };
 }
 
 const root = new URL("../../cases/resources/", import.meta.url);
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".yaml"),
+);
 const kinds = new Map<string, Case[]>();
 
 describe("resource cases", () => {
@@ -27,10 +35,16 @@ describe("resource cases", () => {
     const kind = kindOf(entry.resource);
     kinds.set(kind.kind, [...(kinds.get(kind.kind) ?? []), entry]);
     const facts = new Facts(
-      new Map(Object.entries(entry.facts ?? {}).map(([source, values]) => [source, new Map(Object.entries(values))])),
+      new Map(
+        Object.entries(entry.facts ?? {}).map(([source, values]) => [
+          source,
+          new Map(Object.entries(values)),
+        ]),
+      ),
     );
     const asked = new Set(kind.needs(entry.resource).map((need) => need.source.name));
-    for (const source of Object.keys(entry.facts ?? {})) expect(asked, `${source} is never asked for`).toContain(source);
+    for (const source of Object.keys(entry.facts ?? {}))
+      expect(asked, `${source} is never asked for`).toContain(source);
     const change = kind.diff(entry.resource, facts, {
       stackDirectory: "/var/lib/hostkit/test",
       changed: new Set(entry.context?.changed ?? []),

@@ -12,7 +12,9 @@ describe("quoting", () => {
       fc.property(fc.array(word, { minLength: 1, maxLength: 5 }), (words) => {
         const script = commandScript(["printf", "%s\\0", ...words]);
         const printed = execFileSync("sh", ["-c", script.text], { encoding: "utf8" });
-        expect(printed).toBe(words.map((text) => `${Buffer.from(text).toString("utf8")}\0`).join(""));
+        expect(printed).toBe(
+          words.map((text) => `${Buffer.from(text).toString("utf8")}\0`).join(""),
+        );
       }),
       { numRuns: 60 },
     );
@@ -20,7 +22,9 @@ describe("quoting", () => {
 
   test("a value cannot end its word, start a command or expand", () => {
     const nasty = `a'; echo $HOME "\`id\`" & #\n*`;
-    expect(execFileSync("sh", ["-c", sh`printf %s ${nasty}`.text], { encoding: "utf8" })).toBe(nasty);
+    expect(execFileSync("sh", ["-c", sh`printf %s ${nasty}`.text], { encoding: "utf8" })).toBe(
+      nasty,
+    );
   });
 
   test("a NUL byte is refused", () => {
