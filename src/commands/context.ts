@@ -1,9 +1,11 @@
 import path from "node:path";
+import { HostkitError } from "../errors.ts";
 import { createTerminalPrompts, silentPrompts } from "../host/prompts.ts";
 import type { Prompts } from "../host/prompts.ts";
+import { explainFileError } from "../local/paths.ts";
 import { makeColors } from "../report/colors.ts";
 import type { Colors } from "../report/colors.ts";
-import { logDirectoryOf, logNameOf, openLog, pruneLogs } from "../report/log.ts";
+import { logDirectoryOf, logNameOf, openLog, pruneLogs, silentLog } from "../report/log.ts";
 import type { Log } from "../report/log.ts";
 import { createRedactor } from "../report/redact.ts";
 import type { Redactor } from "../report/redact.ts";
@@ -65,19 +67,34 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
         terminal.workingDirectory,
         options.log ?? path.join(folder, logNameOf(verb, new Date())),
       );
-      log ??= openLog({ file, redactor }).then(async (opened) => {
-        await pruneLogs(folder);
-        if (options.verbose !== true) return opened;
-        return {
-          ...opened,
-          debug(message, data) {
-            note(`debug: ${message}${data === undefined ? "" : ` ${JSON.stringify(data)}`}`);
-            opened.debug(message, data);
-          },
-        };
-      });
+      log ??= openLog({ file, redactor })
+        .catch((cause: unknown) => {
+          const why = explainFileError(cause);
+          if (options.log !== undefined) {
+            const what = `the log file ${options.log} cannot be written`;
+            throw new HostkitError("usage", { what, why }, { cause });
+          }
+          // Nobody should be kept from working by a full or missing home.
+          note(`no log is kept: ${file} cannot be written: ${why}`);
+          return silentLog;
+        })
+        .then(async (opened) => {
+          if (options.log === undefined) await pruneLogs(folder);
+          return options.verbose === true ? echoDebug(opened, note) : opened;
+        });
       return log;
     },
     logFile: () => file,
+  };
+}
+
+/** --verbose: what the log is told is shown as well. */
+function echoDebug(log: Log, note: (text: string) => void): Log {
+  return {
+    ...log,
+    debug(message, data) {
+      note(`debug: ${message}${data === undefined ? "" : ` ${JSON.stringify(data)}`}`);
+      log.debug(message, data);
+    },
   };
 }

@@ -64,7 +64,8 @@ async function explain(
     });
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const log = await context?.openLog().catch(() => undefined);
+  const opened = await context?.openLog().catch(() => undefined);
+  const log = opened?.file === "" ? undefined : opened;
   log?.error("unexpected error", { stack });
   return new HostkitError(
     "internal",
@@ -96,8 +97,9 @@ async function report(
   terminal: Terminal,
 ): Promise<void> {
   const hide = (text: string) => context?.redactor.hide(text) ?? text;
-  if (context?.logFile() !== undefined) {
-    const log = await context.openLog();
+  const log =
+    context?.logFile() === undefined ? undefined : await context.openLog().catch(() => undefined);
+  if (log !== undefined) {
     log.error(error.parts.what, {
       code: error.code,
       ...error.parts,

@@ -21,9 +21,13 @@ export function explainFileError(error: unknown): string {
 
 const fileErrors: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
+  ENOSPC: "the disk is full",
+  EROFS: "the file system is read-only",
+  ENAMETOOLONG: "the name is too long",
   ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a file is in the way",
   EISDIR: "it is a folder, not a file",
-  EACCES: "no permission to read it",
-  EPERM: "no permission to read it",
+  EACCES: "permission is denied",
+  EPERM: "permission is denied",
   ELOOP: "its symbolic links go in a circle",
 };

@@ -1,4 +1,5 @@
-import { readdir, rm } from "node:fs/promises";
+import { openSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Redactor } from "./redact.ts";
 
@@ -28,10 +29,24 @@ export function logNameOf(verb: string, now: Date): string {
   return `${now.toISOString().replace(/:/g, "").replace(/\.\d+/, "")}-${verb}.log`;
 }
 
-/** Opens the log. Each line goes through the redactor on its way to the disk. */
+/** A log that nobody keeps: where the disk does not take one. */
+export const silentLog: Log = {
+  file: "",
+  debug: () => undefined,
+  info: () => undefined,
+  error: () => undefined,
+};
+
+/**
+ * Opens the log. Each line goes through the redactor on its way to the disk.
+ * @throws Error of node:fs where the file cannot be made
+ */
 export async function openLog({ file, redactor }: LogOptions): Promise<Log> {
+  await mkdir(path.dirname(file), { recursive: true });
+  // Opened here, because a destination that cannot open its file says so by an event that nobody can listen for in time.
+  const fd = openSync(file, "a", 0o600);
   const { default: pino } = await import("pino");
-  const disk = pino.destination({ dest: file, mkdir: true, sync: true, mode: 0o600 });
+  const disk = pino.destination({ fd, sync: true });
   const logger = pino(
     { level: "debug", base: null, timestamp: pino.stdTimeFunctions.isoTime },
     { write: (line: string) => void disk.write(redactor.hide(line)) },

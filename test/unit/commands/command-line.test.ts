@@ -89,6 +89,21 @@ describe("exit codes and messages", () => {
     expect(stderr).toContain("also two:");
   });
 
+  test("a log that cannot be written stops nobody who did not ask for it", async () => {
+    await manifest(minimal);
+    const environment = { XDG_STATE_HOME: "/dev/null" };
+    const run = (...words: string[]) =>
+      runHostkit(words, { workingDirectory: folder, environment });
+    const without = await run("status");
+    expect(without).toMatchObject({ exitCode: 69 });
+    expect(without.stderr).toContain("no log is kept");
+    const asked = await run("status", "--log", "/dev/null/log");
+    expect(asked).toMatchObject({ exitCode: 64 });
+    expect(asked.stderr).toContain("/dev/null/log cannot be written");
+    expect(await run("status", "--log", "mine.log")).toMatchObject({ exitCode: 69 });
+    expect(await readFile(path.join(folder, "mine.log"), "utf8")).toContain("host_unreachable");
+  });
+
   test("global options may stand before the verb", async () => {
     await manifest("stack: tiny\nhosts: { one: { address: one.invalid } }\n", "mine.yaml");
     expect(await hostkit("-f", "mine.yaml", "check")).toMatchObject({ exitCode: 0 });
