@@ -130,7 +130,7 @@ function checkFunction(plan: ContainerPlan): Script {
   const { port, inside, health } = plan.check;
   if (health.path !== undefined) {
     return sh`healthy() {
-  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --max-time "$timeout" --noproxy ${"*"} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || return 1
+  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --max-time "$timeout" --noproxy ${"*"} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
   case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
 }`;
   }
