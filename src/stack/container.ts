@@ -1,6 +1,6 @@
 import { hashText } from "../facts/hash.ts";
 import type { Service, Volume, WebService } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { image } from "../resources/image.ts";
 import type { ImageResource } from "../resources/image.ts";
 import type { ReleaseResource, SlotFile, SlotPlan } from "../resources/release.ts";

@@ -6,7 +6,7 @@ import { network } from "../resources/network.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "./names.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { packagesId } from "./inputs.ts";
 import { networkOf } from "./names.ts";

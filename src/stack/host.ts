@@ -121,5 +121,5 @@ function resolveHostname(inputs: StackInputs, name: string): Resource[] {
   const hosts = block("/etc/hosts", `${inputs.manifest.stack} name`, `127.0.1.1 ${names}\n`, {
     position: "top",
   });
-  return [hosts, { ...hostname(name), after: [idOf(hosts)] } as Resource];
+  return [hosts, { ...hostname(name), after: [idOf(hosts)] }];
 }

@@ -1,7 +1,7 @@
 import { HostkitError } from "../errors.ts";
 import { hashText } from "../facts/hash.ts";
 import type { Manifest, Service, ServiceBase, WebService } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "./names.ts";
 import type { DebResource } from "../resources/deb.ts";
 import { download } from "../resources/download.ts";
 import { file } from "../resources/file.ts";

@@ -1,6 +1,6 @@
 import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "../plan/plan.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { caddy } from "../resources/caddy.ts";
 import { file } from "../resources/file.ts";
 import type { FileResource } from "../resources/file.ts";
