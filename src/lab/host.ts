@@ -97,7 +97,11 @@ export async function listLabHosts(
   paths: LabPaths = labPaths(),
 ): Promise<(LabHost & { readonly state: LabHostState })[]> {
   const names = await readdir(path.join(paths.state, "hosts")).catch(() => []);
-  const hosts = await Promise.all([...names].sort((left, right) => (left < right ? -1 : 1)).map((name) => findLabHost(name, paths)));
+  const hosts = await Promise.all(
+    [...names]
+      .sort((left, right) => (left < right ? -1 : 1))
+      .map((name) => findLabHost(name, paths)),
+  );
   const known = hosts.filter((host) => host !== undefined);
   return Promise.all(
     known.map(async (host) => ({
