@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Points the manifest that `hostkit init --stack dxcluster` wrote at the demo: one host named "demo", container images
-// made from the lab's base image (a lab host reaches no registry), and the simulated cluster node. Comments stay.
+// made from the lab's base image (so that no registry is needed), and the simulated cluster node. Comments stay.
 // Usage: demo-manifest.mjs FILE IMAGE [NODES]     IMAGE: base image of the builds. NODES: host:port of the cluster nodes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseDocument } from "yaml";
