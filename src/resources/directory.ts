@@ -13,6 +13,8 @@ export interface DirectoryResource extends Resource {
   readonly group: string;
   /** Its content is data: removed only with `--delete-data`. Otherwise it is removed when empty. */
   readonly holdsData?: boolean;
+  /** A wrong owner is put right for all that is inside too: a service that comes back may have another uid. */
+  readonly deep?: boolean;
 }
 
 /** Builds a directory resource: root:root 0755 unless told otherwise. */
@@ -23,6 +25,7 @@ export function directory(
     owner?: string;
     group?: string;
     holdsData?: boolean;
+    deep?: boolean;
     after?: DirectoryResource["after"];
   } = {},
 ): DirectoryResource {
@@ -34,6 +37,7 @@ export function directory(
     owner: options.owner ?? "root",
     group: options.group ?? "root",
     ...(options.holdsData === undefined ? {} : { holdsData: options.holdsData }),
+    ...(options.deep === undefined ? {} : { deep: options.deep }),
     ...(options.after === undefined ? {} : { after: options.after }),
   };
 }
@@ -70,7 +74,7 @@ export const directoryKind: ResourceKind<DirectoryResource> = {
           type: "script",
           title: `make ${path}`,
           script: sh`${makeFolderScript(path)}
-chown ${`${owner}:${group}`} ${path} && chmod ${mode} ${path}`,
+chown ${resource.deep === true ? ["-R"] : []} ${`${owner}:${group}`} ${path} && chmod ${mode} ${path}`,
         },
       ],
     };

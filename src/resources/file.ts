@@ -2,7 +2,8 @@ import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, secretFileFacts, textFacts } from "../facts/file.ts";
 import { hashSecret, hashText } from "../facts/hash.ts";
-import { sh } from "../shell/script.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { idOf } from "./resource.ts";
 import type {
@@ -89,7 +90,11 @@ export const fileKind: ResourceKind<FileResource> = {
       action: "delete",
       because: "no longer in the manifest",
       steps: [
-        { type: "script", title: `remove ${path}`, script: restoreScript(path, context) },
+        {
+          type: "script",
+          title: `remove ${path}`,
+          script: joinScripts([stopUnitScript(path), restoreScript(path, context)]),
+        },
         ...(path.startsWith("/etc/systemd/")
           ? [
               {
@@ -103,6 +108,15 @@ export const fileKind: ResourceKind<FileResource> = {
     };
   },
 };
+
+/** A unit whose file goes must not run on without one: its own change may have failed, so that nobody owns its state. */
+function stopUnitScript(path: string): Script {
+  const name = /^\/etc\/systemd\/system\/([^/]+\.(?:service|socket|timer))$/.exec(path)?.[1];
+  return name === undefined || name.includes("@.")
+    ? sh``
+    : sh`systemctl disable --now -q ${name} 2>/dev/null || systemctl stop ${name} 2>/dev/null || true
+systemctl reset-failed ${name} 2>/dev/null || true`;
+}
 
 /** Puts back what stood at `path` before hostkit, or removes it. */
 export function restoreScript(

@@ -2,6 +2,7 @@ import { HostkitError } from "../errors.ts";
 import { hashText } from "../facts/hash.ts";
 import type { Manifest, Service, ServiceBase, WebService } from "../manifest/schema.ts";
 import { stackDirectoryOf } from "./names.ts";
+import { directory } from "../resources/directory.ts";
 import type { DebResource } from "../resources/deb.ts";
 import { download } from "../resources/download.ts";
 import { file } from "../resources/file.ts";
@@ -95,6 +96,17 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     capabilities: needsLowPort(service) ? "CAP_NET_BIND_SERVICE" : "",
   });
   const unitFile = file(`/etc/systemd/system/${name}`, text);
+  // systemd makes these itself; named here so that `uninstall --delete-data` finds them.
+  const kept = ["/var/lib", "/var/cache"].map((parent) =>
+    directory(`${parent}/${stack}-${service.name}`, {
+      mode: "0700",
+      owner: user.name,
+      group: user.name,
+      holdsData: true,
+      deep: true,
+      after: [idOf(user)],
+    }),
+  );
   const watches = [environment, ...secrets, unitFile, ...program.resources].map(idOf);
   const running = unit(name, stackDirectoryOf(stack), {
     watches,
@@ -105,6 +117,7 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
         : healthCheck(name, port, "health" in service ? service.health : undefined),
     after: [
       idOf(user),
+      ...kept.map(idOf),
       packagesId,
       ...databaseAfter(manifest, service),
       ...startAfterIds(manifest, service),
@@ -113,7 +126,7 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
   return {
     packages: program.packages,
     ...(program.pins === undefined ? {} : { pins: program.pins }),
-    resources: [user, ...program.resources, environment, ...secrets, unitFile, running],
+    resources: [user, ...kept, ...program.resources, environment, ...secrets, unitFile, running],
   };
 }
 
