@@ -46,12 +46,17 @@ function sharedServiceName({ written }: RuleInput): Finding[] {
 }
 
 /** A web service `api` has the units STACK-api-a and STACK-api-b, with replicas STACK-api-a2 and so on. */
-function slotName({ written, services }: RuleInput): Finding[] {
+function slotName({ services }: RuleInput): Finding[] {
   return services.flatMap(({ name, pointer }) => {
-    const base = /^(.+)-[ab]\d*$/.exec(name)?.[1] ?? "";
-    return Object.hasOwn(written.web ?? {}, base)
-      ? [complain(pointer, `"${name}" is what a release of web.${base} is called`, { at: "key" })]
-      : [];
+    const base = /^(.+)-[ab]\d*$/.exec(name)?.[1];
+    const owner = services.find((other) => other.name === base && other.runtime === "container");
+    return owner === undefined
+      ? []
+      : [
+          complain(pointer, `"${name}" is what a release of ${owner.pointer.join(".")} is called`, {
+            at: "key",
+          }),
+        ];
   });
 }
 

@@ -163,9 +163,10 @@ function statefulReplicas({ services }: RuleInput): Finding[] {
 }
 
 /** During a deploy the old and the new release run side by side, unless stateful. */
+/** Containers of `services` are always stopped before their successor starts; so is what publishes a port. */
 function sharedVolume({ services }: RuleInput): Finding[] {
-  return services.flatMap(({ pointer, entry, runtime }) => {
-    if (runtime === "native") return [];
+  return services.flatMap(({ pointer, entry, web, runtime }) => {
+    if (runtime === "native" || web === undefined || entry.ports !== undefined) return [];
     const writable = (entry.volumes ?? []).findIndex((volume) => !volume.endsWith(":ro"));
     if (writable === -1 || entry.stateful !== undefined) return [];
     const message =
