@@ -50,6 +50,14 @@ apt_get() {
   apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false "$@"
 }`);
 
+/** `user:NAME` and `group:NAME` lines: packages make accounts that their purge leaves behind. */
+const listAccounts = rawScript(
+  `{ getent passwd | sed 's/^\\([^:]*\\):.*/user:\\1/'; getent group | sed 's/^\\([^:]*\\):.*/group:\\1/'; } | LC_ALL=C sort -u`,
+);
+
+/** Enabled units whose file is gone. */
+const listDangling = rawScript("find /etc/systemd/system -xtype l | LC_ALL=C sort");
+
 export const packagesKind: ResourceKind<PackagesResource> = {
   kind: "packages",
   needs: (resource): FactNeed[] => resource.packages.map((name) => need(packageFacts, name)),
@@ -83,11 +91,14 @@ export const packagesKind: ResourceKind<PackagesResource> = {
           title: `install ${words.join(" ")}`,
           script: sh`${aptPrelude}
 dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >before
+${listAccounts} >accounts-before
 apt_get update
 apt_get install --no-remove --allow-downgrades ${words}
 dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >installed
 comm -13 before installed >>${ledger}
-sort -u -o ${ledger} ${ledger}`,
+sort -u -o ${ledger} ${ledger}
+${listAccounts} >accounts-after
+comm -13 accounts-before accounts-after >>${`${ledger}.accounts`}`,
         },
       ],
     };
@@ -116,9 +127,19 @@ comm -12 ${ledger} now >remove
 for p in ${keep}; do
   apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$p" | awk ${"/^[a-z0-9]/ {print $1}"}
 done | sort -u >keep
+${listDangling} >dangling-before
 comm -23 remove keep | xargs -r sh -c ${'apt-get -y -q -o DPkg::Lock::Timeout=600 purge "$@"'} sh
+${listDangling} | comm -13 dangling-before - | xargs -r -d ${"\\n"} rm -f
 comm -12 remove keep >kept
-if [ -s kept ]; then cp kept ${ledger}; else rm -f ${ledger}; fi`,
+if [ -s kept ]; then cp kept ${ledger}; exit 0; fi
+touch ${`${ledger}.accounts`}
+while IFS=: read -r what name; do
+  case $what in
+    user) if getent passwd "$name" >/dev/null; then userdel "$name"; fi ;;
+    group) if getent group "$name" >/dev/null; then groupdel "$name"; fi ;;
+  esac
+done <${`${ledger}.accounts`}
+rm -f ${ledger} ${`${ledger}.accounts`}`,
         },
       ],
     };

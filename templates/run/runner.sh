@@ -18,6 +18,10 @@ clean_up() {
   fi
   systemctl daemon-reload
   [ "$CLEANUP" = all ] || return 0
+  # What programs made in /etc while they ran, and left empty.
+  find /etc -xdev -depth -type d -empty | while IFS= read -r made; do
+    grep -qxF "$made" "$STACK_DIRECTORY/etc-directories" || rmdir -p --ignore-fail-on-non-empty "$made"
+  done
   sleep 2
   cd / || return 0
   rm -rf "$STACK_DIRECTORY"
@@ -35,6 +39,7 @@ finish() {
 echo $$ >"$RUN/pid"
 mkdir -p "$STACK_DIRECTORY/stamps" "$STACK_DIRECTORY/preimages"
 chmod 700 /var/lib/hostkit "$STACK_DIRECTORY"
+[ -e "$STACK_DIRECTORY/etc-directories" ] || find /etc -xdev -type d >"$STACK_DIRECTORY/etc-directories"
 if [ ! -s /var/lib/hostkit/secret.key ]; then
   head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >/var/lib/hostkit/secret.key
 fi
