@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { type UpOptions, getLabHost, upLabHost } from "./host.ts";
+import { type UpOptions, upLabHost } from "./host.ts";
 import type { LabHost } from "./lab-host.ts";
 import { runOnLabHost } from "./login.ts";
 
@@ -101,17 +101,6 @@ export async function trustAcmeServer(acme: AcmeServer, host: LabHost): Promise<
   const file = "/usr/local/share/ca-certificates/hostkit-lab-acme.crt";
   const command = `cat > ${file} && update-ca-certificates >/dev/null`;
   await must(host, command, await readFile(acme.serverCaPath, "utf8"));
-}
-
-/** Finds the ACME server of the lab again. */
-export async function getAcmeServer(name = "acme"): Promise<AcmeServer> {
-  const host = await getLabHost(name);
-  return {
-    host,
-    directory: `https://${host.address}:14000/dir`,
-    serverCaPath: path.join(host.folder, "acme-server-ca.pem"),
-    issuerRootPath: path.join(host.folder, "acme-issuer-root.pem"),
-  };
 }
 
 async function nameSites(host: LabHost, sites: SiteNames): Promise<void> {

@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { type LabOs, codenames, ensureBase } from "./base.ts";
+import { type LabOs, ensureBase } from "./base.ts";
 import { execute } from "./execute.ts";
 import { withLock } from "./lock.ts";
 import { type LabNetwork, ensureNetwork, removeNetwork } from "./network.ts";
@@ -301,8 +301,4 @@ function useFile(paths: LabPaths, name: string, base: string): string {
 
 function hostsLock(paths: LabPaths): string {
   return path.join(paths.cache, "hosts.lock");
-}
-
-export function isLabOs(text: string): text is LabOs {
-  return Object.hasOwn(codenames, text);
 }
