@@ -1,0 +1,157 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { trustAcmeServer, upAcmeServer } from "../../src/lab/acme.ts";
+import type { AcmeServer } from "../../src/lab/acme.ts";
+import { downLabHost } from "../../src/lab/host.ts";
+import { offerNodeImage } from "../../src/lab/image-offer.ts";
+import { getSite, makeProject, until } from "../harness/lab-project.ts";
+import type { LabProject } from "../harness/lab-project.ts";
+
+/** Holds a POSIX lock on dpkg's lock file, as another apt would, for `$1` seconds. */
+const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; my $l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep(shift)`;
+
+describe("one web service with a certificate by ACME, on Debian 13", () => {
+  const site = "page.lab.example";
+  let project: LabProject;
+  let acme: AcmeServer;
+
+  beforeAll(async () => {
+    project = await makeProject(
+      "one-web",
+      "debian-13",
+      `stack: page
+hosts: {}
+web:
+  page: { build: { context: ./page, args: { BASE_IMAGE: "hostkit-lab/node:20" } }, port: 8000, health: / }
+proxy:
+  email: ops@lab.example
+  sites: { ${site}: { tls: acme, routes: { "/*": page } } }
+`,
+    );
+    await offerNodeImage(project.host);
+    acme = await upAcmeServer({ [site]: project.host.address }, { name: "one-web-acme" });
+    await trustAcmeServer(acme, project.host);
+    await project.write("ca.pem", await readFile(acme.serverCaPath, "utf8"));
+    await project.edit(
+      [["proxy", "acme_directory"], acme.directory],
+      [["proxy", "acme_ca_root"], "ca.pem"],
+    );
+    await mkdir(path.join(project.folder, "page"));
+    await project.write(
+      "page/Dockerfile",
+      'ARG BASE_IMAGE=node:20-slim\nFROM ${BASE_IMAGE}\nCOPY server.js /server.js\nCMD ["node", "/server.js"]\n',
+    );
+    await project.write(
+      "page/server.js",
+      'require("http").createServer((_, answer) => answer.end("hello")).listen(8000);\nprocess.on("SIGTERM", () => process.exit());\n',
+    );
+  });
+  afterAll(async () => {
+    await downLabHost("one-web-acme");
+    await project?.down();
+  });
+
+  test("a program on port 80 is named before anything is changed", async () => {
+    await project.onHost(
+      "systemd-run -q --unit=squatter perl -MIO::Socket::INET -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 80) or die; sleep 600'",
+    );
+    const refused = await project.hostkit("provision", "--yes");
+    expect(refused.exitCode, refused.stdout).toBe(1);
+    expect(refused.stderr).toMatch(/port 80 is taken by perl/);
+    expect((await project.tryOnHost("test -e /var/lib/hostkit")).exitCode).toBe(1);
+    await project.onHost("systemctl stop squatter");
+  });
+
+  test("an interrupted dpkg is repaired, a busy apt is waited for by name, and the site gets its certificate", async () => {
+    await project.onHost(
+      'apt-get update -qq && cd /tmp && apt-get download -qq bc >/dev/null 2>&1 && dpkg --unpack bc_*.deb >/dev/null; test -n "$(dpkg --audit)"',
+    );
+    await project.onHost(`systemd-run -q perl -e '${holdLock}' 5`);
+    const result = await project.hostkit("provision", "--yes");
+    expect(result.exitCode, result.stdout + result.stderr).toBe(0);
+    const log = await project.onHost("cat /var/lib/hostkit/page/runs/*/c/*/1.log");
+    expect(log).toMatch(/waiting for apt: locked by process \d+ \(.*perl/);
+    expect(log).toContain("repairing with dpkg --configure -a");
+    const root = await readFile(acme.issuerRootPath, "utf8");
+    await until(
+      "the certificate is there",
+      async () => (await getSite(project.host.address, site, "/", root)).body === "hello",
+    );
+    const plan = await project.hostkit("plan");
+    expect(plan.exitCode, plan.stdout + plan.stderr).toBe(0);
+  });
+
+  test("status tells the site, the certificate's end and the unit", async () => {
+    const status = await project.hostkit("status", "--json");
+    expect(status.exitCode, status.stderr).toBe(0);
+    expect(status.stdout).toContain(site);
+    expect(status.stdout).toContain("page-page-a.service");
+  });
+});
+
+describe("only a database, a firewall and a program, on Debian 12", () => {
+  const program = "#!/bin/sh\nexec sleep infinity\n";
+  let project: LabProject;
+  let shop: Server;
+
+  beforeAll(async () => {
+    shop = createServer((_, answer) => answer.end(program)).listen(0, "0.0.0.0");
+    await until("the file server listens", async () => shop.listening);
+    project = await makeProject(
+      "one-db",
+      "debian-12",
+      `stack: store
+hosts: {}
+database:
+  databases: { store: { owner: keeper } }
+firewall: { allow: [ssh] }
+`,
+    );
+  });
+  afterAll(async () => {
+    shop?.close();
+    await project?.down();
+  });
+
+  test("a manifest with only database and firewall provisions, and nothing is left to do", async () => {
+    const result = await project.hostkit("provision", "--yes");
+    expect(result.exitCode, result.stdout + result.stderr).toBe(0);
+    expect(
+      await project.onHost("runuser -u postgres -- psql -XAtqc 'show data_checksums' store"),
+    ).toBe("on");
+    const plan = await project.hostkit("plan");
+    expect(plan.exitCode, plan.stdout + plan.stderr).toBe(0);
+    expect((await project.tryOnHost("command -v docker caddy")).exitCode).not.toBe(0);
+  });
+
+  test("a download with a wrong checksum is refused with both checksums; with the right one it runs", async () => {
+    const { port } = shop.address() as { port: number };
+    const url = `http://${project.host.address.replace(/\.\d+$/, ".1")}:${port}/tool`;
+    const wrong = "0".repeat(64);
+    const right = createHash("sha256").update(program).digest("hex");
+    await project.edit([["services"], { tool: { archive: { url, sha256: wrong }, exec: "tool" } }]);
+    const refused = await project.hostkit("provision", "--yes");
+    expect(refused.exitCode, refused.stdout).toBe(1);
+    expect(refused.stderr).toContain(wrong);
+    expect(refused.stderr).toContain(right);
+    await project.edit([["services", "tool", "archive", "sha256"], right]);
+    const result = await project.hostkit("provision", "--yes");
+    expect(result.exitCode, result.stdout + result.stderr).toBe(0);
+    expect(await project.onHost("systemctl is-active store-tool.service")).toBe("active");
+  });
+
+  test("what the manifest no longer names is taken away; data is not", async () => {
+    const manifest = await project.read("hostkit.yaml");
+    await project.write("hostkit.yaml", manifest.slice(0, manifest.indexOf("services:")));
+    const result = await project.hostkit("provision", "--yes");
+    expect(result.exitCode, result.stdout + result.stderr).toBe(0);
+    expect((await project.tryOnHost("systemctl cat store-tool.service")).exitCode).not.toBe(0);
+    const uninstall = await project.hostkit("uninstall", "--yes");
+    expect(uninstall.exitCode, uninstall.stdout + uninstall.stderr).toBe(0);
+    expect(await project.onHost("runuser -u postgres -- psql -XAtqc 'select 1' store")).toBe("1");
+  });
+});
