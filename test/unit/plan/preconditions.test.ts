@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { Facts } from "../../../src/facts/fact.ts";
+import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
+import type { Listener } from "../../../src/facts/listeners.ts";
+import { systemFacts, systemSubject } from "../../../src/facts/system.ts";
+import { parseManifest } from "../../../src/manifest/parse.ts";
+import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
+import { makePlan } from "../../../src/plan/plan.ts";
+import { findObstacles } from "../../../src/plan/preconditions.ts";
+import { file } from "../../../src/resources/file.ts";
+import type { Resource } from "../../../src/resources/resource.ts";
+
+const { manifest } = parseManifest(
+  `stack: t
+hosts: { h: 192.0.2.1 }
+web: { page: { image: "example.org/page@sha256:${"0".repeat(64)}", port: 8000 } }
+proxy: { email: a@example.org, sites: { page.example.org: { routes: { "/*": page } } } }
+`,
+  "hostkit.yaml",
+);
+if (manifest === undefined) throw new Error("the manifest of this test is wrong");
+
+const listener = (part: Partial<Listener>): Listener => ({
+  protocol: "tcp",
+  address: "0.0.0.0",
+  port: 80,
+  program: "nginx",
+  pid: 7,
+  ...part,
+});
+
+function obstacles(
+  resources: readonly Resource[],
+  freeMib: number,
+  listeners: readonly Listener[] = [],
+) {
+  const facts = Facts.of(
+    [systemFacts, { [systemSubject]: { freeKib: { "/var": freeMib * 1024 } } }],
+    [listenerFacts, { [listenersSubject]: listeners }],
+  );
+  const plan = makePlan({
+    host: "h",
+    stack: "t",
+    stackDirectory: "/var/lib/hostkit/t",
+    resources,
+    facts,
+  });
+  return findObstacles(manifest!, plan, facts).map((error) => [error.code, error.parts.what]);
+}
+
+const apt = {
+  kind: "packages",
+  name: "apt",
+  packages: ["caddy"],
+  dataPackages: [],
+  pins: {},
+} as Resource;
+const big = file("/srv/image.tar", {
+  blob: { path: "/x", sha256: "00", size: 1024 ** 3, type: "file" },
+});
+
+describe("obstacles before a run", () => {
+  test.each([
+    ["packages need room", [apt], 1000, "1000 MiB are free under /var, about 1.5 GiB are needed"],
+    [
+      "an upload stands three times on the disk",
+      [big],
+      3000,
+      "2.9 GiB are free under /var, about 3.1 GiB are needed",
+    ],
+    [
+      "a nearly full disk stops anything",
+      [file("/a", "")],
+      100,
+      "100 MiB are free under /var, about 128 MiB are needed",
+    ],
+  ])("%s", (_name, resources, free, what) => {
+    expect(obstacles(resources, free)).toEqual([["disk_full", what]]);
+  });
+
+  test("with room there is none, and a host with nothing to do is never in the way", () => {
+    expect(obstacles([apt, big], 20_000)).toEqual([]);
+    expect(obstacles([], 1, [listener({})])).toEqual([]);
+  });
+
+  test("who holds port 80 or 443 is named once; Caddy itself may", () => {
+    const seen = obstacles([file("/a", "")], 9000, [
+      listener({}),
+      listener({ address: "[::]" }),
+      listener({ port: 443, program: "caddy" }),
+      listener({ port: 80, protocol: "udp" }),
+    ]);
+    expect(seen).toEqual([["port_taken", "port 80 is taken by nginx (process 7)"]]);
+  });
+});
+
+describe("what answers from outside", () => {
+  test("loopback and the ssh port are not tried", () => {
+    const listeners = [
+      listener({ port: 22 }),
+      listener({ port: 5432, address: "127.0.0.1" }),
+      listener({ port: 5432, address: "[::1]" }),
+      listener({ port: 8080, address: "*" }),
+      listener({ port: 80 }),
+      listener({ port: 80, address: "[::]" }),
+      listener({ port: 53, protocol: "udp" }),
+    ];
+    expect(listPortsToTry(listeners, 22)).toEqual([80, 8080]);
+  });
+
+  test("only what no rule allows is a difference; without a firewall nothing is promised", () => {
+    expect(findUndeclaredPorts(manifest?.firewall, [80, 443, 8080])).toEqual([8080]);
+    expect(findUndeclaredPorts(undefined, [8080])).toEqual([]);
+  });
+});
