@@ -22,7 +22,8 @@ export interface PackagesResource extends Resource {
 
 /** Waits for dpkg's lock and says for whom; repairs an interrupted dpkg; shared by every step that calls apt. */
 export const aptPrelude =
-  rawScript(`export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l UCF_FORCE_CONFFOLD=1
+  rawScript(`umask 022
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l UCF_FORCE_CONFFOLD=1
 apt_holder() {
   for f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
     [ -e "$f" ] || continue
