@@ -49,11 +49,18 @@ systemctl daemon-reload
 systemctl reset-failed ${plan.possibleUnits} 2>/dev/null || true`;
 }
 
+/** The units the release really had: those of the manifest may be fewer or more by now. */
+function startEnabled(plan: SlotPlan): Script {
+  return sh`for u in ${plan.possibleUnits}; do
+  if systemctl is-enabled -q "$u" 2>/dev/null; then systemctl start --no-block "$u" || true; fi
+done`;
+}
+
 function restart(plan: SlotPlan | undefined, isExclusive: boolean): Script {
   return plan === undefined || !isExclusive
     ? sh``
     : sh`echo "starting the former release again" >&2
-systemctl start --no-block ${plan.units} || true`;
+${startEnabled(plan)}`;
 }
 
 /** Starts a release in its slot; when it does not get healthy the slot is emptied and the old one serves on. */
@@ -136,7 +143,7 @@ if systemctl is-active -q caddy.service && grep -qF ${path} /etc/caddy/Caddyfile
         ? sh`:`
         : sh`if [ -e former ]; then cp former ${path}; fi
 ${emptySlot(next)}
-systemctl start --no-block ${old.units}`
+${startEnabled(old)}`
     }
     exit 1
   fi
