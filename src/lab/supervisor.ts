@@ -84,7 +84,7 @@ network_up() {
 boot='
   mkdir -p "$CGROUP/machine" && echo $$ > "$CGROUP/machine/cgroup.procs"
   # volatile: the disk is thrown away anyway, so nothing waits for fsync; its marker would refuse the next mount.
-  rm -rf "$FOLDER/work/work"
+  rm -rf "$FOLDER/work"/work
   mount -t overlay -o "lowerdir=$BASE,upperdir=$FOLDER/upper,workdir=$FOLDER/work,volatile" lab "$FOLDER/root" || exit 1
   # systemd-nspawn leaves this file behind when it is killed.
   stat -c "/run/systemd/nspawn/locks/inode-%d:%i" "$FOLDER/root" > "$FOLDER/nspawn-lock"

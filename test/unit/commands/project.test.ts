@@ -34,7 +34,11 @@ hosts:
       "full",
       {
         ...{ name: "full", address: "2001:db8::1", user: "deploy", port: 2222 },
-        ...{ identity: "/work/stack/keys/id", sudo: true, hostKey: [`SHA256:${"a".repeat(43)}`] },
+        ...{
+          identity: "/home/bob/stack/keys/id",
+          sudo: true,
+          hostKey: [`SHA256:${"a".repeat(43)}`],
+        },
       },
     ],
     ["inner", inner],
@@ -56,7 +60,7 @@ hosts:
   test.each(cases)("%s", (name, expected) => {
     const host = manifest.hosts.find((known) => known.name === name);
     if (host === undefined) throw new Error(`no host ${name}`);
-    expect(targetOf(host, manifest, "/work/stack", "/home/ann")).toEqual(expected);
+    expect(targetOf(host, manifest, "/home/bob/stack", "/home/ann")).toEqual(expected);
   });
 });
 

@@ -47,11 +47,11 @@ describe("listMigrations", () => {
 
 test.each([
   ["~/.ssh/key", "/home/ann/.ssh/key"],
-  ["../up", "/work/up"],
+  ["../up", "/home/bob/up"],
   ["/absolute", "/absolute"],
-  ["~other/x", "/work/stack/~other/x"],
+  ["~other/x", "/home/bob/stack/~other/x"],
 ])("resolvePath(%s)", (written, expected) => {
-  expect(resolvePath(written, "/work/stack", "/home/ann")).toBe(expected);
+  expect(resolvePath(written, "/home/bob/stack", "/home/ann")).toBe(expected);
 });
 
 describe("readSecrets", () => {
