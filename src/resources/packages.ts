@@ -21,8 +21,7 @@ export interface PackagesResource extends Resource {
 }
 
 /** Waits for dpkg's lock and says for whom; repairs an interrupted dpkg; shared by every step that calls apt. */
-export const aptPrelude =
-  rawScript(`umask 022
+export const aptPrelude = rawScript(`umask 022
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l UCF_FORCE_CONFFOLD=1
 apt_holder() {
   for f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
@@ -134,12 +133,13 @@ ${listDangling} | comm -13 dangling-before - | xargs -r -d ${"\\n"} rm -f
 comm -12 remove keep >kept
 if [ -s kept ]; then cp kept ${ledger}; exit 0; fi
 touch ${`${ledger}.accounts`}
-while IFS=: read -r what name; do
+# Users first: a group that is somebody's primary one cannot go.
+sort -ru ${`${ledger}.accounts`} | while IFS=: read -r what name; do
   case $what in
     user) if getent passwd "$name" >/dev/null; then userdel "$name"; fi ;;
     group) if getent group "$name" >/dev/null; then groupdel "$name"; fi ;;
   esac
-done <${`${ledger}.accounts`}
+done
 rm -f ${ledger} ${`${ledger}.accounts`}`,
         },
       ],

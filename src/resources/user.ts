@@ -104,7 +104,7 @@ export const userKind: ResourceKind<UserResource> = {
         {
           type: "script",
           title: `remove system user ${owned.name}`,
-          script: sh`userdel ${owned.name}
+          script: sh`if getent passwd ${owned.name} >/dev/null; then userdel ${owned.name}; fi
 if getent group ${owned.name} >/dev/null; then groupdel ${owned.name}; fi`,
         },
       ],
