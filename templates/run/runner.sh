@@ -22,7 +22,7 @@ clean_up() {
   find /etc -xdev -depth -type d -empty | while IFS= read -r made; do
     grep -qxF "$made" "$STACK_DIRECTORY/etc-directories" || rmdir -p --ignore-fail-on-non-empty "$made"
   done
-  sleep 2
+  sleep 1
   cd / || return 0
   rm -rf "$STACK_DIRECTORY"
   if [ -z "$(find /var/lib/hostkit -mindepth 1 -maxdepth 1 -type d)" ]; then rm -rf /var/lib/hostkit; fi
