@@ -90,16 +90,16 @@ function paintOf(action: Action, colors: Colors): (text: string) => string {
 
 /** Kinds by the first part of an id; the first fitting pattern names the group. */
 const groups: readonly (readonly [RegExp, string])[] = [
-  [/^packages|^deb|^apt/, "packages"],
-  [/^(user|group)/, "users"],
-  [/^(postgres|database|role|grant|migration)/, "database"],
-  [/^(image|container|docker|network|slot|web|release)/, "containers"],
-  [/^(caddy|site|certificate|proxy)/, "proxy"],
-  [/^(nft|firewall)/, "firewall"],
-  [/^(backup|restic|pgbackrest|repository)/, "backups"],
-  [/^(sshd|sysctl|swap|timezone|hostname|host)/, "host"],
-  [/^(unit|timer|target)/, "units"],
-  [/^(file|directory|link|secret|archive|block)/, "files"],
+  [/^(packages|deb|download|packaged-program):/, "packages"],
+  [/^(user|group):/, "users"],
+  [/^(sshd|sysctl|swap|timezone|hostname|time-sync):/, "host"],
+  [/^(file|directory|json-file|block):/, "files"],
+  [/^postgres-/, "database"],
+  [/^(network|image|volume|release):/, "containers"],
+  [/^caddy:/, "proxy"],
+  [/^backup-/, "backups"],
+  [/^nftables:/, "firewall"],
+  [/^(unit|target):/, "units"],
   [/^/, "other"],
 ];
 

@@ -43,8 +43,11 @@ while holder=$(apt_holder); do
 done
 if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then
   echo "dpkg was interrupted earlier: repairing with dpkg --configure -a"
-  dpkg --force-confdef --force-confold --configure -a
-  apt-get -y -f -o DPkg::Lock::Timeout=600 install
+  # Fails where a package was unpacked whose dependencies never came: apt then fetches those.
+  dpkg --force-confdef --force-confold --configure -a || {
+    apt-get -q update
+    apt-get -y -q -f -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install
+  }
 fi
 apt_get() {
   apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false "$@"

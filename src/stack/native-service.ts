@@ -83,7 +83,7 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     watchdogSeconds: "watchdogSeconds" in service ? service.watchdogSeconds : undefined,
     environmentFile: environment.path,
     secrets: secrets.map(({ path }, index) => ({ name: service.secrets[index], path })),
-    workingDirectory:
+    programDirectory:
       service.source.kind === "download"
         ? `${programDirectoryOf(stack, service.name)}/current`
         : undefined,
@@ -193,7 +193,7 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
     }
     case "download": {
       const [first = "", ...rest] = words;
-      // "./serve" and "bin/serve" are inside what was downloaded; "node" is on the host.
+      // "./serve" and "bin/serve" are inside what was downloaded; "serve" may be there or on the host (ExecSearchPath=).
       const isInside = !first.startsWith("/") && first.includes("/");
       return {
         words: [isInside ? `${directory}/current/${first.replace(/^\.\//, "")}` : first, ...rest],

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { Server } from "node:http";
+import { createServer } from "node:https";
+import type { Server } from "node:https";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { trustAcmeServer, upAcmeServer } from "../../src/lab/acme.ts";
@@ -11,8 +11,8 @@ import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { getSite, makeProject, until } from "../harness/lab-project.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 
-/** Holds a POSIX lock on dpkg's lock file, as another apt would, for `$1` seconds. */
-const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; my $l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep(shift)`;
+/** Holds a POSIX lock on dpkg's lock file, as another apt would, for `$1` seconds. `$$`: systemd-run's `$`. */
+const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; my $$l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $$l) or die; sleep(shift)`;
 
 describe("one web service with a certificate by ACME, on Debian 13", () => {
   const site = "page.lab.example";
@@ -57,7 +57,7 @@ proxy:
 
   test("a program on port 80 is named before anything is changed", async () => {
     await project.onHost(
-      "systemd-run -q --unit=squatter perl -MIO::Socket::INET -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 80) or die; sleep 600'",
+      "systemd-run -q --unit=squatter perl -MIO::Socket::INET -e '$$s = IO::Socket::INET->new(Listen => 1, LocalPort => 80) or die; sleep 600' && until ss -Hltn | grep -q :80; do sleep 0.1; done",
     );
     const refused = await project.hostkit("provision", "--yes");
     expect(refused.exitCode, refused.stdout).toBe(1);
@@ -97,10 +97,9 @@ describe("only a database, a firewall and a program, on Debian 12", () => {
   const program = "#!/bin/sh\nexec sleep infinity\n";
   let project: LabProject;
   let shop: Server;
+  let url: string;
 
   beforeAll(async () => {
-    shop = createServer((_, answer) => answer.end(program)).listen(0, "0.0.0.0");
-    await until("the file server listens", async () => shop.listening);
     project = await makeProject(
       "one-db",
       "debian-12",
@@ -111,6 +110,9 @@ database:
 firewall: { allow: [ssh] }
 `,
     );
+    const gateway = project.host.address.replace(/\.\d+$/, ".1");
+    shop = await openShop(project, gateway, program);
+    url = `https://${gateway}:${(shop.address() as { port: number }).port}/tool`;
   });
   afterAll(async () => {
     shop?.close();
@@ -129,8 +131,6 @@ firewall: { allow: [ssh] }
   });
 
   test("a download with a wrong checksum is refused with both checksums; with the right one it runs", async () => {
-    const { port } = shop.address() as { port: number };
-    const url = `http://${project.host.address.replace(/\.\d+$/, ".1")}:${port}/tool`;
     const wrong = "0".repeat(64);
     const right = createHash("sha256").update(program).digest("hex");
     await project.edit([["services"], { tool: { archive: { url, sha256: wrong }, exec: "tool" } }]);
@@ -155,3 +155,21 @@ firewall: { allow: [ssh] }
     expect(await project.onHost("runuser -u postgres -- psql -XAtqc 'select 1' store")).toBe("1");
   });
 });
+
+/** A file server on this machine that answers everything with `body`; the project's host made, and trusts, its certificate. */
+async function openShop(project: LabProject, address: string, body: string): Promise<Server> {
+  await project.onHost(
+    `mkdir -p /usr/local/share/ca-certificates && cd /usr/local/share/ca-certificates &&
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop -addext subjectAltName=IP:${address} -keyout /root/shop.key -out shop.crt &&
+update-ca-certificates`,
+  );
+  const shop = createServer(
+    {
+      key: await project.onHost("cat /root/shop.key"),
+      cert: await project.onHost("cat /usr/local/share/ca-certificates/shop.crt"),
+    },
+    (_, answer) => answer.end(body),
+  ).listen(0, "0.0.0.0");
+  await until("the file server listens", async () => shop.listening);
+  return shop;
+}
