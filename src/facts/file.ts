@@ -56,6 +56,14 @@ sha256sum -- ${paths}`,
   },
 };
 
+/** Directories with something in them: true. */
+export const contentFacts: FactSource<true> = {
+  name: "content",
+  script: (paths) => sh`find ${paths} -maxdepth 0 -type d ! -empty`,
+  parse: (stdout) =>
+    new Map(stdout.split("\n").flatMap((path) => (path === "" ? [] : [[path, true as const]]))),
+};
+
 export interface SecretFileFact {
   /** The host's comparison key; never leaves memory. */
   readonly key: string;

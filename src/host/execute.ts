@@ -6,7 +6,7 @@ import type { RunEvent, RunState } from "../plan/events.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { Connection } from "./connection.ts";
-import { awaitRunner, confirmChange, followRun, readStepLog, startRun } from "./run.ts";
+import { confirmChange, followRun, readStepLog, startRun } from "./run.ts";
 import type { RunRef } from "./run.ts";
 
 /** What following a run needs from outside. */
@@ -68,9 +68,7 @@ export async function executePlan(
     runId: options.runId,
   };
   await startRun(connection, run, options.pack(makeBundle(plan, input)));
-  const outcome = await followToEnd(connection, run, describeRun(plan, input), options);
-  if (outcome.state === "ok" && plan.cleanup !== undefined) await awaitRunner(connection, run);
-  return outcome;
+  return followToEnd(connection, run, describeRun(plan, input), options);
 }
 
 /** Follows a run, started by whomever, to its end: over lost links, with confirmations. */

@@ -104,15 +104,6 @@ export async function confirmChange(
   await connection.exec(sh`touch ${`${directory}/c/${change}/guard/confirmed`}`.text);
 }
 
-/** Waits until the runner's unit is over: after `end` it may still be clearing up behind an uninstall. */
-export async function awaitRunner(connection: Connection, run: RunRef): Promise<void> {
-  await connection.exec(
-    sh`i=0
-while systemctl is-active -q ${unitOfRun(run)} && [ "$i" -lt 300 ]; do i=$((i + 1)); sleep 0.1; done`
-      .text,
-  );
-}
-
 /** The last lines of a step's log. */
 export async function readStepLog(
   connection: Connection,

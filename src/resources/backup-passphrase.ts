@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /** The password of a backup repository, made on the host: the controller never sees it. Without it no backup can be read. */
@@ -68,11 +68,11 @@ chmod 0600 ${path}`,
   /** It goes when the backups go, not before. */
   remove(owned, facts, context): Change | undefined {
     if (!context.deleteData || facts.get(fileFacts, owned.name) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "its repository is to be deleted",
-      steps: [{ type: "script", title: `remove ${owned.name}`, script: sh`rm -f ${owned.name}` }],
-    };
+    return removeByScript(
+      owned,
+      `remove ${owned.name}`,
+      sh`rm -f ${owned.name}`,
+      "its repository is to be deleted",
+    );
   },
 };

@@ -3,7 +3,7 @@ import { fileFacts, textFacts } from "../facts/file.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
 
@@ -86,17 +86,10 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
   /** What is in the repository stays. */
   remove(owned, _facts, context): Change {
     const leaves = (owned["leaves"] as readonly string[] | undefined) ?? [];
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `forget backup repository ${owned.name}`,
-          script: sh`rm -f ${[...leaves, stampPath(context.stackDirectory, stampOf(owned.name))]}`,
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `forget backup repository ${owned.name}`,
+      sh`rm -f ${[...leaves, stampPath(context.stackDirectory, stampOf(owned.name))]}`,
+    );
   },
 };

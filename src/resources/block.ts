@@ -2,7 +2,7 @@ import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -116,21 +116,14 @@ ${replaceKeepingMode(resource.path)}`,
   remove(owned, facts): Change | undefined {
     const path = String(owned["path"]);
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove block from ${path}`,
-          script: sh`[ -e ${path} ] || exit 0
+    return removeByScript(
+      owned,
+      `remove block from ${path}`,
+      sh`[ -e ${path} ] || exit 0
 ${cutBlock(path, String(owned["label"]))}
 cp rest next
 ${replaceKeepingMode(path)}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -6,7 +6,7 @@ import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
 
@@ -106,20 +106,13 @@ export const caddyKind: ResourceKind<CaddyResource> = {
 
   remove(owned, facts, context): Change | undefined {
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `restore ${path}`,
-          script: sh`${restoreScript(path, context)}
+    return removeByScript(
+      owned,
+      `restore ${path}`,
+      sh`${restoreScript(path, context)}
 rm -f ${stampPath(context.stackDirectory, stampName)}
 if [ -e ${path} ]; then systemctl restart caddy.service || true; else systemctl stop caddy.service || true; fi`,
-        },
-      ],
-    };
+    );
   },
 };
 

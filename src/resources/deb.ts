@@ -5,7 +5,7 @@ import { stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import { aptPrelude } from "./packages.ts";
 import { adoptProgramScript } from "./packaged-program.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Blob, Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A local Debian package, installed with apt so that what it depends on comes too. */
@@ -87,25 +87,18 @@ mv -f ${`${stampFile}.new`} ${stampFile}`,
   remove(owned, _facts, context): Change {
     const stampFile = stampPath(context.stackDirectory, stampOf(owned.name));
     const program = String(owned["program"]);
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `purge the package of ${owned.name}`,
-          script: joinScripts([
-            sh`rm -f ${program}
+    return removeByScript(
+      owned,
+      `purge the package of ${owned.name}`,
+      joinScripts([
+        sh`rm -f ${program}
 rmdir -p --ignore-fail-on-non-empty ${program.slice(0, program.lastIndexOf("/"))} 2>/dev/null || true
 [ -s ${stampFile} ] || exit 0`,
-            aptPrelude,
-            sh`read -r _ package _ <${stampFile} || [ -n "$package" ]
+        aptPrelude,
+        sh`read -r _ package _ <${stampFile} || [ -n "$package" ]
 if dpkg-query -W "$package" >/dev/null 2>&1; then apt_get purge "$package"; fi
 rm -f ${stampFile}`,
-          ]),
-        },
-      ],
-    };
+      ]),
+    );
   },
 };

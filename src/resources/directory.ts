@@ -1,8 +1,8 @@
 import { need } from "../facts/fact.ts";
-import { fileFacts } from "../facts/file.ts";
+import { contentFacts, fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 export interface DirectoryResource extends Resource {
@@ -11,8 +11,8 @@ export interface DirectoryResource extends Resource {
   readonly mode: string;
   readonly owner: string;
   readonly group: string;
-  /** Its content is data: removed only with `--delete-data`. Otherwise it is removed when empty. */
-  readonly holdsData?: boolean;
+  /** "data": its content is removed only with `--delete-data`; "cache": with it. Otherwise it is removed when empty. */
+  readonly holds?: "data" | "cache";
   /** A wrong owner is put right for all that is inside too: a service that comes back may have another uid. */
   readonly deep?: boolean;
 }
@@ -24,7 +24,7 @@ export function directory(
     mode?: string;
     owner?: string;
     group?: string;
-    holdsData?: boolean;
+    holds?: "data" | "cache";
     deep?: boolean;
     after?: DirectoryResource["after"];
   } = {},
@@ -36,7 +36,7 @@ export function directory(
     mode: options.mode ?? "0755",
     owner: options.owner ?? "root",
     group: options.group ?? "root",
-    ...(options.holdsData === undefined ? {} : { holdsData: options.holdsData }),
+    ...(options.holds === undefined ? {} : { holds: options.holds }),
     ...(options.deep === undefined ? {} : { deep: options.deep }),
     ...(options.after === undefined ? {} : { after: options.after }),
   };
@@ -83,24 +83,20 @@ chown ${resource.deep === true ? ["-R"] : []} ${`${owner}:${group}`} ${path} && 
   own: (resource) => ({
     kind: "directory",
     name: resource.path,
-    path: resource.path,
-    holdsData: resource.holdsData === true,
+    ...(resource.holds === undefined ? {} : { holds: resource.holds }),
   }),
-  removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
+  removalNeeds: ({ name }) => [need(fileFacts, name), need(contentFacts, name)],
 
   remove(owned, facts, context): Change | undefined {
-    const path = String(owned["path"]);
+    const path = owned.name;
+    const { holds } = owned;
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    if (owned["holdsData"] === true && !context.deleteData) return undefined;
+    const isKept = holds === "data" && !context.deleteData;
+    if (isKept && facts.get(contentFacts, path) === true) return undefined;
     const script =
-      owned["holdsData"] === true
-        ? sh`rm -rf -- ${path}`
-        : sh`rmdir -- ${path} 2>/dev/null || true`;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [{ type: "script", title: `remove ${path}`, script }],
-    };
+      isKept || holds === undefined
+        ? sh`rmdir -- ${path} 2>/dev/null || true`
+        : sh`rm -rf -- ${path}`;
+    return removeByScript(owned, `remove ${path}`, script);
   },
 };

@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -116,19 +116,12 @@ ls -1dt ${directory}/*/ | grep -v ${"/current/$"} | grep -vxF ${`${version}/`} |
 
   remove(owned): Change {
     const directory = String(owned["directory"]);
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${directory}`,
-          script: sh`rm -rf -- ${directory}
+    return removeByScript(
+      owned,
+      `remove ${directory}`,
+      sh`rm -rf -- ${directory}
 rmdir -p --ignore-fail-on-non-empty ${directory.slice(0, directory.lastIndexOf("/"))} 2>/dev/null || true`,
-        },
-      ],
-    };
+    );
   },
 };
 

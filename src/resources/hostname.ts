@@ -3,7 +3,7 @@ import { textFacts } from "../facts/file.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** The host's own name, now and after a reboot. */
@@ -46,20 +46,13 @@ ${setScript(resource.hostname)}`,
 
   remove(owned, _facts, context): Change {
     const before = `${context.stackDirectory}/preimages/hostname`;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: "give the host its old name",
-          script: sh`[ -s ${before} ] || exit 0
+    return removeByScript(
+      owned,
+      "give the host its old name",
+      sh`[ -s ${before} ] || exit 0
 ${setScript({ text: `"$(cat ${sh`${before}`.text})"` })}
 rm -f ${before}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -2,7 +2,7 @@ import { imageFacts } from "../facts/docker.ts";
 import { need } from "../facts/fact.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Blob, Change, Resource, ResourceKind, Step } from "./resource.ts";
 
 export type ImageSource =
@@ -68,12 +68,7 @@ export const imageKind: ResourceKind<ImageResource> = {
 docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | xargs -r docker image rm -f >/dev/null`
         : sh`command -v docker >/dev/null || exit 0
 docker image rm ${reference} >/dev/null 2>&1 || true`;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [{ type: "script", title: `remove image ${repository}`, script }],
-    };
+    return removeByScript(owned, `remove image ${repository}`, script);
   },
 };
 

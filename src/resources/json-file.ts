@@ -2,7 +2,7 @@ import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { diffLines } from "./difference.ts";
 import { putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 export type Json =
@@ -66,12 +66,7 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [{ type: "script", title: `restore ${path}`, script: restoreScript(path, context) }],
-    };
+    return removeByScript(owned, `restore ${path}`, restoreScript(path, context));
   },
 };
 

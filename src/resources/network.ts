@@ -1,7 +1,7 @@
 import { networkFacts } from "../facts/docker.ts";
 import { need } from "../facts/fact.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A Docker bridge network. */
@@ -63,19 +63,12 @@ docker network create --driver bridge ${options} ${name} >/dev/null`,
 
   remove(owned, facts): Change | undefined {
     if (facts.get(networkFacts, owned.name) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove network ${owned.name}`,
-          script: sh`docker network inspect ${owned.name} >/dev/null 2>&1 || exit 0
+    return removeByScript(
+      owned,
+      `remove network ${owned.name}`,
+      sh`docker network inspect ${owned.name} >/dev/null 2>&1 || exit 0
 ${emptyNetwork(owned.name)}`,
-        },
-      ],
-    };
+    );
   },
 };
 

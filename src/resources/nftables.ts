@@ -10,7 +10,7 @@ import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -127,21 +127,13 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
     const fact = facts.get(nftablesFacts, owned.name);
     if (fact?.listing === undefined && facts.get(fileFacts, path) === undefined) return undefined;
     const others = Object.keys(fact?.files ?? {}).filter((other) => other !== path);
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title:
-            others.length === 0 ? "remove the firewall" : "leave the firewall to the other stack",
-          script: sh`${restoreScript(path, context)}
+    return removeByScript(
+      owned,
+      others.length === 0 ? "remove the firewall" : "leave the firewall to the other stack",
+      sh`${restoreScript(path, context)}
 rm -f ${stampPath(context.stackDirectory, stampName)}
 ${others.length === 0 ? deleteTable(String(owned["table"])) : sh``}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -3,7 +3,7 @@ import { fileFacts, textFacts } from "../facts/file.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
 import { joinScripts, rawScript, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
 
@@ -102,18 +102,11 @@ export const packagedProgramKind: ResourceKind<PackagedProgramResource> = {
 
   remove(owned, _facts, context): Change {
     const path = String(owned["path"]);
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${path}`,
-          script: sh`rm -f ${path} ${stampPath(context.stackDirectory, stampOf({ name: owned.name }))}
+    return removeByScript(
+      owned,
+      `remove ${path}`,
+      sh`rm -f ${path} ${stampPath(context.stackDirectory, stampOf({ name: owned.name }))}
 rmdir -p --ignore-fail-on-non-empty ${path.slice(0, path.lastIndexOf("/"))} 2>/dev/null || true`,
-        },
-      ],
-    };
+    );
   },
 };

@@ -2,7 +2,7 @@ import { need } from "../facts/fact.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import { packageFacts } from "../facts/package.ts";
 import { rawScript, sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -115,15 +115,10 @@ comm -13 accounts-before accounts-after >>${`${ledger}.accounts`}`,
     const ledger = `${context.stackDirectory}/packages`;
     const dataPackages = (owned["dataPackages"] as readonly string[] | undefined) ?? [];
     const keep = context.deleteData ? [] : dataPackages;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "installed by hostkit",
-      steps: [
-        {
-          type: "script",
-          title: "remove packages that hostkit installed",
-          script: sh`[ -s ${ledger} ] || exit 0
+    return removeByScript(
+      owned,
+      "remove packages that hostkit installed",
+      sh`[ -s ${ledger} ] || exit 0
 ${aptPrelude}
 dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2!="un" {print $1}'} | sort -u >now
 comm -12 ${ledger} now >remove
@@ -133,6 +128,8 @@ done | sort -u >keep
 ${listDangling} >dangling-before
 comm -23 remove keep | xargs -r sh -c ${'apt-get -y -q -o DPkg::Lock::Timeout=600 purge "$@"'} sh
 ${listDangling} | comm -13 dangling-before - | xargs -r -d ${"\\n"} rm -f
+# The daemon of Debian 12 makes itself a key here that its purge leaves behind.
+if ! command -v dockerd >/dev/null; then rm -f /etc/docker/key.json; rmdir /etc/docker 2>/dev/null || true; fi
 comm -12 remove keep >kept
 if [ -s kept ]; then cp kept ${ledger}; exit 0; fi
 touch ${`${ledger}.accounts`}
@@ -144,8 +141,7 @@ sort -ru ${`${ledger}.accounts`} | while IFS=: read -r what name; do
   esac
 done
 rm -f ${ledger} ${`${ledger}.accounts`}`,
-        },
-      ],
-    };
+      "installed by hostkit",
+    );
   },
 };

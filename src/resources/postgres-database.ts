@@ -3,7 +3,7 @@ import { postgresFacts } from "../facts/postgres.ts";
 import { psqlScript } from "../facts/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../facts/sql.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A database that only its owner, and whoever was granted it, may connect to. */
@@ -76,21 +76,15 @@ revoke all on database ${database} from public;
     if (!context.deleteData) return undefined;
     if (facts.get(postgresFacts, String(major))?.databases[owned.name] === undefined)
       return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "its data is to be deleted",
-      steps: [
-        {
-          type: "script",
-          title: `drop database ${owned.name}`,
-          script: psqlScript(major, "postgres", [
-            "-c",
-            `drop database if exists ${quoteIdentifier(owned.name)} with (force)`,
-          ]),
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `drop database ${owned.name}`,
+      psqlScript(major, "postgres", [
+        "-c",
+        `drop database if exists ${quoteIdentifier(owned.name)} with (force)`,
+      ]),
+      "its data is to be deleted",
+    );
   },
 };
 

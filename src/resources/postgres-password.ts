@@ -4,7 +4,7 @@ import { postgresFacts } from "../facts/postgres.ts";
 import { psqlScript } from "../facts/psql.ts";
 import { quoteIdentifier } from "../facts/sql.ts";
 import { joinScripts, sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** Where a password is written for a service: alone, or as a line of a pgpass file. */
@@ -75,26 +75,19 @@ export const postgresPasswordKind: ResourceKind<PostgresPasswordResource> = {
     const major = Number(owned["major"]);
     const paths = (owned["paths"] as readonly string[] | undefined) ?? [];
     const isSet = facts.get(postgresFacts, String(major))?.roles[owned.name]?.hasPassword === true;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `forget the password of role ${owned.name}`,
-          script: joinScripts([
-            isSet
-              ? psqlScript(major, "postgres", [
-                  "-c",
-                  `alter role ${quoteIdentifier(owned.name)} password null`,
-                ])
-              : sh``,
-            sh`rm -f ${paths}`,
-          ]),
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `forget the password of role ${owned.name}`,
+      joinScripts([
+        isSet
+          ? psqlScript(major, "postgres", [
+              "-c",
+              `alter role ${quoteIdentifier(owned.name)} password null`,
+            ])
+          : sh``,
+        sh`rm -f ${paths}`,
+      ]),
+    );
   },
 };
 

@@ -7,7 +7,7 @@ import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /**
@@ -113,21 +113,14 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     const path = String(owned["path"]);
     if (facts.get(fileFacts, path) === undefined) return undefined;
     const unit = postgresUnitOf(Number(owned["major"]));
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${path}`,
-          script: joinScripts([
-            restoreScript(path, context),
-            sh`if systemctl is-active -q ${unit}; then systemctl restart ${unit}; fi`,
-          ]),
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `remove ${path}`,
+      joinScripts([
+        restoreScript(path, context),
+        sh`if systemctl is-active -q ${unit}; then systemctl restart ${unit}; fi`,
+      ]),
+    );
   },
 };
 

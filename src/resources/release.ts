@@ -17,7 +17,7 @@ import {
   startScript,
   switchScript,
 } from "./release-scripts.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Content, Owned, Resource, ResourceKind, Step } from "./resource.ts";
 
 export type SlotName = "a" | "b";
@@ -145,25 +145,18 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
   removalNeeds: (owned) => [need(fileFacts, String(owned["upstreamPath"]))],
 
   remove(owned: Owned, _facts, context): Change {
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `stop and remove ${String(owned["service"])}`,
-          script: removeReleaseScript({
-            units: owned["units"] as readonly string[],
-            files: [
-              ...(owned["files"] as readonly string[]),
-              String(owned["upstreamPath"]),
-              stampPath(context.stackDirectory, releaseStamp(String(owned["service"]))),
-            ],
-          }),
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `stop and remove ${String(owned["service"])}`,
+      removeReleaseScript({
+        units: owned["units"] as readonly string[],
+        files: [
+          ...(owned["files"] as readonly string[]),
+          String(owned["upstreamPath"]),
+          stampPath(context.stackDirectory, releaseStamp(String(owned["service"]))),
+        ],
+      }),
+    );
   },
 };
 

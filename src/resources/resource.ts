@@ -125,3 +125,18 @@ export interface ResourceKind<R extends Resource> {
 export function idOf(resource: { readonly kind: string; readonly name: string }): ResourceId {
   return `${resource.kind}:${resource.name}`;
 }
+
+/** The change that takes something away by one script. */
+export function removeByScript(
+  owned: Pick<Owned, "kind" | "name">,
+  title: string,
+  script: Script,
+  because = "no longer in the manifest",
+): Change {
+  return {
+    id: idOf(owned),
+    action: "delete",
+    because,
+    steps: [{ type: "script", title, script }],
+  };
+}

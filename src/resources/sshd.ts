@@ -8,7 +8,7 @@ import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
 
@@ -117,22 +117,15 @@ ${writeStampScript(resource.stackDirectory, stampName, hash)}`,
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${path} and reload sshd`,
-          script: sh`${restoreScript(path, context)}
+    return removeByScript(
+      owned,
+      `remove ${path} and reload sshd`,
+      sh`${restoreScript(path, context)}
 rm -f ${stampPath(context.stackDirectory, stampName)}
 ${makeRunDirectory}
 sshd -t
 ${reloadScript}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -5,7 +5,7 @@ import { unitFacts } from "../facts/unit.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A swap file with a systemd unit of its own, so that /etc/fstab stays the administrator's. Nothing in a container. */
@@ -103,19 +103,12 @@ mkswap -q ${path}`;
 
 function takeAway(resource: Pick<Resource, "kind" | "name">, bytes: number): Change | undefined {
   if (bytes === 0) return undefined;
-  return {
-    id: idOf(resource),
-    action: "delete",
-    because: "no longer in the manifest",
-    steps: [
-      {
-        type: "script",
-        title: "remove the swap file",
-        script: sh`systemctl disable --now -q ${unitName} || true
+  return removeByScript(
+    resource,
+    "remove the swap file",
+    sh`systemctl disable --now -q ${unitName} || true
 if grep -q ${`^${resource.name} `} /proc/swaps; then swapoff ${resource.name}; fi
 rm -f ${resource.name} ${unitPath}
 systemctl daemon-reload`,
-      },
-    ],
-  };
+  );
 }

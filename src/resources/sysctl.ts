@@ -9,7 +9,7 @@ import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -117,19 +117,12 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${path} (live values stay until the next boot)`,
-          script: sh`${restoreScript(path, context)}
+    return removeByScript(
+      owned,
+      `remove ${path} (live values stay until the next boot)`,
+      sh`${restoreScript(path, context)}
 rm -f ${stampPath(context.stackDirectory, stampName)}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -4,7 +4,7 @@ import { unitFacts } from "../facts/unit.ts";
 import { sh } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep, restoreScript } from "./file.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -77,21 +77,14 @@ systemctl start ${resource.unit}`,
   remove(owned, facts, context): Change | undefined {
     const path = `/etc/systemd/system/${owned.name}`;
     if (facts.get(fileFacts, path) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove ${owned.name}`,
-          script: sh`systemctl disable -q ${owned.name} 2>/dev/null || true
+    return removeByScript(
+      owned,
+      `remove ${owned.name}`,
+      sh`systemctl disable -q ${owned.name} 2>/dev/null || true
 systemctl stop ${owned.name} 2>/dev/null || true
 ${restoreScript(path, context)}
 rm -rf ${`${path}.wants`}
 systemctl daemon-reload`,
-        },
-      ],
-    };
+    );
   },
 };

@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { timezoneFacts } from "../facts/timezone.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /** The host's time zone (`/etc/localtime`). */
@@ -47,21 +47,14 @@ if [ -e /etc/timezone ]; then echo ${resource.zone} >/etc/timezone; fi`,
 
   remove(owned, _facts, context): Change {
     const before = `${context.stackDirectory}/preimages/timezone`;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: "set the time zone back",
-          script: sh`[ -s ${before} ] || exit 0
+    return removeByScript(
+      owned,
+      "set the time zone back",
+      sh`[ -s ${before} ] || exit 0
 ln -sfn "$(cat ${before})" /etc/localtime.hostkit-new
 mv -f -T /etc/localtime.hostkit-new /etc/localtime
 if [ -e /etc/timezone ]; then sed 's,.*/zoneinfo/,,' ${before} >/etc/timezone; fi
 rm -f ${before}`,
-        },
-      ],
-    };
+    );
   },
 };

@@ -4,7 +4,7 @@ import { readStamp, stampPath } from "../facts/stamp.ts";
 import { unitFacts } from "../facts/unit.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /**
@@ -135,20 +135,13 @@ export const unitKind: ResourceKind<UnitResource> = {
     if (owned["ours"] !== true) return undefined;
     const fact = facts.get(unitFacts, owned.name);
     if (fact === undefined || fact.loadState === "not-found") return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `stop and disable ${owned.name}`,
-          script: sh`systemctl disable --now -q ${owned.name} || systemctl stop ${owned.name} || true
+    return removeByScript(
+      owned,
+      `stop and disable ${owned.name}`,
+      sh`systemctl disable --now -q ${owned.name} || systemctl stop ${owned.name} || true
 systemctl reset-failed ${owned.name} 2>/dev/null || true
 rm -f ${stampPath(context.stackDirectory, unitStamp(owned.name))}`,
-        },
-      ],
-    };
+    );
   },
 };
 

@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { groupFacts, userFacts } from "../facts/user.ts";
 import { joinScripts, sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A system user with a group of its own name, no password, no login. */
@@ -96,18 +96,11 @@ export const userKind: ResourceKind<UserResource> = {
 
   remove(owned, facts): Change | undefined {
     if (facts.get(userFacts, owned.name) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest",
-      steps: [
-        {
-          type: "script",
-          title: `remove system user ${owned.name}`,
-          script: sh`if getent passwd ${owned.name} >/dev/null; then userdel ${owned.name}; fi
+    return removeByScript(
+      owned,
+      `remove system user ${owned.name}`,
+      sh`if getent passwd ${owned.name} >/dev/null; then userdel ${owned.name}; fi
 if getent group ${owned.name} >/dev/null; then groupdel ${owned.name}; fi`,
-        },
-      ],
-    };
+    );
   },
 };

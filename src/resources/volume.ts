@@ -1,7 +1,7 @@
 import { volumeFacts } from "../facts/docker.ts";
 import { need } from "../facts/fact.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A Docker volume whose folder belongs to one service's user. It holds data: removed only with `--delete-data`. */
@@ -60,17 +60,11 @@ chmod 0700 "$path"`,
 
   remove(owned, facts, context): Change | undefined {
     if (!context.deleteData || facts.get(volumeFacts, owned.name) === undefined) return undefined;
-    return {
-      id: idOf(owned),
-      action: "delete",
-      because: "no longer in the manifest, and its data is to be deleted",
-      steps: [
-        {
-          type: "script",
-          title: `remove volume ${owned.name}`,
-          script: sh`docker volume rm ${owned.name} >/dev/null`,
-        },
-      ],
-    };
+    return removeByScript(
+      owned,
+      `remove volume ${owned.name}`,
+      sh`docker volume rm ${owned.name} >/dev/null`,
+      "no longer in the manifest, and its data is to be deleted",
+    );
   },
 };

@@ -71,7 +71,7 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
       directory(`${reports}/${tool}`, {
         ...base,
         mode: "0700",
-        holdsData: true,
+        holds: "data",
         after: [packagesId, `directory:${reports}`],
       }),
       ...repositoriesOf(backups, tool).flatMap((repository) =>
@@ -81,7 +81,7 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
               directory(repositoryPath(repository, tool), {
                 ...base,
                 mode: "0700",
-                holdsData: true,
+                holds: "data",
                 after: [packagesId, `directory:${repository.path}`],
               }),
             ]

@@ -96,13 +96,18 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     capabilities: needsLowPort(service) ? "CAP_NET_BIND_SERVICE" : "",
   });
   const unitFile = file(`/etc/systemd/system/${name}`, text);
-  // systemd makes these itself; named here so that `uninstall --delete-data` finds them.
-  const kept = ["/var/lib", "/var/cache"].map((parent) =>
+  // systemd makes these itself; named here so that `uninstall` finds them.
+  const kept = (
+    [
+      ["/var/lib", "data"],
+      ["/var/cache", "cache"],
+    ] as const
+  ).map(([parent, holds]) =>
     directory(`${parent}/${stack}-${service.name}`, {
       mode: "0700",
       owner: user.name,
       group: user.name,
-      holdsData: true,
+      holds,
       deep: true,
       after: [idOf(user)],
     }),

@@ -1,12 +1,15 @@
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { expect } from "vitest";
 import { parseDocument } from "yaml";
 import type { LabOs } from "../../src/lab/base.ts";
-import { downLabHost, upLabHost } from "../../src/lab/host.ts";
+import { downLabHost, listLabHosts, upLabHost } from "../../src/lab/host.ts";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
@@ -76,8 +79,10 @@ export async function makeDxCluster(
   return project;
 }
 
-async function openProject(name: string, os: LabOs, folder: string): Promise<LabProject> {
-  await downLabHost(name);
+async function openProject(label: string, os: LabOs, folder: string): Promise<LabProject> {
+  await clearLeftovers(label);
+  // Two checkouts may be tested on one machine at the same time.
+  const name = `${label}-${process.pid}`;
   const host = await upLabHost({ name, os });
   const environment = { HOME: folder, XDG_STATE_HOME: path.join(folder, ".state"), NO_COLOR: "1" };
   const run = (words: readonly string[]) => runCli(words, folder, environment);
@@ -117,6 +122,14 @@ async function openProject(name: string, os: LabOs, folder: string): Promise<Lab
   return project;
 }
 
+/** Takes down the hosts of test runs that were killed before they could do so. */
+async function clearLeftovers(label: string): Promise<void> {
+  for (const { name } of await listLabHosts()) {
+    const pid = name.startsWith(`${label}-`) ? Number(name.slice(label.length + 1)) : Number.NaN;
+    if (Number.isInteger(pid) && !existsSync(`/proc/${pid}`)) await downLabHost(name);
+  }
+}
+
 function runCli(words: readonly string[], cwd: string, env: Readonly<Record<string, string>>) {
   return execa("node", [cli, ...words], { cwd, env, reject: false, stdin: "ignore" });
 }
@@ -129,8 +142,8 @@ export interface Simulator {
 }
 
 /** The cluster node simulator of the stack, on every address of this machine. */
-export async function startSimulator(port: number): Promise<Simulator> {
-  const control = port + 1;
+export async function startSimulator(): Promise<Simulator> {
+  const [port, control] = await findFreePorts();
   const program = path.join(root, "templates/stacks/dxcluster/simulator/dist/simulator.cjs");
   const child = execa(
     "node",
@@ -163,6 +176,19 @@ export async function startSimulator(port: number): Promise<Simulator> {
       await child;
     },
   };
+}
+
+/** Two ports that nobody listens on, and that the kernel does not give out again at once. */
+async function findFreePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()] as const;
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports as [number, number];
 }
 
 export interface Answer {

@@ -1,3 +1,3 @@
 import { describeDxCluster } from "./dxcluster-suite.ts";
 
-describeDxCluster("debian-12", 7312);
+describeDxCluster("debian-12");

@@ -1,3 +1,3 @@
 import { describeDxCluster } from "./dxcluster-suite.ts";
 
-describeDxCluster("debian-13", 7313);
+describeDxCluster("debian-13");

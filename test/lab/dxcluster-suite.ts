@@ -20,7 +20,7 @@ systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'
 nft list tables 2>/dev/null || true`;
 
 /** Provisions the DX Cluster stack on a lab host and looks at it from outside; one file a release, so that they run side by side. */
-export function describeDxCluster(os: LabOs, port: number): void {
+export function describeDxCluster(os: LabOs): void {
   describe(`the DX Cluster stack on ${os}`, () => {
     let project: LabProject;
     let simulator: Simulator;
@@ -37,8 +37,8 @@ export function describeDxCluster(os: LabOs, port: number): void {
       );
 
     beforeAll(async () => {
-      simulator = await startSimulator(port);
-      project = await makeDxCluster(`dx-${os.slice(-2)}`, os, port);
+      simulator = await startSimulator();
+      project = await makeDxCluster(`dx-${os.slice(-2)}`, os, simulator.port);
       bare = await project.onHost(snapshot);
       await project.write(".env", `DX_SECRET=${secret}\n`);
       await project.edit(

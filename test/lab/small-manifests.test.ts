@@ -17,6 +17,7 @@ const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die
 describe("one web service with a certificate by ACME, on Debian 13", () => {
   const site = "page.lab.example";
   let project: LabProject;
+  const acmeHost = `one-web-acme-${process.pid}`;
   let acme: AcmeServer;
 
   beforeAll(async () => {
@@ -33,7 +34,7 @@ proxy:
 `,
     );
     await offerNodeImage(project.host);
-    acme = await upAcmeServer({ [site]: project.host.address }, { name: "one-web-acme" });
+    acme = await upAcmeServer({ [site]: project.host.address }, { name: acmeHost });
     await trustAcmeServer(acme, project.host);
     await project.write("ca.pem", await readFile(acme.serverCaPath, "utf8"));
     await project.edit(
@@ -51,7 +52,7 @@ proxy:
     );
   });
   afterAll(async () => {
-    await downLabHost("one-web-acme");
+    await downLabHost(acmeHost);
     await project?.down();
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
-import { fileFacts, textFacts } from "../../../src/facts/file.ts";
+import { contentFacts, fileFacts, textFacts } from "../../../src/facts/file.ts";
 import { hashText } from "../../../src/facts/hash.ts";
 import { makeBundle } from "../../../src/plan/bundle.ts";
 import { orderResources } from "../../../src/plan/order.ts";
@@ -93,10 +93,11 @@ describe("plan", () => {
   });
 
   test("data stays unless it is told to go, and then the stack's folder stays to remember it", () => {
-    const state = ownLine({ kind: "directory", name: "/data", path: "/data", holdsData: true });
+    const state = ownLine({ kind: "directory", name: "/data", holds: "data" });
     const facts = Facts.of(
       [textFacts, { [`${stackDirectory}/state.jsonl`]: state }],
       [fileFacts, { "/data": { type: "directory" } }],
+      [contentFacts, { "/data": true }],
     );
     const input = { host: "h", stack: "t", stackDirectory, resources: [], facts };
     const kept = makeRemovalPlan({ ...input, deleteData: false });
