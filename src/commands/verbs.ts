@@ -35,6 +35,23 @@ export function defineVerbs(program: Command, define: Define): void {
 
   define(
     program,
+    "build [SERVICE...]",
+    {
+      summary: "make the packages and bundles that the manifest names, on this machine",
+      scope: "manifest",
+      more: `Starts the manifest's \`build_command\`, of the stack or of the services named, and says what came out of it.
+Touches no host. Images are built on the host, by provision.`,
+      examples: [
+        ["hostkit build", "everything"],
+        ["hostkit build api", "what the service api needs"],
+        ["hostkit build && hostkit provision", "a new version, onto the hosts"],
+      ],
+    },
+    async () => (await import("./build.ts")).runBuild,
+  );
+
+  define(
+    program,
     "plan",
     {
       summary: "show what provision would change, and why",

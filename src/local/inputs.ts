@@ -38,6 +38,20 @@ const readAs: Readonly<Record<ReferenceKind, "blob" | "tree" | "text" | "migrati
   identity: "text",
 };
 
+/** What a build command may make. */
+const made: ReadonlySet<ReferenceKind> = new Set([
+  "deb",
+  "image-archive",
+  "build-context",
+  "dockerfile",
+]);
+
+/** Words of the command that makes what a service consists of: its own, else the stack's. */
+export function commandFor(manifest: Manifest, name: string): readonly string[] | undefined {
+  const service = [...manifest.services, ...manifest.web].find((one) => one.name === name);
+  return service?.buildCommand ?? manifest.buildCommand;
+}
+
 /** Reads every local file a manifest names. All that is missing or unfit is reported, each with its place in the manifest. */
 export async function readLocalFiles(
   loaded: LoadedManifest,
@@ -63,7 +77,11 @@ export async function readLocalFiles(
     const hasContext = [...blobs.keys()].some((key) => written.startsWith(key.replace(/\/+$/, "")));
     if (kind === "dockerfile" && !hasContext) return;
     const unfit = await explainUnfit(file, wanted === "tree" || wanted === "migrations");
-    if (unfit !== undefined) return complain(pointer, `${describe[kind]} ${written}: ${unfit}`);
+    if (unfit !== undefined) {
+      const isMade = made.has(kind) && commandFor(manifest, String(pointer[1])) !== undefined;
+      const hint = isMade ? `; \`hostkit build ${String(pointer[1])}\` makes it` : "";
+      return complain(pointer, `${describe[kind]} ${written}: ${unfit}${hint}`);
+    }
     if (wanted === "blob") {
       if (kind === "deb" && !(await isArArchive(file)))
         complain(pointer, `${written} is not a Debian package`);

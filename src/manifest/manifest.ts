@@ -8,6 +8,8 @@
  */
 export interface Manifest {
   readonly stack: string;
+  /** Words of the command that makes, on this machine, what no service's own makes. */
+  readonly buildCommand?: readonly string[];
   /** In the order written. */
   readonly hosts: readonly Host[];
   readonly database?: Database;
@@ -106,6 +108,8 @@ export interface ServiceBase {
   readonly runtime: "native" | "container";
   /** Words of `exec` (native) or `command` (container); absent = what the package or image itself starts. */
   readonly command?: readonly string[];
+  /** Words of the command that makes the source on this machine. */
+  readonly buildCommand?: readonly string[];
   /** System user; absent = `<stack>-<name>`. */
   readonly user?: string;
   readonly env: Readonly<Record<string, string>>;

@@ -24,6 +24,7 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
   );
   return {
     stack: written.stack,
+    ...(written.build_command === undefined ? {} : { buildCommand: written.build_command }),
     hosts: normalizeHosts(written.hosts),
     ...(written.database === undefined
       ? {}

@@ -199,7 +199,7 @@ function isCircular(value: unknown, parents: Set<unknown>): boolean {
 /** `services:` with everything below commented out is an empty section, not a mistake. */
 function fillEmptySections(data: Record<string, unknown>): void {
   for (const key of Object.keys(manifestSchema.shape)) {
-    if (key !== "stack" && key !== "hosts" && data[key] === null) data[key] = {};
+    if (!["stack", "hosts", "build_command"].includes(key) && data[key] === null) data[key] = {};
   }
 }
 

@@ -8,7 +8,7 @@ import { hostsSchema } from "./sections/hosts.ts";
 import { proxySectionSchema } from "./sections/proxy.ts";
 import { secretsSectionSchema } from "./sections/secrets.ts";
 import { servicesSectionSchema, webSectionSchema } from "./sections/services.ts";
-import { label, mapping } from "./values.ts";
+import { commandWords, label, mapping } from "./values.ts";
 
 export type * from "./manifest.ts";
 
@@ -18,6 +18,13 @@ export const manifestSchema = mapping({
       'Name of the stack: 1 to 20 lower case letters, digits and single "-". Units, users and folders on the host begin with it; it cannot be changed later.',
     examples: ["dxcluster"],
   }),
+  build_command: commandWords()
+    .optional()
+    .meta({
+      description:
+        "What `hostkit build` starts on this machine, in the manifest's folder: it makes the packages, archives and build contexts that the manifest names. Default: nothing has to be made here.",
+      examples: ["./build-packages"],
+    }),
   hosts: hostsSchema,
   database: databaseSectionSchema.optional(),
   services: servicesSectionSchema.optional(),

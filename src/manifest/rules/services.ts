@@ -13,6 +13,7 @@ import {
 export const serviceRules: readonly Rule[] = [
   oneSource,
   commandKey,
+  buildCommand,
   downloadCommand,
   wrongRuntime,
   dockerfileOutside,
@@ -58,6 +59,19 @@ function commandKey({ services }: RuleInput): Finding[] {
     if (entry.command !== undefined)
       return [complain(at, "exec and command are the same: keep one", { at: "key" })];
     return [];
+  });
+}
+
+/** There is something on this machine that a command can make. */
+function buildCommand({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    if (entry.build_command === undefined) return [];
+    const isLocal =
+      entry.package !== undefined || entry.build !== undefined || typeof entry.archive === "string";
+    if (isLocal) return [];
+    const message =
+      "nothing of this service is made here: it has no package, build or image archive";
+    return [complain([...pointer, "build_command"], message, { at: "key" })];
   });
 }
 

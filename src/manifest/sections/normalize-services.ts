@@ -54,6 +54,7 @@ function normalizeCommon(
     source,
     runtime: isContainer(source) ? "container" : "native",
     ...(command === undefined ? {} : { command }),
+    ...(entry.build_command === undefined ? {} : { buildCommand: entry.build_command }),
     ...(entry.user === undefined ? {} : { user: entry.user }),
     env: sortKeys(entry.env ?? {}),
     ...(entry.env_file === undefined ? {} : { envFile: entry.env_file }),

@@ -140,6 +140,13 @@ const common = {
         "Container: an image of a registry, pinned by its digest; a tag alone can change under you.",
       examples: [`ghcr.io/example/api@sha256:${"0123456789abcdef".repeat(4)}`],
     }),
+  build_command: commandWords()
+    .optional()
+    .meta({
+      description:
+        "What `hostkit build` starts on this machine, in the manifest's folder, to make this service's package, archive or build context. Default: the stack's own `build_command`.",
+      examples: ["npm run build --workspace api"],
+    }),
   exec: commandWords()
     .optional()
     .meta({
