@@ -61,7 +61,8 @@ function isOpen(host: string, port: number, timeoutMs: number): Promise<boolean>
       resolve(open);
     };
     socket.once("connect", () => settle(true));
-    socket.once("timeout", () => settle(false));
+    // On a busy machine the timer is due before the loop has read what already arrived.
+    socket.once("timeout", () => setImmediate(() => settle(false)));
     socket.once("error", () => settle(false));
   });
 }

@@ -126,8 +126,14 @@ for p in ${keep}; do
   apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$p" | awk ${"/^[a-z0-9]/ {print $1}"}
 done | sort -u >keep
 ${listDangling} >dangling-before
+cp -a /etc etc-before
 comm -23 remove keep | xargs -r sh -c ${'apt-get -y -q -o DPkg::Lock::Timeout=600 purge "$@"'} sh
 ${listDangling} | comm -13 dangling-before - | xargs -r -d ${"\\n"} rm -f
+# A purge may take what was there before its package came (locales: /etc/default/locale).
+while IFS= read -r f; do
+  if [ ! -e "$f" ] && [ ! -L "$f" ]; then cp -a "etc-before\${f#/etc}" "$f" 2>/dev/null || true; fi
+done <${`${context.stackDirectory}/etc-files`}
+rm -rf etc-before
 # The daemon of Debian 12 makes itself a key here that its purge leaves behind.
 if ! command -v dockerd >/dev/null; then rm -f /etc/docker/key.json; rmdir /etc/docker 2>/dev/null || true; fi
 comm -12 remove keep >kept

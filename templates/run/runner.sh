@@ -39,6 +39,7 @@ finish() {
 echo $$ >"$RUN/pid"
 mkdir -p "$STACK_DIRECTORY/stamps" "$STACK_DIRECTORY/preimages"
 chmod 700 /var/lib/hostkit "$STACK_DIRECTORY"
+[ -e "$STACK_DIRECTORY/etc-files" ] || find /etc -xdev ! -type d >"$STACK_DIRECTORY/etc-files"
 [ -e "$STACK_DIRECTORY/etc-directories" ] || find /etc -xdev -type d >"$STACK_DIRECTORY/etc-directories"
 if [ ! -s /var/lib/hostkit/secret.key ]; then
   head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >/var/lib/hostkit/secret.key

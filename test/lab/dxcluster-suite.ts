@@ -152,7 +152,7 @@ export function describeDxCluster(os: LabOs): void {
         async () =>
           (await project.tryOnHost("curl -fsS -m 2 http://127.0.0.1:9999/health")).exitCode === 0,
       );
-      const neighbour = await upLabHost({ name: `nb-${os.slice(-2)}`, os: "debian-13" });
+      const neighbour = await upLabHost({ name: `nb-${project.host.name}`, os: "debian-13" });
       try {
         const probe = await runOnLabHost(
           neighbour,
