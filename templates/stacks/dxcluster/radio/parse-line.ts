@@ -29,6 +29,8 @@ export interface Spot {
   readonly split: string | null;
   /** Heard by a machine (`-#`), not by a person. */
   readonly skimmer: boolean;
+  /** A line of `show/dx`: the node tells of the past. */
+  readonly replayed: boolean;
 }
 
 export interface Solar {
@@ -141,7 +143,7 @@ function parseCcSpot(text: string, received: number): Spot | null {
 /** A line of `show/dx`: `  14025.0  DX  21-Nov-2026 0101Z  comment  <SPOTTER>`. */
 function parseHistory(text: string, received: number): Spot | null {
   const match =
-    /^(\d{1,9}\.\d{1,3})\s+([a-z0-9/-]{2,20})\s+(\d{1,2}-[a-z]{3}-\d{4})\s+(\d{4})Z\s*(.*?)\s*<([a-z0-9/#@-]{2,20})>$/i.exec(
+    /^(\d{1,9}\.\d{1,3})\s+([a-z0-9/-]{2,20})\s+(\d{1,2}-[a-z]{3}-\d{4})\s+(\d{4})Z\s*(.*?)\s*<([a-z0-9/#@-]{2,20})>(?:\s+[a-z0-9]{1,6})?$/i.exec(
       text,
     );
   if (match === null) return null;
@@ -149,7 +151,8 @@ function parseHistory(text: string, received: number): Spot | null {
   const time = resolveDate(date, clock);
   // Only what is recent: a node that replays last year's spots must not fill today's tables.
   if (time === null || Math.abs(received - time.getTime()) > 7 * day) return null;
-  return makeSpot({ spotter, frequency, dxCall, comment, time, spotterGrid: null });
+  const spot = makeSpot({ spotter, frequency, dxCall, comment, time, spotterGrid: null });
+  return spot === null ? null : { ...spot, replayed: true };
 }
 
 interface SpotParts {
@@ -181,6 +184,7 @@ function makeSpot(parts: SpotParts): Spot | null {
     band: bandOf(frequency),
     split: splitInComment(comment),
     skimmer: /#/.test(spotterCall),
+    replayed: false,
   };
 }
 

@@ -7,8 +7,9 @@ import {
 } from "../../../../templates/stacks/dxcluster/scraper/src/cluster-node.ts";
 import {
   type Flavour,
-  SimulatedNode,
-} from "../../../../templates/stacks/dxcluster/simulator/src/node.ts";
+  flavours,
+} from "../../../../templates/stacks/dxcluster/simulator/src/dialects.ts";
+import { SimulatedNode } from "../../../../templates/stacks/dxcluster/simulator/src/node.ts";
 import { Traffic } from "../../../../templates/stacks/dxcluster/simulator/src/traffic.ts";
 
 const timing: NodeTiming = {
@@ -43,9 +44,11 @@ async function simulate(flavour: Flavour): Promise<{ simulated: SimulatedNode; p
 
 function call(
   port: number,
-  more: Partial<NodeTiming> = {},
+  more: Partial<NodeTiming> & { readonly catchUp?: number; readonly standIn?: number } = {},
   commands: readonly string[] = [],
 ): Heard {
+  const { catchUp = 0, standIn, ...times } = more;
+  const at = (number: number) => ({ host: "127.0.0.1", port: number });
   const lines: string[] = [];
   const states: NodeState[] = [];
   const reasons: string[] = [];
@@ -55,13 +58,13 @@ function call(
     reasons,
     unreachable: 0,
     node: new ClusterNode(
-      { host: "127.0.0.1", port },
+      standIn === undefined ? [at(port)] : [at(port), at(standIn)],
       { ...credentials, commands },
-      { ...timing, ...more },
+      catchUp,
+      { ...timing, ...times },
       {
         line: (line) => {
           lines.push(line.text);
-          return line.text.startsWith("DX de");
         },
         heard: () => undefined,
         unreachable: () => {
@@ -82,23 +85,81 @@ function call(
 }
 
 describe("scraper and simulator, over TCP", () => {
-  it.each<Flavour>(["dxspider", "arcluster", "cccluster"])(
-    "log in to %s and receive a spot",
-    async (flavour) => {
-      const { simulated, port } = await simulate(flavour);
-      const { lines, node } = call(port);
-      await vi.waitFor(() => {
-        expect(simulated.status().callsigns).toEqual(["N0CALL"]);
-      }, 5000);
-      expect(simulated.spot(spot, new Date(Date.UTC(2026, 10, 21, 14, 45)))).toBe(true);
-      await vi.waitFor(() => {
-        expect(lines).toContain(
-          "DX de DL1ABC:    14025.0  JA1XYZ       CW                             1445Z",
-        );
-      }, 5000);
-      expect(node.state).toBe("connected");
-    },
-  );
+  it.each<Flavour>(flavours)("log in to %s and receive a spot", async (flavour) => {
+    const { simulated, port } = await simulate(flavour);
+    const { lines, node } = call(port, { catchUp: 10 });
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toEqual(["N0CALL"]);
+    }, 5000);
+    expect(simulated.spot(spot, new Date(Date.UTC(2026, 10, 21, 14, 45)))).toBe(true);
+    await vi.waitFor(() => {
+      expect(lines.join("\n")).toMatch(
+        /^DX de DL1ABC(?:-#)?: +14025\.0 {2}JA1XYZ {7}CW {29}1445Z(?: DL)?$/m,
+      );
+    }, 5000);
+    expect(node.state).toBe("connected");
+  });
+
+  it("asks for what it missed, hands that on first and in its order, then what came meanwhile", async () => {
+    const { simulated, port } = await simulate("dxspider");
+    const { lines } = call(port, { catchUp: 3 });
+    const announce = (number: number): void => {
+      simulated.spot({ ...spot, comment: `nr ${number}` }, new Date());
+    };
+    const numbers = (): string[] =>
+      lines.flatMap((line) => /\bnr (\d+)/.exec(line)?.slice(1) ?? []);
+    for (const number of [1, 2, 3, 4]) announce(number);
+    await vi.waitFor(() => {
+      expect(numbers()).toEqual(["2", "3", "4"]);
+    }, 5000);
+    announce(5);
+    await vi.waitFor(() => {
+      expect(numbers()).toEqual(["2", "3", "4", "5"]);
+    }, 5000);
+    simulated.drop();
+    announce(6);
+    await vi.waitFor(() => {
+      // The database drops what it has already.
+      expect(numbers()).toEqual(["2", "3", "4", "5", "4", "5", "6"]);
+    }, 5000);
+  });
+
+  it("calls the node that stands in when the first one does not answer", async () => {
+    const gone = await simulate("dxspider");
+    await gone.simulated.close();
+    const { simulated, port } = await simulate("cccluster");
+    const { node } = call(gone.port, { standIn: port });
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toEqual(["N0CALL"]);
+    }, 5000);
+    expect(node.name).toBe(`127.0.0.1:${port}`);
+    expect(node.names).toHaveLength(2);
+  });
+
+  it("reads the fields of CC Cluster when it asked for them", async () => {
+    const { simulated, port } = await simulate("cccluster");
+    const { lines } = call(port, {}, ["set/ve7cc"]);
+    await vi.waitFor(() => {
+      simulated.spot(spot, new Date());
+      expect(lines.some((line) => line.startsWith("CC11^14025.0^JA1XYZ^"))).toBe(true);
+    }, 5000);
+  });
+
+  it("reads lines that come torn", async () => {
+    const simulated = new SimulatedNode("dxspider", { history: 0, tear: true });
+    const port = await simulated.listen(0, "127.0.0.1");
+    closers.push(() => simulated.close());
+    const { lines } = call(port);
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toHaveLength(1);
+    }, 5000);
+    const time = new Date(Date.UTC(2026, 10, 21, 14, 45));
+    for (let number = 0; number < 100; number++) simulated.spot(spot, time);
+    const whole = "DX de DL1ABC:    14025.0  JA1XYZ       CW                             1445Z";
+    await vi.waitFor(() => {
+      expect(lines.filter((line) => line.startsWith("DX"))).toEqual(Array(100).fill(whole));
+    }, 5000);
+  });
 
   it("keeps the half of a spot that comes with the first words", async () => {
     const server = net.createServer((socket) => {
@@ -134,9 +195,9 @@ describe("scraper and simulator, over TCP", () => {
     const heard = call(port);
     await vi.waitFor(() => {
       // The answers to three keepalives.
-      expect(heard.lines.filter((line) => line.endsWith("0000Z >")).length).toBeGreaterThanOrEqual(
-        3,
-      );
+      expect(
+        heard.lines.filter((line) => line.endsWith("dxspider >")).length,
+      ).toBeGreaterThanOrEqual(3);
     }, 5000);
     expect(simulated.status().logins).toBe(1);
     simulated.stall(true);

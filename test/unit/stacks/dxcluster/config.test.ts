@@ -16,7 +16,8 @@ const least = { DX_NODES: "dx.example.net:7300", DX_CALLSIGN: "n0call" };
 describe("readConfig", () => {
   it("needs only nodes and a callsign", () => {
     expect(readConfig(least, {}, null)).toMatchObject({
-      nodes: [{ host: "dx.example.net", port: 7300 }],
+      nodes: [[{ host: "dx.example.net", port: 7300 }]],
+      catchUp: 100,
       callsign: "N0CALL",
       stateDirectory: "/var/lib/dx-scraper",
       keepMonths: 0,
@@ -27,7 +28,7 @@ describe("readConfig", () => {
 
   it("prefers the environment to the file, and takes systemd's directory and watchdog", () => {
     const file = parseSettingsFile(
-      '# comment\nDX_CALLSIGN=K1ABC\nDX_NODES = "a:1, [2001:db8::1]:2 c"\nDX_KEEP_MONTHS=3\nnonsense\n',
+      '# comment\nDX_CALLSIGN=K1ABC\nDX_NODES = "a:1, [2001:db8::1]:2|b c"\nDX_KEEP_MONTHS=3\nnonsense\n',
     );
     const config = readConfig(
       {
@@ -42,9 +43,12 @@ describe("readConfig", () => {
       callsign: "DL1ABC",
       keepMonths: 3,
       nodes: [
-        { host: "a", port: 1 },
-        { host: "2001:db8::1", port: 2 },
-        { host: "c", port: 7300 },
+        [{ host: "a", port: 1 }],
+        [
+          { host: "2001:db8::1", port: 2 },
+          { host: "b", port: 7300 },
+        ],
+        [{ host: "c", port: 7300 }],
       ],
       stateDirectory: "/var/lib/dx-scraper-x",
       watchdog: 60,

@@ -23,13 +23,13 @@ class Table implements RowStore {
 
   async store(
     rows: Parameters<RowStore["store"]>[0],
-  ): Promise<{ lines: number; spots: number; solar: number }> {
+  ): Promise<{ lines: number; spots: number; solar: number; recovered: number }> {
     if (this.away-- > 0)
       throw Object.assign(new Error("the database system is starting up"), { code: "57P03" });
     if (rows.some((row) => row.raw_text.includes("poison")))
       throw Object.assign(new Error("bad"), { code: "22P05" });
     this.lines.push(...rows.map((row) => row.raw_text));
-    return { lines: rows.length, spots: 0, solar: 0 };
+    return { lines: rows.length, spots: 0, solar: 0, recovered: 0 };
   }
   async maintain(): Promise<void> {}
   async close(): Promise<void> {}

@@ -1,15 +1,25 @@
-/** One cluster node: keeps a connection to it, logs in, hands on its lines, calls again when it is lost or silent. */
+/**
+ * One cluster node: keeps a connection to it, logs in, asks what it said before, hands on its lines, calls again when it
+ * is lost or silent, and calls a node that stands in for it when it does not deliver.
+ */
 import * as net from "node:net";
+import { type ParsedLine, parseLine } from "../../radio/parse-line.ts";
 import { backoffSeconds } from "./backoff.ts";
-import type { NodeAddress } from "./config.ts";
+import { CatchUp } from "./catch-up.ts";
+import type { NodeAddress, NodeChoice } from "./config.ts";
 import { type FramedLine, LineFramer } from "./line-framer.ts";
 import { type Credentials, LoginDialogue } from "./login.ts";
 
 export type NodeState = "connecting" | "login" | "connected" | "waiting" | "stopped";
 
+export interface HeardLine extends FramedLine {
+  readonly parsed: ParsedLine;
+  /** Epoch milliseconds of its arrival. */
+  readonly at: number;
+}
+
 export interface NodeEvents {
-  /** Returns true when the line was a spot. */
-  line(line: FramedLine): boolean;
+  line(line: HeardLine): void;
   heard(): void;
   unreachable(why: string): void;
   state(state: NodeState, why: string | null): void;
@@ -25,28 +35,61 @@ export interface NodeTiming {
   readonly loginWait: number;
 }
 
+interface WaitingLine extends HeardLine {
+  readonly past: number | null;
+  readonly other: boolean;
+  readonly ends: boolean;
+}
+
+const endOfAnswer = />\s*$|\b(?:unknown|invalid) command\b/i;
+
+function readLine(line: FramedLine, at: number): WaitingLine {
+  const parsed = parseLine(line.text, at);
+  const past = parsed.kind === "spot" && parsed.replayed ? parsed.time.getTime() : null;
+  const other = parsed.kind === "other";
+  return { ...line, parsed, at, past, other, ends: other && endOfAnswer.test(line.text) };
+}
+
 export class ClusterNode {
-  readonly name: string;
-  readonly #address: NodeAddress;
+  readonly #choice: NodeChoice;
   readonly #credentials: Credentials;
+  readonly #catchUp: number;
   readonly #timing: NodeTiming;
   readonly #events: NodeEvents;
   #state: NodeState = "stopped";
   #socket: net.Socket | null = null;
   #retry: NodeJS.Timeout | null = null;
   #attempt = 0;
+  #turn = 0;
+  #past: CatchUp<WaitingLine> | null = null;
 
+  /** @param catchUp past spots to ask for after each log-in; 0 asks for none. */
   constructor(
-    address: NodeAddress,
+    choice: NodeChoice,
     credentials: Credentials,
+    catchUp: number,
     timing: NodeTiming,
     events: NodeEvents,
   ) {
-    this.name = `${address.host}:${address.port}`;
-    this.#address = address;
+    this.#choice = choice;
     this.#credentials = credentials;
+    this.#catchUp = catchUp;
     this.#timing = timing;
     this.#events = events;
+  }
+
+  /** `host:port` of the node that is called now. */
+  get name(): string {
+    return nameOf(this.#address);
+  }
+
+  /** Every address this connection can have. */
+  get names(): readonly string[] {
+    return this.#choice.map(nameOf);
+  }
+
+  get #address(): NodeAddress {
+    return this.#choice[this.#turn % this.#choice.length] ?? this.#choice[0];
   }
 
   get state(): NodeState {
@@ -59,6 +102,7 @@ export class ClusterNode {
 
   stop(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#handAll();
     this.#setState("stopped", null);
     this.#socket?.destroy();
     this.#socket = null;
@@ -73,7 +117,13 @@ export class ClusterNode {
     });
     this.#socket = socket;
     const framer = new LineFramer();
-    const dialogue = new LoginDialogue(this.#credentials);
+    const commands = [
+      ...this.#credentials.commands,
+      // Every cluster program takes this form; one that knows no history says so in a line nobody keeps.
+      ...(this.#catchUp > 0 ? [`show/dx/${this.#catchUp}`] : []),
+    ];
+    const dialogue = new LoginDialogue({ ...this.#credentials, commands });
+    let delivered = false;
     let reached = false;
     let why = "closed by the node";
     let silent = false;
@@ -93,6 +143,7 @@ export class ClusterNode {
       if (dialogue.phase === "refused") give("the node refused the log-in");
       else if (dialogue.phase === "in" && this.#state !== "connected") {
         lastSpot = Date.now();
+        if (this.#catchUp > 0) this.#past = new CatchUp(lastSpot, commands.length + 1);
         this.#setState("connected", null);
       }
     };
@@ -110,6 +161,7 @@ export class ClusterNode {
       () => {
         if (!reached) return;
         const now = Date.now();
+        this.#hand(this.#past?.wait(now) ?? []);
         if (now - lastHeard > this.#timing.keepalive * 3000) {
           silent = true;
           give("silent: connected, yet nothing came");
@@ -121,7 +173,7 @@ export class ClusterNode {
           socket.write("\r\n");
         }
       },
-      Math.max(50, (this.#timing.keepalive * 1000) / 4),
+      Math.min(500, Math.max(50, (this.#timing.keepalive * 1000) / 4)),
     );
 
     socket.on("connect", () => {
@@ -138,15 +190,21 @@ export class ClusterNode {
       this.#events.heard();
       const framed = framer.push(chunk);
       if (framed.reply !== null) socket.write(framed.reply);
-      for (const line of framed.lines) {
-        if (dialogue.phase !== "in") send(dialogue.hear(line.text));
-        if (this.#events.line(line)) {
+      for (const framedLine of framed.lines) {
+        const line = readLine(framedLine, lastHeard);
+        if (line.parsed.kind === "spot" && line.past === null) {
           lastSpot = lastHeard;
+          delivered = true;
           // Only a node that delivers has earned a quick second call.
           this.#attempt = 0;
         }
+        if (dialogue.phase !== "in" || line.other) {
+          send(dialogue.hear(line.text));
+          follow();
+        }
+        this.#hand(this.#past?.take(line, lastHeard) ?? [line]);
       }
-      if (dialogue.phase !== "in" && framed.pending !== "") {
+      if (framed.pending !== "") {
         const answer = dialogue.hear(framed.pending);
         // What comes after the log-in may be half a spot.
         if (answer.length > 0 && dialogue.phase === "called") framer.dropPending();
@@ -163,14 +221,27 @@ export class ClusterNode {
       clearInterval(pulse);
       if (this.#socket !== socket) return;
       this.#socket = null;
+      this.#handAll();
       // A node that hangs up without a word is as good as absent; one that says nothing for long is a stall.
       if (!spoke && !silent) this.#events.unreachable(why);
       const seconds = backoffSeconds(this.#attempt++, this.#timing.longestBackoff, Math.random());
-      this.#setState("waiting", `${why}; next call in ${seconds.toFixed(1)} s`);
+      const tells = `${why}; next call in ${seconds.toFixed(1)} s`;
+      this.#setState("waiting", tells);
+      if (!delivered) this.#turn++;
       this.#retry = setTimeout(() => {
         this.#connect();
       }, seconds * 1000);
     });
+  }
+
+  #hand(lines: readonly WaitingLine[]): void {
+    for (const line of lines) this.#events.line(line);
+    if (this.#past?.over === true) this.#past = null;
+  }
+
+  /** What waited for the end of an answer that will not come. */
+  #handAll(): void {
+    this.#hand(this.#past?.wait(Number.POSITIVE_INFINITY) ?? []);
   }
 
   #setState(state: NodeState, why: string | null): void {
@@ -178,4 +249,8 @@ export class ClusterNode {
     this.#state = state;
     this.#events.state(state, why);
   }
+}
+
+function nameOf(address: NodeAddress): string {
+  return `${address.host}:${address.port}`;
 }

@@ -5,11 +5,16 @@ export interface NodeAddress {
   readonly port: number;
 }
 
+/** One connection: the first address that answers is used, the others stand in for it. */
+export type NodeChoice = readonly [NodeAddress, ...NodeAddress[]];
+
 export interface Config {
-  readonly nodes: readonly NodeAddress[];
+  readonly nodes: readonly NodeChoice[];
   readonly callsign: string;
   readonly password: string | null;
   readonly commands: readonly string[];
+  /** Past spots to ask a node for after each log-in; 0 asks for none. */
+  readonly catchUp: number;
   /** Where the journal lives. */
   readonly stateDirectory: string;
   /** Bytes the journal may take on disk. */
@@ -59,11 +64,16 @@ export function readConfig(environment: Settings, file: Settings, password: stri
     return fallback;
   };
 
-  const nodes: NodeAddress[] = [];
+  const nodes: NodeChoice[] = [];
   for (const word of (get("DX_NODES") ?? "").split(/[\s,]+/).filter((part) => part !== "")) {
-    const address = parseAddress(word, 7300);
-    if (address === null) problems.push(`DX_NODES: "${word}" is no host:port`);
-    else nodes.push(address);
+    const choice: NodeAddress[] = [];
+    for (const part of word.split("|")) {
+      const address = parseAddress(part, 7300);
+      if (address === null) problems.push(`DX_NODES: "${part}" is no host:port`);
+      else choice.push(address);
+    }
+    const [first, ...others] = choice;
+    if (first !== undefined) nodes.push([first, ...others]);
   }
   if (nodes.length === 0 && problems.length === 0) {
     problems.push("DX_NODES: name at least one cluster node, as host:port, separated by commas");
@@ -92,6 +102,7 @@ export function readConfig(environment: Settings, file: Settings, password: stri
       .split(";")
       .map((word) => word.trim())
       .filter((word) => word !== ""),
+    catchUp: Math.floor(number("DX_CATCH_UP", 100, 0, 100_000)),
     stateDirectory:
       get("DX_STATE_DIR") ?? environment["STATE_DIRECTORY"]?.split(":")[0] ?? "/var/lib/dx-scraper",
     journalLimit: number("DX_JOURNAL_LIMIT_MB", 512, 1, 1_000_000) * 1024 * 1024,

@@ -6,6 +6,8 @@ export interface Stored {
   readonly lines: number;
   readonly spots: number;
   readonly solar: number;
+  /** Of the spots: how many a node told of afterwards, when nobody had been listening. */
+  readonly recovered: number;
 }
 
 /** retry: the database is away or not ready; row: this batch holds something it refuses. */
@@ -17,17 +19,23 @@ export function troubleOf(error: unknown): Trouble {
   return typeof code === "string" && /^2[23][0-9A-Z]{3}$/.test(code) ? "row" : "retry";
 }
 
-// raw_spots decides what is new: a replayed line meets its own (timestamp, node) there and goes no further.
+// raw_spots decides what is new: a line from the journal that comes again meets its own (timestamp, node) there and
+// goes no further. What a node tells of the past (`replayed`) is new only when that spot is not there yet.
 const insertRows = `
 with incoming as (
   select * from json_to_recordset($1::json) as r(
     received timestamptz, node text, kind text, raw_text text, heard timestamptz,
     dx_call text, frequency numeric, spotter_call text, comment text, mode text, signal_report text,
-    grid_square text, spotter_grid text, band text, split text, skimmer boolean,
+    grid_square text, spotter_grid text, band text, split text, skimmer boolean, replayed boolean,
     station text, solar_flux integer, a_index integer, k_index integer, sunspot_number integer, conditions text)
 ), raw as (
   insert into raw_spots (timestamp, node, kind, raw_text)
-  select received, node, kind, raw_text from incoming order by received
+  select received, node, kind, raw_text from incoming
+  where replayed is not true or not exists (
+    select from dx_spots as known
+    where known.timestamp = heard and known.dx_call = incoming.dx_call
+      and known.spotter_call = incoming.spotter_call and known.frequency = incoming.frequency)
+  order by received
   on conflict do nothing
   returning id, timestamp, node
 ), fresh as (
@@ -40,7 +48,7 @@ with incoming as (
          signal_report, grid_square, spotter_grid, band, split, skimmer
   from fresh where kind = 'spot' order by received
   on conflict do nothing
-  returning dx_call, spotter_call, received_at, band, frequency, timestamp
+  returning raw_spot_id, dx_call, spotter_call, received_at, band, frequency, timestamp
 ), solar as (
   insert into wwv_announcements (raw_announcement_id, timestamp, received_at, announcement_type, station_call, raw_text,
                                  solar_flux, a_index, k_index, sunspot_number, conditions, parsed_successfully)
@@ -71,7 +79,8 @@ with incoming as (
     total_spotted = c.total_spotted + excluded.total_spotted
 )
 select (select count(*) from raw)::int as lines, (select count(*) from spots)::int as spots,
-       (select count(*) from solar)::int as solar`;
+       (select count(*) from solar)::int as solar,
+       (select count(*) from spots join fresh on raw_id = raw_spot_id where replayed)::int as recovered`;
 
 export class Database {
   readonly #keepMonths: number;

@@ -206,6 +206,10 @@ export class Journal {
     this.#file = fs.openSync(this.#name(segment), "a", 0o640);
     this.#writeSegment = segment;
     this.#sizes.set(segment, fs.fstatSync(this.#file).size);
+    // The name of a new file must survive a power cut like what is in it.
+    const directory = fs.openSync(this.#directory, "r");
+    fs.fsyncSync(directory);
+    fs.closeSync(directory);
   }
 
   #reopenAfterFailure(): void {

@@ -5,7 +5,7 @@
 export interface Credentials {
   readonly callsign: string;
   readonly password: string | null;
-  /** Sent once after the log-in, one a line: filters, `unset/beep`, … */
+  /** Sent once after the log-in, one a line: filters, `unset/beep`, `show/dx/100`, … */
   readonly commands: readonly string[];
 }
 
@@ -13,6 +13,9 @@ export type LoginPhase = "waiting" | "called" | "in" | "refused";
 
 const asksForCall = /(?:\blogin|\buser(?:name)?|\bcall ?(?:sign)?)\b[^\n]{0,40}[:>?]\s*$/i;
 const asksForPassword = /\bpass(?:word|code)?\b[^\n]{0,20}[:>?]\s*$/i;
+/** AR-Cluster wants to know new users, and takes whatever comes next for the answer. */
+const asksForName = /^please enter your name\s*[:?>]?\s*$/i;
+const asksWhetherCorrect = /\bis this correct\s*\?\s*\(y(?:es)? or n(?:o)?\)[\s:?>]*$/i;
 const refuses =
   /\b(?:invalid|illegal|not a valid|bad)\b.{0,24}\b(?:call(?:sign)?|login|password)\b|\bcall(?:sign)?\b.{0,24}\b(?:invalid|not allowed|banned)\b|\blocked out\b|^sorry\b/i;
 
@@ -30,6 +33,10 @@ export class LoginDialogue {
 
   /** Text that came: a whole line, or what waits after the last line end. Returns the lines to send. */
   hear(text: string): readonly string[] {
+    if (this.#phase !== "waiting" && text.length < 200) {
+      if (asksForName.test(text)) return [this.#credentials.callsign];
+      if (asksWhetherCorrect.test(text)) return ["y"];
+    }
     switch (this.#phase) {
       case "waiting":
         return asksForCall.test(text) ? this.#call() : [];

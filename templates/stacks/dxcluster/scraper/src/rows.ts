@@ -20,6 +20,7 @@ export interface Row {
   readonly band?: string | null;
   readonly split?: string | null;
   readonly skimmer?: boolean;
+  readonly replayed?: boolean;
   readonly station?: string;
   readonly solar_flux?: number | null;
   readonly a_index?: number | null;
@@ -54,6 +55,7 @@ export function toRow(record: JournalRecord): Row {
         band: parsed.band,
         split: parsed.split,
         skimmer: parsed.skimmer,
+        replayed: parsed.replayed,
       };
     case "wwv":
     case "wcy":

@@ -11,6 +11,7 @@ const counters: Readonly<Record<string, string>> = {
 const plainCounters: Readonly<Record<string, string>> = {
   lines_cut_total: "Lines longer than the limit",
   spots_stored_total: "Spots stored (the same spot from two nodes once)",
+  spots_recovered_total: "Of those, spots from a node's history that nobody had listened to",
   wwv_stored_total: "WWV and WCY announcements stored",
   lines_refused_total: "Lines refused because the journal was full",
   rows_rejected_total: "Lines PostgreSQL refused for what they hold",

@@ -1,11 +1,9 @@
 /** The running scraper: nodes → journal → database, and what it tells systemd and Prometheus about that. */
 import type * as http from "node:http";
-import { parseLine } from "../../radio/parse-line.ts";
-import { ClusterNode } from "./cluster-node.ts";
+import { ClusterNode, type HeardLine } from "./cluster-node.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database.ts";
 import { Journal } from "./journal.ts";
-import type { FramedLine } from "./line-framer.ts";
 import { isAlive } from "./liveness.ts";
 import type { Log } from "./log.ts";
 import { serveMetrics } from "./metrics.ts";
@@ -58,7 +56,7 @@ export class Scraper {
     });
     this.#journal = new Journal(config.stateDirectory, config.journalLimit);
     this.#writer = this.#makeWriter(database);
-    this.#nodes = config.nodes.map((address) => this.#makeNode(address));
+    this.#nodes = config.nodes.map((choice) => this.#makeNode(choice));
   }
 
   /** Resolves after `stop`, when the last batch is stored or left to the journal. */
@@ -95,7 +93,7 @@ export class Scraper {
     for (const node of this.#nodes) node.start();
     this.#log(
       "info",
-      `listening to ${this.#nodes.map((node) => node.name).join(", ")}; journal in ${stateDirectory}`,
+      `listening to ${this.#nodes.map((node) => node.names.join(" or ")).join(", ")}; journal in ${stateDirectory}`,
     );
     this.#manager.ready();
     this.#report();
@@ -128,6 +126,9 @@ export class Scraper {
         this.#databaseTrouble = null;
         this.#metrics.add("spots_stored_total", stored.spots);
         this.#metrics.add("wwv_stored_total", stored.solar);
+        this.#metrics.add("spots_recovered_total", stored.recovered);
+        if (stored.recovered > 0)
+          this.#log("info", `${stored.recovered} missed spots recovered from a node's history`);
         this.#metrics.add("db_insert_seconds_sum", seconds);
         this.#metrics.add("db_insert_seconds_count", 1);
       },
@@ -148,8 +149,9 @@ export class Scraper {
     });
   }
 
-  #makeNode(address: Config["nodes"][number]): ClusterNode {
-    const { callsign, password, commands, keepalive, spotSilence, watchdog } = this.#config;
+  #makeNode(choice: Config["nodes"][number]): ClusterNode {
+    const { callsign, password, commands, catchUp, keepalive, spotSilence, watchdog } =
+      this.#config;
     const timing = {
       keepalive,
       spotSilence,
@@ -158,8 +160,11 @@ export class Scraper {
       connectTimeout: 15,
       loginWait: 5,
     };
-    const node: ClusterNode = new ClusterNode(address, { callsign, password, commands }, timing, {
-      line: (line) => this.#accept(node.name, line),
+    const credentials = { callsign, password, commands };
+    const node: ClusterNode = new ClusterNode(choice, credentials, catchUp, timing, {
+      line: (line) => {
+        this.#accept(node.name, line);
+      },
       heard: () => {
         this.#heard = Date.now();
       },
@@ -176,24 +181,22 @@ export class Scraper {
     return node;
   }
 
-  /** Returns true for a spot. Banners and prompts are counted and let go; everything else goes to the journal. */
-  #accept(node: string, line: FramedLine): boolean {
-    const now = Date.now();
-    const parsed = parseLine(line.text, now);
+  /** Banners and prompts are counted and let go; everything else goes to the journal. */
+  #accept(node: string, line: HeardLine): void {
+    const { parsed } = line;
     const kind = line.cut && parsed.kind === "other" ? "broken" : parsed.kind;
     this.#metrics.add("lines_received_total", 1, { node, kind });
     if (line.cut) this.#metrics.add("lines_cut_total", 1);
-    if (kind === "other") return false;
-    this.#arrived.push({ node, line: line.text, at: now * 1000 });
+    if (kind === "other") return;
+    this.#arrived.push({ node, line: line.text, at: line.at * 1000 });
     if (this.#arrived.length >= gatherLines) this.#flush();
-    if (parsed.kind !== "spot") return false;
+    if (parsed.kind !== "spot" || parsed.replayed) return;
     this.#spots++;
     this.#metrics.add("spots_total", 1, {
       band: parsed.band ?? "unknown",
       mode: parsed.mode ?? "unknown",
     });
-    this.#metrics.set("last_spot_timestamp", now / 1000);
-    return true;
+    this.#metrics.set("last_spot_timestamp", line.at / 1000);
   }
 
   #flush(): void {
@@ -247,9 +250,10 @@ export class Scraper {
 
   #refreshGauges(): void {
     for (const node of this.#nodes) {
-      this.#metrics.set("cluster_connected", node.state === "connected" ? 1 : 0, {
-        node: node.name,
-      });
+      for (const name of node.names) {
+        const connected = name === node.name && node.state === "connected";
+        this.#metrics.set("cluster_connected", connected ? 1 : 0, { node: name });
+      }
     }
     this.#metrics.set("journal_bytes", this.#journal.waiting());
     this.#metrics.set("uptime_seconds", (Date.now() - this.#begun) / 1000);

@@ -9,7 +9,7 @@ export interface Pace {
 }
 
 const usage = {
-  "GET /status": "clients, logins, spots sent",
+  "GET /status": "clients, logins, spots sent and announced",
   "POST /spot": '{"spotter":"N0CALL","frequency":14025.0,"dx":"DL1ABC","comment":"CW"}',
   "POST /raw": "the body is sent as one line",
   "POST /wwv": '{"sfi":150,"a":8,"k":2}, all optional',

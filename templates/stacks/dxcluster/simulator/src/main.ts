@@ -1,7 +1,8 @@
 /** Runs one simulated DX cluster node. */
 import { parseArgs } from "node:util";
 import { type Pace, serveControl } from "./control.ts";
-import { type Flavour, SimulatedNode } from "./node.ts";
+import { type Flavour, flavours } from "./dialects.ts";
+import { SimulatedNode } from "./node.ts";
 import { type MadeSpot, Traffic } from "./traffic.ts";
 
 const help = `A DX cluster node for tests: log-in dialogue, spots, solar announcements, and every kind of trouble.
@@ -11,9 +12,14 @@ Usage: node simulator.cjs [options]
   --port N            the cluster's port (7300)
   --control N         port of the HTTP control on the same address (7380); 0 for none
   --rate N            spots a second (5)
-  --flavour NAME      dxspider, arcluster or cccluster (dxspider)
+  --flavour NAME      dxspider, arcluster, cccluster or skimmer (dxspider)
+  --also PORT:NAME    a second node with the same spots, as all nodes of the real network have; may be repeated
+  --history N         spots that show/dx can tell of (100)
+  --numbered          every spot's comment is "nr N TIME": its number, from 1, and epoch milliseconds
   --seed N            the same seed sends the same spots (1)
-  --solar SECONDS     between WWV announcements (60)
+  --solar SECONDS     between WWV or WCY announcements (60)
+  --chatter SECONDS   between talk and weather (60)
+  --tear              cut every line in two writes
   --garbage SECONDS   between lines of garbage (never)
   --drop SECONDS      between cut connections (never)
 
@@ -31,6 +37,11 @@ const { values } = parseArgs({
     control: { type: "string", default: "7380" },
     rate: { type: "string", default: "5" },
     flavour: { type: "string", default: "dxspider" },
+    also: { type: "string", multiple: true, default: [] },
+    history: { type: "string", default: "100" },
+    numbered: { type: "boolean", default: false },
+    chatter: { type: "string", default: "60" },
+    tear: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     solar: { type: "string", default: "60" },
     garbage: { type: "string", default: "0" },
@@ -46,16 +57,29 @@ function keyOf(spot: MadeSpot): string {
   return `${spot.spotter} ${spot.dx} ${spot.frequency.toFixed(1)}`;
 }
 
+async function openNode(port: number, name: string): Promise<SimulatedNode> {
+  const flavour = flavours.find((known): known is Flavour => known === name);
+  if (flavour === undefined) throw new Error(`no flavour "${name}"`);
+  const habits = { history: Number(values.history), tear: values.tear };
+  const node = new SimulatedNode(flavour, habits);
+  await node.listen(port, values.host);
+  return node;
+}
+
 async function main(): Promise<void> {
-  if (!["dxspider", "arcluster", "cccluster"].includes(values.flavour))
-    throw new Error(`no flavour "${values.flavour}"`);
-  const node = new SimulatedNode(values.flavour as Flavour);
   const traffic = new Traffic(Number(values.seed));
   const pace: Pace = { rate: Number(values.rate) };
-  const port = await node.listen(Number(values.port), values.host);
+  const node = await openNode(Number(values.port), values.flavour);
+  const others = await Promise.all(
+    values.also.map((word) => {
+      const [port, flavour] = word.split(":");
+      return openNode(Number(port), flavour ?? values.flavour);
+    }),
+  );
 
   // Spots are due by the clock, so that a busy machine catches up instead of sending fewer.
   let due = 0;
+  let number = 0;
   let before = performance.now();
   let lastMinute = "";
   let seen = new Set<string>();
@@ -74,7 +98,9 @@ async function main(): Promise<void> {
       let spot = traffic.spot();
       while (seen.has(keyOf(spot))) spot = traffic.freshSpot();
       seen.add(keyOf(spot));
-      node.spot(spot, time);
+      number++;
+      if (values.numbered) spot = { ...spot, comment: `nr ${number} ${time.getTime()}` };
+      for (const each of [node, ...others]) each.spot(spot, time);
     }
   }, 20);
   const solar = Number(values.solar);
@@ -86,15 +112,16 @@ async function main(): Promise<void> {
     if (node.status().logins > greeted) sendSolar();
     greeted = node.status().logins;
   });
+  every(Number(values.chatter), () => node.send(traffic.chatter()));
   every(Number(values.garbage), () => node.send(traffic.garbage()));
   every(Number(values.drop), () => {
-    node.drop();
+    for (const each of [node, ...others]) each.drop();
   });
 
   const control = Number(values.control);
   if (control > 0) serveControl(node, traffic, pace).listen(control, values.host);
   console.log(
-    `cluster node on ${values.host}:${port}${control > 0 ? `, control on ${values.host}:${control}` : ""}, ${pace.rate} spots/s`,
+    `cluster node on ${values.host}:${values.port}${control > 0 ? `, control on ${values.host}:${control}` : ""}, ${pace.rate} spots/s`,
   );
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 }

@@ -1,55 +1,54 @@
-/** A DX cluster node that is not one: speaks the log-in dialogue of three programs and sends what it is told to. */
+/** A DX cluster node that is not one: speaks the log-in dialogue of its program and sends what it is told to. */
 import * as net from "node:net";
-import { formatSpot, type MadeSpot } from "./traffic.ts";
-
-export type Flavour = "dxspider" | "arcluster" | "cccluster";
-
-const greetings: Readonly<
-  Record<Flavour, { readonly prompt: string; readonly welcome: (call: string) => string }>
-> = {
-  dxspider: {
-    prompt: "login: ",
-    welcome: (call) =>
-      `\r\nHello ${call}, this is SIM0-1 in the lab, running DXSpider V1.57\r\nCluster: 1 nodes, 1 users\r\n${call} de SIM0-1 21-Nov-2026 0000Z dxspider >\r\n`,
-  },
-  arcluster: {
-    prompt: "Welcome to the SIM0 Telnet Port\r\n\r\nPlease enter your call: ",
-    welcome: (call) =>
-      `\r\nWelcome ${call}!\r\nAR-Cluster Version 6\r\n${call} de SIM0 0000Z SIM0>\r\n`,
-  },
-  cccluster: {
-    prompt: "Please enter your call:\r\n",
-    welcome: (call) =>
-      `Hello ${call}.\r\nCC Cluster 3.4\r\n${call} de SIM0-2 21-Nov-2026 0000Z   CCC >\r\n`,
-  },
-};
+import { dialects, type Flavour, formatFields, formatPast } from "./dialects.ts";
+import type { MadeSpot } from "./traffic.ts";
 
 export interface NodeStatus {
   readonly clients: number;
   readonly logins: number;
+  /** Spots written to at least one logged-in client. */
   readonly sent: number;
+  /** Spots made, whether or not anybody was logged in: `show/dx` tells of these. */
+  readonly announced: number;
+  /** Times that somebody asked for the past. */
+  readonly asked: number;
   readonly stalled: boolean;
   readonly callsigns: readonly string[];
 }
 
 interface Client {
   readonly socket: net.Socket;
-  callsign: string | null;
+  phase: "call" | "name" | "correct" | "in";
+  callsign: string;
+  fields: boolean;
   heard: string;
 }
 
+export interface NodeHabits {
+  /** Spots that `show/dx` can tell of at most. */
+  readonly history: number;
+  /** Cuts every line in two writes. */
+  readonly tear: boolean;
+}
+
 export class SimulatedNode {
-  readonly #flavour: Flavour;
+  readonly flavour: Flavour;
+  readonly #habits: NodeHabits;
   readonly #server: net.Server;
   readonly #clients = new Set<Client>();
+  readonly #names = new Set<string>();
+  #past: { readonly spot: MadeSpot; readonly time: Date }[] = [];
   #logins = 0;
   #sent = 0;
+  #announced = 0;
+  #asked = 0;
   #stalled = false;
 
-  constructor(flavour: Flavour) {
-    this.#flavour = flavour;
+  constructor(flavour: Flavour, habits: NodeHabits = { history: 100, tear: false }) {
+    this.flavour = flavour;
+    this.#habits = habits;
     this.#server = net.createServer((socket) => {
-      this.#welcome(socket);
+      this.#greet(socket);
     });
   }
 
@@ -69,18 +68,19 @@ export class SimulatedNode {
 
   /** To every logged-in client. Returns how many got it. */
   send(bytes: string | Buffer): number {
-    if (this.#stalled) return 0;
-    let receivers = 0;
-    for (const client of this.#clients) {
-      if (client.callsign === null) continue;
-      client.socket.write(typeof bytes === "string" ? `${bytes}\r\n` : bytes);
-      receivers++;
-    }
-    return receivers;
+    return this.#sendEach(() => bytes);
   }
 
+  /** Announces a spot. Returns whether anybody got it; those who log in later can ask for it. */
   spot(spot: MadeSpot, time: Date, grid = ""): boolean {
-    if (this.send(formatSpot(spot, time, grid)) === 0) return false;
+    this.#announced++;
+    this.#past.push({ spot, time });
+    // Cut now and then, not each time: shifting a long list is slow.
+    if (this.#past.length > 2 * this.#habits.history + 100)
+      this.#past = this.#past.slice(-this.#habits.history);
+    const line = dialects[this.flavour].spot(spot, time, grid);
+    const receivers = this.#sendEach((client) => (client.fields ? formatFields(spot, time) : line));
+    if (receivers === 0) return false;
     this.#sent++;
     return true;
   }
@@ -95,7 +95,7 @@ export class SimulatedNode {
     this.#stalled = stalled;
     if (stalled) return;
     for (const client of this.#clients)
-      if (client.callsign === null) client.socket.write(greetings[this.#flavour].prompt);
+      if (client.phase === "call") client.socket.write(dialects[this.flavour].prompt);
   }
 
   /** Bytes that wait in the sockets: a reader that is too slow shows here. */
@@ -110,15 +110,32 @@ export class SimulatedNode {
       clients: this.#clients.size,
       logins: this.#logins,
       sent: this.#sent,
+      announced: this.#announced,
+      asked: this.#asked,
       stalled: this.#stalled,
       callsigns: [...this.#clients].flatMap((client) =>
-        client.callsign === null ? [] : [client.callsign],
+        client.phase === "in" ? [client.callsign] : [],
       ),
     };
   }
 
-  #welcome(socket: net.Socket): void {
-    const client: Client = { socket, callsign: null, heard: "" };
+  #sendEach(make: (client: Client) => string | Buffer): number {
+    if (this.#stalled) return 0;
+    let receivers = 0;
+    for (const client of this.#clients) {
+      if (client.phase !== "in") continue;
+      const made = make(client);
+      const bytes = typeof made === "string" ? Buffer.from(`${made}\r\n`, "utf8") : made;
+      const cut = this.#habits.tear ? (receivers * 7 + this.#announced * 13) % bytes.length : 0;
+      if (cut > 0) client.socket.write(bytes.subarray(0, cut));
+      client.socket.write(bytes.subarray(cut));
+      receivers++;
+    }
+    return receivers;
+  }
+
+  #greet(socket: net.Socket): void {
+    const client: Client = { socket, phase: "call", callsign: "", fields: false, heard: "" };
     this.#clients.add(client);
     socket.setNoDelay(true);
     socket.on("error", () => undefined);
@@ -129,24 +146,67 @@ export class SimulatedNode {
       client.heard = (lines.pop() ?? "").slice(-1000);
       for (const line of lines) this.#answer(client, line.trim());
     });
-    if (!this.#stalled) socket.write(greetings[this.#flavour].prompt);
+    if (!this.#stalled) socket.write(dialects[this.flavour].prompt);
   }
 
   #answer(client: Client, line: string): void {
     if (this.#stalled) return;
-    if (client.callsign === null) {
-      const call = line.replace(/[^A-Za-z0-9/-]/g, "").toUpperCase();
-      if (!/^(?=.*\d)[A-Z0-9/-]{3,}$/.test(call)) {
-        client.socket.write(`Sorry "${call}" is an invalid callsign\r\n`);
-        client.socket.end();
+    const { socket } = client;
+    switch (client.phase) {
+      case "call": {
+        const call = line.replace(/[^A-Za-z0-9/-]/g, "").toUpperCase();
+        if (!/^(?=.*\d)[A-Z0-9/-]{3,}$/.test(call)) {
+          socket.end(`Sorry "${call}" is an invalid callsign\r\n`);
+          return;
+        }
+        client.callsign = call;
+        if (dialects[this.flavour].asksName && !this.#names.has(call)) {
+          client.phase = "name";
+          socket.write("\r\nPlease enter your name\r\n");
+        } else this.#enter(client);
         return;
       }
-      client.callsign = call;
-      this.#logins++;
-      client.socket.write(greetings[this.#flavour].welcome(call));
-      return;
+      case "name":
+        client.phase = "correct";
+        socket.write(`Your name is ${line}.  Is this correct? (Y or N) >`);
+        return;
+      case "correct":
+        if (/^y/i.test(line)) {
+          this.#names.add(client.callsign);
+          this.#enter(client);
+        } else {
+          client.phase = "name";
+          socket.write("Please enter your name\r\n");
+        }
+        return;
+      case "in":
+        this.#obey(client, line);
     }
+  }
+
+  #enter(client: Client): void {
+    const { welcome, ready } = dialects[this.flavour];
+    client.phase = "in";
+    this.#logins++;
+    const now = new Date();
+    client.socket.write(welcome(client.callsign, now) + ready(client.callsign, now));
+  }
+
+  #obey(client: Client, line: string): void {
+    const dialect = dialects[this.flavour];
+    const ready = dialect.ready(client.callsign, new Date());
+    const wanted = /^sh(?:ow)?\/dx(?:[/ ](\d+))?$/i.exec(line);
     if (/^(?:bye|quit|exit)$/i.test(line)) client.socket.end("73\r\n");
-    else client.socket.write(`${client.callsign} de SIM0-1 0000Z >\r\n`);
+    else if (wanted !== null && dialect.tellsHistory) {
+      this.#asked++;
+      const count = Math.min(Number(wanted[1] ?? 30), this.#habits.history);
+      const past = count === 0 ? [] : this.#past.slice(-count).reverse();
+      const text = past.map(({ spot, time }) => `${formatPast(spot, time)}\r\n`).join("");
+      client.socket.write(text + ready);
+    } else if (/^set\/ve7cc$/i.test(line) && this.flavour === "cccluster") {
+      client.fields = true;
+      client.socket.write(ready);
+    } else if (line === "" || /^(?:un)?set\//i.test(line)) client.socket.write(ready);
+    else client.socket.write(`Unknown command - (${line})\r\n${ready}`);
   }
 }

@@ -32,6 +32,19 @@ const weights: Readonly<Record<string, number>> = {
   "6m": 1,
 };
 
+const dialFrequencies: Readonly<Record<string, number>> = {
+  "160m": 1840,
+  "80m": 3573,
+  "40m": 7074,
+  "30m": 10136,
+  "20m": 14074,
+  "17m": 18100,
+  "15m": 21074,
+  "12m": 24915,
+  "10m": 28074,
+  "6m": 50313,
+};
+
 const activeStations = 150;
 const activeSpotters = 300;
 
@@ -76,41 +89,44 @@ export class Traffic {
         comment: this.#pick(["CW", "up 2", "599 tnx", "cq up", "CW 5NN", ""]),
       };
     }
-    if (style < 6) {
-      const dial =
-        {
-          "160m": 1840,
-          "80m": 3573,
-          "40m": 7074,
-          "30m": 10136,
-          "20m": 14074,
-          "17m": 18100,
-          "15m": 21074,
-          "12m": 24915,
-          "10m": 28074,
-          "6m": 50313,
-        }[band.name] ?? band.low;
-      const comment = `FT8 ${this.#between(-24, 12)} dB ${this.grid()}`;
-      return {
-        spotter: this.call(),
-        frequency: this.#frequency(dial, dial + 2.9),
-        dx: this.call(),
-        comment,
-      };
-    }
+    if (style < 6) return this.#digital(band.name, band.low);
     const frequency = this.#frequency(band.low + (band.high - band.low) * 0.5, band.high);
     const comment = this.#pick([
       "SSB",
       "59 tnx qso",
       "pota US-1234",
+      "IOTA EU-005 qsx 7190.0",
       "loud in EU",
-      "CQ contest",
+      "CQ contest 59 14",
       "QSX 7190.0",
       "up 5-10",
-      "strong signal",
+      `${this.grid()}<>${this.grid()} 59`,
+      "strong signal, gr\u00fc\u00dfe",
+      "",
       "73!",
     ]);
-    return { spotter: this.call(), frequency, dx: this.call(), comment };
+    return { spotter: this.call(), frequency, dx: this.#portable(), comment };
+  }
+
+  #digital(band: string, low: number): MadeSpot {
+    const dial = dialFrequencies[band] ?? low;
+    const kind = this.#below(10);
+    const spot = { spotter: this.call(), dx: this.call() };
+    if (kind < 7) {
+      const comment = `FT8 ${this.#between(-24, 12)} dB ${this.grid()}`;
+      return { ...spot, frequency: this.#frequency(dial, dial + 2.9), comment };
+    }
+    const comment = this.#pick(["RTTY", "BPSK31 tnx", "FT4", "JS8 +3 dB", "RTTY 599 up 1"]);
+    return { ...spot, frequency: this.#frequency(dial + 5, dial + 10), comment };
+  }
+
+  /** Now and then somebody is abroad or on the road. */
+  #portable(): string {
+    const call = this.call();
+    const kind = this.#below(20);
+    if (kind === 0) return `${call}/P`;
+    if (kind === 1) return `${this.#pick(prefixes)}/${call}`;
+    return call;
   }
 
   call(): string {
@@ -136,9 +152,25 @@ export class Traffic {
     return Buffer.from([0xff, 0xfb, 0x01, 0, 0, 0x0d, 0x0a]);
   }
 
+  /** WWV mostly, WCY now and then: what the two real stations send. */
   solar(hour: number): string {
     const stamp = String(hour).padStart(2, "0");
+    if (this.#below(3) === 0) {
+      const k = this.#between(0, 6);
+      return `WCY de DK0WCY-1 <${stamp}> : K=${k} expK=${k} A=${this.#between(2, 30)} R=${this.#between(20, 180)} SFI=${this.#between(90, 220)} SA=qui GMF=qui Au=no`;
+    }
     return `WWV de AE5E <${stamp}>:   SFI=${this.#between(90, 220)}, A=${this.#between(2, 30)}, K=${this.#between(0, 6)}, No Storms -> No Storms`;
+  }
+
+  /** People talking, and the weather. */
+  chatter(): string {
+    const call = this.call();
+    return this.#pick([
+      `To ALL de ${call}: qrz for 6m tonight?`,
+      `To LOCAL de ${call}: meeting on Friday`,
+      `WX de ${call}: rain, 8 C, wind from the west`,
+      `${call} de SIM0-1: qsl via bureau ok?`,
+    ]);
   }
 
   #weighted(): { name: string; low: number; high: number } {
@@ -175,11 +207,4 @@ export class Traffic {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
-}
-
-/** A spot as DXSpider prints it; CC Cluster and AR-Cluster use the same columns. */
-export function formatSpot(spot: MadeSpot, time: Date, grid = ""): string {
-  const head = `DX de ${`${spot.spotter}:`.padEnd(10)}${spot.frequency.toFixed(1).padStart(8)}`;
-  const clock = `${time.toISOString().slice(11, 16).replace(":", "")}Z`;
-  return `${head}  ${spot.dx.padEnd(13)}${spot.comment.slice(0, 30).padEnd(31)}${clock}${grid === "" ? "" : ` ${grid}`}`;
 }
