@@ -1,0 +1,87 @@
+// Runs programs and says what they cost; medians.
+import { randomBytes } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+
+/**
+ * Runs one command to its end under time(1).
+ * @returns seconds (wall), cpuSeconds (the command and its children), peakMegabytes (of the largest process), text, code
+ * @throws when it ends with another code than those of `codes`; the message has the end of its output
+ */
+export async function run(words, { codes = [0], input, cwd, env, timeoutSeconds = 900 } = {}) {
+  const report = path.join(tmpdir(), `hostkit-bench-${randomBytes(6).toString("hex")}`);
+  const started = performance.now();
+  const result = await execa("time", ["-q", "-f", "%U %S %M", "-o", report, ...words], {
+    all: true,
+    reject: false,
+    ...(input === undefined ? { stdin: "ignore" } : { input }),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env, extendEnv: false }),
+    timeout: timeoutSeconds * 1000,
+    maxBuffer: 1e9,
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const costs = (await readFile(report, "utf8").catch(() => "")).trim().split(/\s+/).map(Number);
+  await rm(report, { force: true });
+  if (!codes.includes(result.exitCode)) {
+    const end = (result.all ?? "").trimEnd().split("\n").slice(-25).join("\n");
+    throw new Error(`${words.join(" ").slice(0, 300)}\nended with ${result.exitCode ?? result.signal}:\n${end}`);
+  }
+  const [user = 0, system = 0, peak = 0] = costs;
+  return {
+    seconds,
+    cpuSeconds: user + system,
+    peakMegabytes: peak / 1024,
+    text: result.all ?? "",
+    code: result.exitCode,
+  };
+}
+
+export function median(values) {
+  const sorted = [...values].sort((left, right) => left - right);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Median, least and most of what the samples have in common; all seconds, so that others can count again. */
+export function summarize(samples) {
+  const of = (key) => samples.map((sample) => sample[key]).filter((value) => value !== undefined);
+  const seconds = of("seconds");
+  const summary = {
+    median: round(median(seconds)),
+    least: round(Math.min(...seconds)),
+    most: round(Math.max(...seconds)),
+    runs: seconds.length,
+    seconds: seconds.map((value) => round(value)),
+  };
+  for (const key of ["cpuSeconds", "peakMegabytes", "hostCpuSeconds"]) {
+    const values = of(key);
+    if (values.length > 0) summary[key] = round(median(values));
+  }
+  return summary;
+}
+
+export function round(value, digits = 3) {
+  return Number(value.toFixed(digits));
+}
+
+/**
+ * Measures several tools in turn, round by round, so that what disturbs the machine disturbs all of them.
+ * @param tools name → { measure() → sample, prepare?(), rounds? (how often at most) }
+ * @returns name → summary
+ */
+export async function takeTurns(tools, rounds, log) {
+  const samples = new Map(Object.keys(tools).map((name) => [name, []]));
+  for (let round_ = 0; round_ < rounds; round_ += 1) {
+    for (const [name, tool] of Object.entries(tools)) {
+      if (round_ >= (tool.rounds ?? rounds)) continue;
+      await tool.prepare?.();
+      const sample = await tool.measure();
+      samples.get(name).push(sample);
+      log(`  ${name.padEnd(22)} ${sample.seconds.toFixed(2).padStart(7)} s`);
+    }
+  }
+  return Object.fromEntries([...samples].map(([name, taken]) => [name, summarize(taken)]));
+}

@@ -1,0 +1,2 @@
+create schema scrape;
+create table scrape.tick (at timestamptz primary key default now());
