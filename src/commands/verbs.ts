@@ -166,6 +166,37 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
     );
   }
 
+  const database = program.command("database").description("look into the stack's databases");
+  define(
+    database,
+    "shell [NAME]",
+    {
+      summary: "psql on the host, over the SSH connection",
+      more: `On a terminal: psql with its history, completion and pager. With -c, or with something on standard input: psql for
+scripts, which stops at the first error; its exit status is passed on (3: a statement failed). The role is the
+database's owner unless --role names another.`,
+      examples: [
+        ["hostkit database shell", "the stack's only database"],
+        ["hostkit database shell --role dx_reader --read-only", "look, and break nothing"],
+        ["hostkit database shell -c '\\dt' -c 'select count(*) from dx_spots'", "two commands"],
+        [
+          "hostkit database shell --json -c 'select * from dx_spots' | jq '.rows[]'",
+          "for a program",
+        ],
+        ["hostkit database shell < mend.sql", "a file of this machine"],
+      ],
+    },
+    async () => (await import("./database.ts")).runDatabaseShell,
+  )
+    .addOption(
+      new Option("-c, --command <sql>", "SQL or a backslash command; again for more").argParser(
+        collectText,
+      ),
+    )
+    .option("--role <name>", "as this role (default: the database's owner); postgres: superuser")
+    .option("--read-only", "transactions cannot write")
+    .option("--csv", "rows as CSV");
+
   const backup = program.command("backup").description("make and list backups");
   define(
     backup,
@@ -307,6 +338,10 @@ function defineLab(program: Command, define: Define): void {
     },
     async () => (await import("./lab.ts")).runLabSsh,
   ).passThroughOptions();
+}
+
+function collectText(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }
 
 function parseCount(value: string): number {

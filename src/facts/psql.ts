@@ -6,8 +6,19 @@ export function postgresConfigDirectory(major: number): string {
 }
 
 /**
- * psql as the superuser over the socket; SQL comes on stdin or by `words`. The server's own psql is called directly:
- * Debian's wrapper costs a Perl start. setpriv instead of runuser: no PAM session, no line in the journal.
+ * The server's own psql (Debian's wrapper costs a Perl start) as the superuser over the socket, with these flags; a
+ * database and more words may follow.
+ * setpriv instead of runuser: no PAM session, no line in the journal.
+ */
+export function psqlProgram(major: number, flags: Script): Script {
+  const config = postgresConfigDirectory(major);
+  // The port is the last one written: conf.d is read after postgresql.conf.
+  const port = sh`$(cat ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null | sed -n ${"s/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9]*\\).*/\\1/p"} | tail -n 1)`;
+  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} ${flags} -h /var/run/postgresql -p "${port}"`;
+}
+
+/**
+ * psql as the superuser over the socket, for programs; SQL comes on stdin or by `words`.
  * @param database connected to; `postgres` always exists
  * @param words further arguments, each quoted
  */
@@ -16,8 +27,5 @@ export function psqlScript(
   database = "postgres",
   words: readonly string[] = [],
 ): Script {
-  const config = postgresConfigDirectory(major);
-  // The port is the last one written: conf.d is read after postgresql.conf.
-  const port = sh`$(cat ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null | sed -n ${"s/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9]*\\).*/\\1/p"} | tail -n 1)`;
-  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p "${port}" -d ${database} ${words}`;
+  return sh`${psqlProgram(major, sh`-XAtq -v ON_ERROR_STOP=1`)} -d ${database} ${words}`;
 }

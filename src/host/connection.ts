@@ -9,6 +9,7 @@ import {
   isSudoRefusal,
   type Root,
 } from "./sudo.ts";
+import { type LocalTerminal, runOnTerminal, type TerminalResult } from "./terminal.ts";
 
 export type { Prompts } from "./prompts.ts";
 
@@ -42,6 +43,8 @@ export interface Connection {
   readonly host: string;
   /** Runs shell text as root under POSIX `sh`. A status other than 0 is a result, not an error. */
   exec(shellText: string, options?: ExecOptions): Promise<ExecResult>;
+  /** Runs shell text as root on a terminal of the host, joined to one of this machine. */
+  execOnTerminal(shellText: string, terminal: LocalTerminal): Promise<TerminalResult>;
   /** Resolves once the connection is gone: with the error, or with nothing after `close`. */
   readonly closed: Promise<Error | undefined>;
   close(): Promise<void>;
@@ -134,6 +137,10 @@ class SshConnection implements Connection {
       this.#running--;
       this.#waiting.shift()?.();
     }
+  }
+
+  async execOnTerminal(shellText: string, terminal: LocalTerminal): Promise<TerminalResult> {
+    return await runOnTerminal(this.#link, this.#root, shellText, terminal);
   }
 
   async close(): Promise<void> {

@@ -78,6 +78,10 @@ export class ScriptedConnection implements Connection {
     };
   }
 
+  execOnTerminal(shellText: string): Promise<never> {
+    return Promise.reject(new Error(`ScriptedConnection has no terminal for: ${shellText}`));
+  }
+
   /** The link breaks. */
   lose(error: Error): void {
     this.#end(error);

@@ -35,6 +35,8 @@ export interface TestSshServer {
   readonly commands: readonly string[];
   /** Every user name that tried to log in, with the method: `deploy publickey`. */
   readonly attempts: readonly string[];
+  /** Sizes of terminals that were asked for, first and changed: `80x24`. */
+  readonly windows: readonly string[];
   /** Destinations of forwarded connections, `host:port`. */
   readonly forwarded: readonly string[];
   /** Changes what sudo does from now on. */
@@ -79,6 +81,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     commands: [],
     attempts: [],
     forwarded: [],
+    windows: [],
     children: new Set(),
   };
   writeSudo(state.bin, options.sudo ?? "nopasswd");
@@ -104,9 +107,23 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     });
     client.on("session", (accept) => {
       const session = accept();
+      let hasPty = false;
+      session.on("pty", (acceptPty, _reject, info) => {
+        hasPty = true;
+        state.windows.push(`${info.cols}x${info.rows}`);
+        acceptPty();
+      });
+      session.on("window-change", (acceptChange, _reject, info) => {
+        state.windows.push(`${info.cols}x${info.rows}`);
+        (acceptChange as (() => void) | undefined)?.();
+      });
       session.on("exec", (acceptExec, _reject, info) => {
         state.commands.push(info.command);
-        runCommand(acceptExec(), info.command, state, (listener) => session.on("signal", listener));
+        // script(1) of util-linux gives a program a terminal of its own, and its status back.
+        const command = hasPty
+          ? `exec script -qfec ${quote(info.command)} /dev/null`
+          : info.command;
+        runCommand(acceptExec(), command, state, (listener) => session.on("signal", listener));
       });
     });
   });
@@ -132,6 +149,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     commands: state.commands,
     attempts: state.attempts,
     forwarded: state.forwarded,
+    windows: state.windows,
     setSudo: (behaviour) => writeSudo(state.bin, behaviour),
     freeze: () => sockets.forEach((socket) => socket.pause()),
     cut: () => sockets.forEach((socket) => socket.destroy()),
@@ -151,6 +169,7 @@ interface State {
   readonly commands: string[];
   readonly attempts: string[];
   readonly forwarded: string[];
+  readonly windows: string[];
   readonly children: Set<ChildProcess>;
 }
 
@@ -208,6 +227,10 @@ function runCommand(
     else channel.exit(code ?? 0);
     channel.end();
   });
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Puts a `sudo` into a folder that talks like the real one: -n, -S, -k, SUDO_PROMPT, three attempts. */
