@@ -38,20 +38,31 @@ await Promise.all([
     entryPoints: ["simulator/src/main.ts"],
     outfile: "simulator/dist/simulator.cjs",
   }),
-  build({
-    ...node,
-    platform: "browser",
-    target: "es2022",
-    format: "esm",
-    minify: true,
-    entryPoints: ["dashboard/page/page.ts", "dashboard/page/page.css"],
-    outdir: "dashboard/dist/public",
-  }),
+  buildPage(),
 ]);
-for (const name of ["index.html", "favicon.svg"])
-  fs.copyFileSync(at("dashboard/page", name), at("dashboard/dist/public", name));
 
 packScraper();
+
+/** The page: one entry that paints at once, charts and map in chunks it loads afterwards, and the map's data. */
+async function buildPage() {
+  const page = { ...node, platform: "browser", target: "es2022", minify: true };
+  const outdir = "dashboard/dist/public";
+  await Promise.all([
+    build({
+      ...page,
+      format: "esm",
+      splitting: true,
+      // A name that changes with the content: browsers may keep these for ever.
+      chunkNames: "[name]-[hash]",
+      entryPoints: ["dashboard/page/page.ts", "dashboard/page/page.css"],
+      outdir,
+    }),
+    build({ ...page, format: "iife", entryPoints: ["dashboard/page/theme.ts"], outdir }),
+  ]);
+  for (const name of ["index.html", "favicon.svg"])
+    fs.copyFileSync(at("dashboard/page", name), at(outdir, name));
+  fs.copyFileSync(at("node_modules/world-atlas/countries-110m.json"), at(outdir, "world.json"));
+}
 
 function packScraper() {
   const root = at("scraper/dist/root");

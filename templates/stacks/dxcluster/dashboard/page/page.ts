@@ -1,384 +1,442 @@
-/** The dashboard: asks the API of the place it came from, hears new spots by server-sent events, says when the API is away. */
+/** The dashboard: puts the parts together, and draws what changed at most four times a second. */
 import { toCsv } from "../../radio/spots-csv.ts";
-import { drawBars, drawColumns, drawConditions, element, make, rank, shownBands } from "./draw.ts";
-import { type Filter, matches, mergeSpots, type Spot } from "./spots.ts";
-
-const shownRows = 200;
+import { rank, usualBands } from "./bands.ts";
+import {
+  type Announcement,
+  drawBars,
+  drawConditions,
+  drawHeat,
+  drawSun,
+  type Sun,
+} from "./cards.ts";
+import { Connection, type State } from "./connection.ts";
+import { element, putText } from "./dom.ts";
+import type { WorldMap } from "./map.ts";
+import {
+  type Condition,
+  type Filter,
+  type HourCount,
+  isFiltering,
+  matches,
+  mergeSpots,
+  searchQueries,
+  sortSpots,
+  type Spot,
+} from "./spots.ts";
+import { shownRows, SpotTable } from "./table.ts";
+import type { Histogram, Waterfall } from "./waterfall.ts";
+import { clockOf, clockWithSeconds, isLocal, setLocal, zoneName } from "./zone.ts";
 
 let spots: readonly Spot[] = [];
-let paused = false;
-let local = localStorage.getItem("zone") === "local";
-let dirty = true;
+/** What the API found for the filter, beyond the newest spots. */
+let found: readonly Spot[] = [];
+let arrived: Spot[] = [];
 let fresh = new Set<number>();
-let drawnHours: readonly Hour[] = [];
+let paused = false;
+let dirty = true;
+let conditions: readonly Condition[] = [];
+let activity: readonly HourCount[] = [];
+let sun: { readonly solar: Sun; readonly history: readonly Announcement[] } | null = null;
+let map: WorldMap | null = null;
+let waterfall: Waterfall | null = null;
 
-// --- the connection ---
+const select = (id: string): HTMLSelectElement => element<HTMLSelectElement>(id);
+const textField = element<HTMLInputElement>("f-text");
+const peopleField = element<HTMLInputElement>("f-people");
 
-type State = "live" | "polling" | "away" | "waiting";
+const connection = new Connection({
+  spots(more) {
+    arrived.push(...more);
+    for (const spot of more) fresh.add(spot.id);
+  },
+  opened() {
+    void refresh();
+    void catchUp();
+    void openBand();
+  },
+  changed: showState,
+});
+const table = new SpotTable(() => {
+  dirty = true;
+  draw();
+});
+
+// --- the state of the connection ---
+
 const stateText: Record<State, string> = {
   live: "live",
   polling: "asking every 5 seconds",
-  away: "the API does not answer",
+  away: "no answer",
   waiting: "connecting …",
 };
 
-let streaming = false;
-let answering = true;
-
 function showState(): void {
-  const state: State = streaming
-    ? "live"
-    : answering
-      ? spots.length === 0
-        ? "waiting"
-        : "polling"
-      : "away";
+  const { state, awaySince } = connection;
   const shown = element("state");
+  shown.dataset["state"] = state;
   const newest = spots.reduce((latest, spot) => Math.max(latest, Date.parse(spot.timestamp)), 0);
   const minutes = Math.floor((Date.now() - newest) / 60_000);
   // A scraper that hears nothing leaves a page that looks alive.
-  const text =
-    newest > 0 && minutes >= 5
-      ? `${stateText[state]}, the last spot is ${minutes} minutes old`
-      : stateText[state];
-  shown.dataset["state"] = state;
-  if (shown.textContent !== text) shown.textContent = text;
-  element("outage").hidden = state !== "away";
+  const silent = state !== "away" && newest > 0 && minutes >= 5;
+  putText(
+    shown,
+    silent ? `${stateText[state]}, the last spot is ${minutes} minutes old` : stateText[state],
+  );
+  const outage = element("outage");
+  if (awaySince !== null)
+    putText(
+      outage,
+      `The API has not answered since ${clockWithSeconds(awaySince)}. What you see is what came last; this page tries again by itself.`,
+    );
+  outage.hidden = awaySince === null;
 }
 
-async function ask<T>(path: string): Promise<T | null> {
-  try {
-    const response = await fetch(path, {
-      signal: AbortSignal.timeout(8000),
-      headers: { accept: "application/json" },
-    });
-    if (!response.ok) throw new Error(String(response.status));
-    const body = (await response.json()) as T;
-    answering = true;
-    return body;
-  } catch {
-    answering = false;
-    return null;
-  } finally {
-    showState();
-  }
-}
+// --- what the API knows ---
 
-function take(arrived: readonly Spot[], mark: boolean): void {
-  const merged = mergeSpots(spots, arrived);
+/** The newest spots, as far as they are not here yet. */
+async function catchUp(limit = 300): Promise<void> {
+  const page = await connection.ask<{ spots: Spot[] }>(`/api/spots?limit=${limit}`);
+  if (page === null) return;
+  const merged = mergeSpots(spots, page.spots);
   if (merged === spots) return;
+  if (spots.length > 0) for (const spot of page.spots) fresh.add(spot.id);
   spots = merged;
-  if (mark) for (const spot of arrived) fresh.add(spot.id);
   dirty = true;
 }
 
-async function catchUp(mark: boolean): Promise<void> {
-  const page = await ask<{ spots: Spot[] }>("/api/spots?limit=500");
-  if (page !== null) take(page.spots, mark);
-}
-
-function listen(): void {
-  const source = new EventSource("/api/spots/stream");
-  source.addEventListener("open", () => {
-    streaming = true;
-    answering = true;
-    showState();
-    void refresh();
-    void catchUp(true);
-  });
-  source.addEventListener("spot", (event) => {
-    take([JSON.parse((event as MessageEvent<string>).data) as Spot], true);
-  });
-  source.addEventListener("error", () => {
-    streaming = false;
-    showState();
-    // The browser gives up after an answer that is no stream (a proxy's 502); it does not after a lost connection.
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
-  });
-}
-
-// --- the numbers ---
-
-interface Hour {
-  readonly hour: string;
-  readonly spot_count: number;
-}
 interface Stats {
   readonly total: { readonly total_spots: number };
   readonly today: { readonly spots_today: number; readonly dx_stations_today: number };
   readonly recent: { readonly spots_last_hour: number; readonly active_spotters: number };
 }
-interface Sun {
-  readonly solar: Readonly<
-    Record<
-      "timestamp" | "solar_flux" | "a_index" | "k_index" | "sunspot_number" | "conditions",
-      string | number | null
-    >
-  >;
+interface Top {
+  readonly top_spotted: readonly { readonly callsign: string; readonly times_spotted: number }[];
+  readonly top_spotters: readonly { readonly callsign: string; readonly spot_count: number }[];
 }
 
 async function refresh(): Promise<void> {
-  void refreshHistogram();
-  const [stats, bands, hours, top, sun] = await Promise.all([
-    ask<Stats>("/api/stats"),
-    ask<{ bands: { band: string; spot_count: number }[] }>("/api/bands?hours=24"),
-    ask<{ activity: Hour[] }>("/api/activity/hourly?hours=24"),
-    ask<{ top_spotted: { callsign: string; times_spotted: number }[] }>(
-      "/api/callsigns/top?limit=10&category=spotted",
-    ),
-    ask<Sun>("/api/solar"),
+  await Promise.all([
+    connection.ask<Stats>("/api/stats").then((stats) => {
+      if (stats !== null) showNumbers(stats);
+    }),
+    connection.ask<{ conditions: Condition[] }>("/api/bands/conditions").then((answer) => {
+      if (answer === null) return;
+      conditions = answer.conditions;
+      showConditions();
+    }),
+    connection.ask<{ activity: HourCount[] }>("/api/activity/bands").then((answer) => {
+      if (answer === null) return;
+      activity = answer.activity;
+      drawHeat(activity, Date.now(), select("f-band").value);
+    }),
+    connection.ask<Top>("/api/callsigns/top?limit=14").then((top) => {
+      if (top === null) return;
+      drawBars(
+        "top",
+        "spots",
+        top.top_spotted.map((row) => [row.callsign, row.times_spotted] as const),
+      );
+      drawBars(
+        "spotters",
+        "spots",
+        top.top_spotters.map((row) => [row.callsign, row.spot_count] as const),
+      );
+    }),
+    connection.ask<{ solar: Sun; history: Announcement[] }>("/api/solar").then((answer) => {
+      if (answer === null) return;
+      sun = answer;
+      drawSun(sun.solar, sun.history);
+    }),
   ]);
-  if (stats !== null) {
-    const put = (id: string, value: number): void => {
-      element(id).textContent = value.toLocaleString("en");
-    };
-    put("n-hour", stats.recent.spots_last_hour);
-    put("n-today", stats.today.spots_today);
-    put("n-dx", stats.today.dx_stations_today);
-    put("n-spotters", stats.recent.active_spotters);
-    put("n-total", stats.total.total_spots);
-  }
-  if (bands !== null)
-    drawBars(
-      "activity",
-      bands.bands.slice(0, 12).map((row) => [row.band, row.spot_count] as const),
-    );
-  if (top !== null)
-    drawBars(
-      "top",
-      top.top_spotted.map((row) => [row.callsign, row.times_spotted] as const),
-    );
-  if (hours !== null) {
-    drawnHours = hours.activity;
-    drawHours();
-  }
-  if (sun !== null) {
-    const { solar } = sun;
-    const put = (id: string, value: string | number | null): void => {
-      element(id).textContent = value === null ? "–" : String(value);
-    };
-    put("sfi", solar.solar_flux);
-    put("a-index", solar.a_index);
-    put("k-index", solar.k_index);
-    put("ssn", solar.sunspot_number);
-    element("solar-note").textContent =
-      solar.timestamp === null
-        ? "no announcement yet"
-        : `${clockOf(String(solar.timestamp))} ${solar.conditions ?? ""}`;
-  }
-  drawConditions(spots, Date.now());
 }
 
-function drawHours(): void {
-  const count = new Map(drawnHours.map((row) => [Date.parse(row.hour), row.spot_count]));
-  const hour = 3_600_000;
-  const thisHour = Math.floor(Date.now() / hour) * hour;
-  const slots = Array.from({ length: 24 }, (_, index) => thisHour - (23 - index) * hour);
-  drawColumns(
-    "hours",
-    slots.map((slot, index) => {
-      const clock = clockOf(new Date(slot).toISOString());
-      const value = count.get(slot) ?? 0;
-      return {
-        value,
-        title: `${clock}: ${value} spots`,
-        label: index % 4 === 3 ? clock.slice(0, 2) : "",
-      };
-    }),
-    `Spots by hour, ${count.get(thisHour) ?? 0} in this hour`,
-  );
+function showNumbers(stats: Stats): void {
+  const put = (id: string, value: number): void => {
+    putText(element(id), value.toLocaleString("en"));
+  };
+  put("n-hour", stats.recent.spots_last_hour);
+  put("n-today", stats.today.spots_today);
+  put("n-dx", stats.today.dx_stations_today);
+  put("n-spotters", stats.recent.active_spotters);
+  put("n-total", stats.total.total_spots);
 }
 
-interface Histogram {
-  readonly histogram: readonly {
-    readonly bin_number: number;
-    readonly spot_count: number;
-    readonly center_freq: number;
-  }[];
-  readonly frequency_range?: { readonly min: number; readonly max: number };
-  readonly bin_width?: number;
+function showConditions(): void {
+  drawConditions(conditions, select("f-band").value, chooseBand);
 }
 
-const bins = 40;
-
-async function refreshHistogram(): Promise<void> {
-  const band = element<HTMLSelectElement>("h-band").value;
-  const answer = await ask<Histogram>(`/api/frequency/histogram?bins=${bins}&band=${band}`);
-  if (answer === null) return;
-  const { min = 0 } = answer.frequency_range ?? {};
-  const width = answer.bin_width ?? 0;
-  const count = new Map(answer.histogram.map((bin) => [bin.bin_number, bin.spot_count]));
-  drawColumns(
-    "frequencies",
-    Array.from({ length: answer.histogram.length === 0 ? 0 : bins }, (_, bin) => {
-      const value = count.get(bin) ?? 0;
-      const low = min + bin * width;
-      const label = bin % 10 === 5 ? (low + width / 2).toFixed(0) : "";
-      return {
-        value,
-        title: `${low.toFixed(1)} to ${(low + width).toFixed(1)} kHz: ${value} spots`,
-        label,
-      };
-    }),
-    `Spots by frequency on ${band}`,
-  );
+/** The waterfall's band: a day as a histogram, an hour spot by spot. */
+async function openBand(): Promise<void> {
+  const band = select("h-band").value;
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  waterfall?.open(band);
+  waterfall?.add(spots);
+  dirty = true;
+  if (waterfall === null) return;
+  const [histogram, hour] = await Promise.all([
+    connection.ask<Histogram>(`/api/frequency/histogram?bins=100&band=${band}`),
+    connection.ask<{ spots: Spot[] }>(`/api/spots?limit=1000&band=${band}&since=${since}`),
+  ]);
+  if (band !== select("h-band").value) return;
+  if (histogram !== null) waterfall.setHistogram(histogram);
+  if (hour !== null) waterfall.add(hour.spots);
+  dirty = true;
 }
 
-// --- the table ---
+let searching: ReturnType<typeof setTimeout> | undefined;
+
+/** What the filter wants may be older than the newest spots: a moment after the last key the API is asked too. */
+function search(): void {
+  clearTimeout(searching);
+  found = [];
+  const wanted = JSON.stringify(filter());
+  const queries = searchQueries(filter(), shownRows);
+  if (queries.length === 0) return;
+  searching = setTimeout(() => {
+    void Promise.all(
+      queries.map((query) => connection.ask<{ spots: Spot[] }>(`/api/spots?${query}`)),
+    ).then((pages) => {
+      if (wanted !== JSON.stringify(filter())) return;
+      found = pages.flatMap((page) => page?.spots ?? []);
+      dirty = true;
+    });
+  }, 300);
+}
+
+// --- drawing ---
 
 function filter(): Filter {
   return {
-    band: element<HTMLSelectElement>("f-band").value,
-    mode: element<HTMLSelectElement>("f-mode").value,
-    text: element<HTMLInputElement>("f-text").value,
-    people: element<HTMLInputElement>("f-people").checked,
+    band: select("f-band").value,
+    mode: select("f-mode").value,
+    text: textField.value,
+    people: peopleField.checked,
   };
 }
 
-function clockOf(time: string): string {
-  const date = new Date(time);
-  const [hour, minute] = local
-    ? [date.getHours(), date.getMinutes()]
-    : [date.getUTCHours(), date.getUTCMinutes()];
-  return `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
+function hits(): readonly Spot[] {
+  const wanted = filter();
+  const all = found.length === 0 ? spots : mergeSpots(spots, found, Number.POSITIVE_INFINITY);
+  return isFiltering(wanted) ? all.filter((spot) => matches(spot, wanted)) : all;
 }
 
-function drawTable(): void {
-  const wanted = filter();
-  const hits = spots.filter((spot) => matches(spot, wanted));
-  element("rows").replaceChildren(
-    ...hits.slice(0, shownRows).map((spot) => {
-      const row = document.createElement("tr");
-      if (fresh.has(spot.id)) row.className = "fresh";
-      row.append(
-        make("td", clockOf(spot.timestamp), "time"),
-        make("td", Number(spot.frequency).toFixed(1), "right"),
-        make("td", spot.dx_call, "dx"),
-        make("td", spot.mode ?? ""),
-        make("td", spot.band ?? ""),
-        make("td", spot.comment ?? "", "comment"),
-        make("td", spot.spotter_call),
-      );
-      return row;
-    }),
-  );
-  element("count").textContent =
-    hits.length > shownRows ? `${shownRows} of ${hits.length} shown` : `${hits.length}`;
-  const empty = element("empty");
-  empty.hidden = hits.length > 0;
-  empty.textContent = spots.length === 0 ? "no spots yet" : "no spot matches the filter";
+function draw(): void {
+  dirty = false;
+  const matching = hits();
   fillChoices(
     "f-band",
-    [...new Set(spots.flatMap((spot) => spot.band ?? []))].sort((a, b) => rank(a) - rank(b)),
+    spots.flatMap((spot) => spot.band ?? []),
+    (a, b) => rank(a) - rank(b),
   );
-  fillChoices("f-mode", [...new Set(spots.flatMap((spot) => spot.mode ?? []))].sort());
-}
-
-function fillChoices(id: string, names: readonly string[]): void {
-  const select = element<HTMLSelectElement>(id);
-  const there = new Set([...select.options].map((option) => option.value));
-  for (const name of names) if (!there.has(name)) select.append(new Option(name, name));
-}
-
-// Drawing follows the data at most four times a second, however fast spots come.
-setInterval(() => {
-  if (!dirty || paused || document.hidden) return;
-  dirty = false;
-  drawTable();
-  drawConditions(spots, Date.now());
+  fillChoices(
+    "f-mode",
+    spots.flatMap((spot) => spot.mode ?? []),
+    (a, b) => (a < b ? -1 : 1),
+  );
+  const empty =
+    spots.length > 0
+      ? "no spot matches the filter"
+      : connection.state === "away"
+        ? "waiting for the API"
+        : "no spots yet";
+  table.draw(matching, fresh, empty);
+  fresh = new Set();
+  map?.show(matching, Number(select("map-minutes").value));
+  waterfall?.add(spots);
+  waterfall?.draw();
   showState();
-  if (fresh.size > 0) {
-    const shown = fresh;
-    fresh = new Set();
-    setTimeout(() => {
-      for (const row of document.querySelectorAll("tr.fresh")) row.classList.remove("fresh");
-      shown.clear();
-    }, 2000);
+}
+
+/** Adds what is new to a list of choices and keeps it sorted; the first one is "all". */
+function fillChoices(
+  id: string,
+  names: readonly string[],
+  order: (a: string, b: string) => number,
+): void {
+  const list = select(id);
+  const there = new Set([...list.options].map((option) => option.value));
+  const more = [...new Set(names)].filter((name) => !there.has(name));
+  for (const name of more.sort(order)) {
+    const after = [...list.options].find(
+      (option) => option.value !== "" && order(name, option.value) < 0,
+    );
+    list.add(new Option(name, name), after ?? null);
   }
+}
+
+// Drawing follows the data, however fast spots come.
+setInterval(() => {
+  if (arrived.length > 0) {
+    spots = mergeSpots(spots, arrived);
+    arrived = [];
+    dirty = true;
+  }
+  if (dirty && !paused && !document.hidden) draw();
 }, 250);
 
 // --- the controls ---
 
-function showZone(): void {
-  const name = local ? Intl.DateTimeFormat().resolvedOptions().timeZone : "UTC";
-  const button = element("zone");
-  button.textContent = local ? "local" : "UTC";
-  button.setAttribute("aria-pressed", String(local));
-  element("zone-name").textContent = name;
-  element("h-time").textContent = local ? "Local" : "UTC";
-  dirty = true;
-  drawHours();
+function remember(name: string, value: string): void {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Forbidden: the choice holds until the page is closed.
+  }
 }
 
-element("zone").addEventListener("click", () => {
-  local = !local;
-  localStorage.setItem("zone", local ? "local" : "utc");
-  showZone();
-});
+function recall(name: string): string | null {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
 
-const themed = localStorage.getItem("theme");
-if (themed !== null) document.documentElement.dataset["theme"] = themed;
+function chooseZone(local: boolean): void {
+  setLocal(local);
+  element("zone-utc").setAttribute("aria-pressed", String(!local));
+  element("zone-local").setAttribute("aria-pressed", String(local));
+  for (const shown of document.querySelectorAll<HTMLElement>(".zone-name"))
+    putText(shown, zoneName());
+  tick();
+  if (activity.length > 0) drawHeat(activity, Date.now(), select("f-band").value);
+  if (sun !== null) drawSun(sun.solar, sun.history);
+  draw();
+}
+
+for (const local of [false, true]) {
+  element(local ? "zone-local" : "zone-utc").addEventListener("click", () => {
+    remember("zone", local ? "local" : "utc");
+    chooseZone(local);
+  });
+}
+
+function isDark(): boolean {
+  const chosen = document.documentElement.dataset["theme"];
+  return chosen === undefined
+    ? matchMedia("(prefers-color-scheme: dark)").matches
+    : chosen === "dark";
+}
+
+function nameTheme(): void {
+  const name = isDark() ? "Light colours" : "Dark colours";
+  element("theme").setAttribute("aria-label", name);
+  element("theme").title = name;
+}
+
 element("theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark =
-    root.dataset["theme"] === undefined
-      ? matchMedia("(prefers-color-scheme: dark)").matches
-      : root.dataset["theme"] === "dark";
-  root.dataset["theme"] = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset["theme"]);
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset["theme"] = theme;
+  remember("theme", theme);
+  nameTheme();
 });
 
-const histogramBand = element<HTMLSelectElement>("h-band");
-for (const band of shownBands)
-  histogramBand.append(new Option(band, band, band === "20m", band === "20m"));
-histogramBand.addEventListener("input", () => void refreshHistogram());
+/** One band everywhere: table, map, waterfall. */
+function chooseBand(band: string): void {
+  const list = select("f-band");
+  if (band !== "") fillChoices("f-band", [band], (a, b) => rank(a) - rank(b));
+  list.value = band;
+  filtered();
+}
+
+function filtered(): void {
+  const band = select("f-band").value;
+  if (band !== "" && select("h-band").value !== band) {
+    fillChoices("h-band", [band], (a, b) => rank(a) - rank(b));
+    select("h-band").value = band;
+    void openBand();
+  }
+  search();
+  showConditions();
+  if (activity.length > 0) drawHeat(activity, Date.now(), band);
+  draw();
+}
+
+element("filters").addEventListener("input", filtered);
+element("filters").addEventListener("submit", (event) => {
+  event.preventDefault();
+});
+
+for (const band of usualBands)
+  select("h-band").add(new Option(band, band, band === "20m", band === "20m"));
+select("h-band").addEventListener("input", () => void openBand());
+select("map-minutes").addEventListener("input", draw);
 
 element("pause").addEventListener("click", () => {
   paused = !paused;
   const button = element("pause");
   button.setAttribute("aria-pressed", String(paused));
-  button.textContent = paused ? "Go on" : "Pause";
+  putText(button, paused ? "Go on" : "Pause");
 });
 
 element("csv").addEventListener("click", () => {
-  const wanted = filter();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(
-    new Blob([toCsv(spots.filter((spot) => matches(spot, wanted)))], { type: "text/csv" }),
+    new Blob([toCsv(sortSpots(hits(), table.order))], { type: "text/csv" }),
   );
   link.download = `spots-${new Date().toISOString().slice(0, 16).replaceAll(":", "")}.csv`;
   link.click();
   URL.revokeObjectURL(link.href);
 });
 
-element("filters").addEventListener("input", () => {
-  drawTable();
-});
-element("filters").addEventListener("submit", (event) => {
-  event.preventDefault();
-});
+function tick(): void {
+  const now = Date.now();
+  const clock = element<HTMLTimeElement>("clock");
+  putText(clock, clockWithSeconds(now));
+  clock.dateTime = isLocal() ? clockOf(now) : `${clockOf(now)}Z`;
+}
 
+setInterval(tick, 500);
 setInterval(() => {
-  const now = new Date();
-  const [hour, minute, second] = local
-    ? [now.getHours(), now.getMinutes(), now.getSeconds()]
-    : [now.getUTCHours(), now.getUTCMinutes(), now.getUTCSeconds()];
-  element("clock").textContent = [hour, minute, second]
-    .map((part) => String(part).padStart(2, "0"))
-    .join(":");
-}, 500);
-
-setInterval(() => {
-  if (!streaming) void catchUp(true);
+  if (connection.state !== "live") void catchUp();
 }, 5000);
 setInterval(() => {
-  if (!document.hidden) void refresh();
+  if (document.hidden) return;
+  void refresh();
+  // The waterfall flows also when nothing comes; and a stream that died without a word is noticed.
+  dirty = true;
+  void catchUp(50);
 }, 15_000);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void refresh();
 });
 
-showZone();
-void catchUp(false);
+nameTheme();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
+chooseZone(recall("zone") === "local");
+showConditions();
+void catchUp();
 void refresh();
-listen();
+connection.listen();
+
+/** Charts and map data come when the page stands. */
+async function loadCharts(): Promise<void> {
+  const { Waterfall } = await import("./waterfall.ts");
+  waterfall = new Waterfall();
+  await openBand();
+  const { WorldMap } = await import("./map.ts");
+  try {
+    map = await WorldMap.load();
+  } catch {
+    putText(
+      element("map").querySelector("p") as HTMLElement,
+      "The map could not be loaded; trying again.",
+    );
+    setTimeout(() => void loadMapAgain(), 10_000);
+  }
+  draw();
+}
+
+async function loadMapAgain(): Promise<void> {
+  const { WorldMap } = await import("./map.ts");
+  try {
+    map = await WorldMap.load();
+    draw();
+  } catch {
+    setTimeout(() => void loadMapAgain(), 10_000);
+  }
+}
+
+requestAnimationFrame(() => {
+  setTimeout(() => void loadCharts(), 0);
+});

@@ -11,6 +11,8 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 interface Page {
   readonly type: string;
   readonly etag: string;
+  /** Its name changes with its content. */
+  readonly forever: boolean;
   readonly plain: Buffer;
   readonly gzip: Buffer;
   readonly brotli: Buffer;
@@ -21,6 +23,7 @@ const types: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".json": "application/json; charset=utf-8",
 };
 
 const policy =
@@ -33,6 +36,7 @@ function loadPages(folder: string): Map<string, Page> {
     const page: Page = {
       type: types[path.extname(name)] ?? "application/octet-stream",
       etag: `"${createHash("sha256").update(plain).digest("hex").slice(0, 20)}"`,
+      forever: /-[A-Z0-9]{8}\.js$/.test(name),
       plain,
       gzip: gzipSync(plain, { level: 9 }),
       brotli: brotliCompressSync(plain),
@@ -46,7 +50,7 @@ function loadPages(folder: string): Map<string, Page> {
 function sendPage(page: Page, request: http.IncomingMessage, response: http.ServerResponse): void {
   const headers: http.OutgoingHttpHeaders = {
     "content-type": page.type,
-    "cache-control": "no-cache",
+    "cache-control": page.forever ? "public, max-age=31536000, immutable" : "no-cache",
     etag: page.etag,
     vary: "accept-encoding",
     "content-security-policy": policy,
