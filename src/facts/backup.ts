@@ -28,7 +28,11 @@ export interface BackupFact {
 export const backupFacts: FactSource<BackupFact> = {
   name: "backup",
   script: (stacks) => sh`for stack in ${stacks}; do
-  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do [ -f "$f" ] && echo "$stack $(basename "$f") $(cat "$f")"; done
+  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do
+    [ -f "$f" ] || continue
+    IFS= read -r text <"$f"
+    printf ${"%s %s %s\n"} "$stack" "\${f##*/}" "$text"
+  done
 done`,
   parse(stdout) {
     const found = new Map<
@@ -82,6 +86,7 @@ export function readBackupReport(text: string): BackupReport | undefined {
  */
 export const archiveFacts: FactSource<BackupReport> = {
   name: "backup-archive",
+  lane: "postgres",
   script: (stacks) => sh`for stack in ${stacks}; do
   f=/usr/local/lib/hostkit/$stack/backup-postgres
   [ -x "$f" ] && echo "$stack $("$f" archiving)"

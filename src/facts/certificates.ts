@@ -14,6 +14,7 @@ export interface CertificateFact {
  */
 export const certificateFacts: FactSource<CertificateFact> = {
   name: "certificate",
+  lane: "docker",
   script: (names) => sh`for name in ${names}; do
   case $name in *[!0-9.]*) sni="-servername $name" ;; *) sni="-noservername" ;; esac
   case $name in '*.'*) sni="-servername hostkit.\${name#\\*.}" ;; esac

@@ -16,8 +16,8 @@ export const debFacts: FactSource<DebFact> = {
   name: "deb",
   script: (stamps) => sh`for f in ${stamps}; do
   [ -s "$f" ] || continue
-  package=$(cut -d ' ' -f 2 "$f")
-  echo "$f $(cat "$f") $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
+  read -r sha256 package version <"$f"
+  echo "$f $sha256 $package $version $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
 done`,
   parse(stdout) {
     const found = new Map<string, DebFact>();

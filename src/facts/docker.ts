@@ -4,6 +4,7 @@ import type { FactSource } from "./fact.ts";
 /** Docker images by `name:tag` or `name@sha256:…`: the image's id. */
 export const imageFacts: FactSource<string> = {
   name: "docker-image",
+  lane: "docker",
   // One call for all: it prints those that are there and complains about the others.
   script: (references) =>
     sh`docker image inspect --format ${"{{.Id}} {{range .RepoTags}}{{.}} {{end}}{{range .RepoDigests}}{{.}} {{end}}"} ${references}`,
@@ -38,6 +39,7 @@ export interface NetworkFact {
 /** Docker networks by name. */
 export const networkFacts: FactSource<NetworkFact> = {
   name: "docker-network",
+  lane: "docker",
   script: (names) =>
     sh`docker network inspect --format ${"{{.Name}} {{.Driver}} {{.Internal}} {{range .IPAM.Config}}{{.Subnet}} {{end}}"} ${names}`,
   parse(stdout) {
@@ -62,6 +64,7 @@ export interface VolumeFact {
 /** Docker volumes by name. */
 export const volumeFacts: FactSource<VolumeFact> = {
   name: "docker-volume",
+  lane: "docker",
   script: (names) =>
     sh`docker volume inspect --format ${"{{.Name}} {{.Mountpoint}}"} ${names} | while read -r name path; do
   echo "$name $(stat -c ${"%U %G"} "$path") $path"

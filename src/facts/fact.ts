@@ -7,21 +7,34 @@ import { type Script, sh } from "../shell/script.ts";
 export interface FactSource<T> {
   /** Unique, [a-z-]+; also the section's name in the probe. */
   readonly name: string;
-  /** Prints all that `parse` needs about `subjects` (sorted, unique, never empty). A missing program must not fail it. */
-  script(subjects: readonly string[]): Script;
+  /**
+   * Sections of one lane are answered one after another, lanes at the same time: those that mostly wait for another program
+   * have lanes of their own.
+   */
+  readonly lane?: "units" | "docker" | "postgres";
+  /**
+   * Prints all that `parse` needs about `subjects` (sorted, unique, never empty). A missing program must not fail it.
+   * @param guesses what subjects are expected to be; the answer for those that are need not be sent
+   */
+  script(subjects: readonly string[], guesses: Guesses): Script;
   /** One entry for each subject that was found. */
-  parse(stdout: string, subjects: readonly string[]): ReadonlyMap<string, T>;
+  parse(stdout: string, subjects: readonly string[], guesses: Guesses): ReadonlyMap<string, T>;
 }
+
+/** By subject. */
+export type Guesses = ReadonlyMap<string, string>;
 
 /** A question: this source about this subject. */
 export interface FactNeed {
   readonly source: FactSource<unknown>;
   readonly subject: string;
+  /** What the answer will be when nothing has changed; saves sending it. */
+  readonly guess?: string;
 }
 
 /** Builds a question. */
-export function need<T>(source: FactSource<T>, subject: string): FactNeed {
-  return { source, subject };
+export function need<T>(source: FactSource<T>, subject: string, guess?: string): FactNeed {
+  return { source, subject, ...(guess === undefined ? {} : { guess }) };
 }
 
 /** Everything that was observed on one host in one probe. */
@@ -52,22 +65,35 @@ export class Facts {
   }
 }
 
-function groupNeeds(
-  needs: readonly FactNeed[],
-): Map<string, { source: FactSource<unknown>; subjects: string[] }> {
-  const groups = new Map<string, { source: FactSource<unknown>; subjects: Set<string> }>();
-  for (const { source, subject } of needs) {
-    const group = groups.get(source.name) ?? { source, subjects: new Set<string>() };
+interface Group {
+  readonly source: FactSource<unknown>;
+  readonly subjects: readonly string[];
+  readonly guesses: Guesses;
+}
+
+function groupNeeds(needs: readonly FactNeed[]): [name: string, group: Group][] {
+  const groups = new Map<
+    string,
+    { source: FactSource<unknown>; subjects: Set<string>; guesses: Map<string, string> }
+  >();
+  for (const { source, subject, guess } of needs) {
+    let group = groups.get(source.name);
+    if (group === undefined) {
+      group = { source, subjects: new Set(), guesses: new Map() };
+      groups.set(source.name, group);
+    }
     group.subjects.add(subject);
-    groups.set(source.name, group);
+    const other = group.guesses.get(subject);
+    // Two guesses for one subject: either will do, as long as it is the same one each time.
+    if (guess !== undefined && (other === undefined || guess < other))
+      group.guesses.set(subject, guess);
   }
-  const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-  return new Map(
-    sorted.map(([name, { source, subjects }]) => [
+  return [...groups.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { source, subjects, guesses }]) => [
       name,
-      { source, subjects: [...subjects].sort() },
-    ]),
-  );
+      { source, subjects: [...subjects].sort(), guesses },
+    ]);
 }
 
 /**
@@ -75,24 +101,32 @@ function groupNeeds(
  * @param marker random word (hex), so that no output can pass for a marker line
  */
 export function buildProbe(needs: readonly FactNeed[], marker: string): Script {
-  const sections = [...groupNeeds(needs)].map(
-    ([name, { source, subjects }]) =>
-      sh`echo ${`#${marker} ${name}`}
+  const lanes = new Map<string, string[]>([["", []]]);
+  for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
+    const section = sh`echo ${`#${marker} ${name}`}
 (
-${source.script(subjects)}
+${source.script(subjects, guesses)}
 ) 2>/dev/null </dev/null
-printf ${`\n#${marker} end\n`}`,
-  );
+printf ${`\n#${marker} end\n`}`;
+    const lane = lanes.get(source.lane ?? "") ?? [];
+    lanes.set(source.lane ?? "", [...lane, section.text]);
+  }
+  // `{ b | { a >&3; cat >&3; }; } 3>&1`: both run at once, a's output comes first and whole, then b's.
+  const body = [...lanes.values()]
+    .map((sections) => ["{ :", ...sections, "}"].join("\n"))
+    .reduce((rest, lane) => `${lane} | {\n${rest} >&3\ncat >&3\n}`);
   const text = [
     "export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ...sections.map((section) => section.text),
+    "exec 3>&1",
+    body,
+    "exec 3>&-",
     sh`echo ${`#${marker} done`}`.text,
     "",
   ].join("\n");
   return { text };
 }
 
-/** Reads the probe's reply; undefined when it was cut short. */
+/** Reads the probe's reply; undefined when any part of it was cut short. */
 export function parseProbe(
   needs: readonly FactNeed[],
   marker: string,
@@ -103,8 +137,11 @@ export function parseProbe(
   const pattern = new RegExp(`^#${marker} ([a-z-]+)\\n([\\s\\S]*?)\\n#${marker} end\\n`, "gm");
   for (const match of stdout.matchAll(pattern)) outputs.set(match[1] as string, match[2] as string);
   const values = new Map<string, ReadonlyMap<string, unknown>>();
-  for (const [name, { source, subjects }] of groupNeeds(needs)) {
-    values.set(name, source.parse(outputs.get(name) ?? "", subjects));
+  for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
+    const output = outputs.get(name);
+    // A lane that was killed must not look like things that are not there.
+    if (output === undefined) return undefined;
+    values.set(name, source.parse(output, subjects, guesses));
   }
   return new Facts(values);
 }

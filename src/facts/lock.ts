@@ -9,7 +9,7 @@ export const lockFacts: FactSource<string> = {
   name: "lock",
   script: (directories) => sh`for d in ${directories}; do
   [ -e "$d/lock" ] || continue
-  flock -n "$d/lock" true || echo "$d $(cat "$d/lock.holder")"
+  flock -n 9 9<"$d/lock" || echo "$d $(cat "$d/lock.holder")"
 done`,
   parse(stdout) {
     const found = new Map<string, string>();

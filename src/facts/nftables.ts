@@ -23,12 +23,15 @@ export const nftablesFacts: FactSource<NftablesFact> = {
     text: [
       ...tables.map((table) => {
         const [family = "inet", name = table] = table.split(" ");
-        return sh`if nft list table ${family} ${name} >/dev/null 2>&1; then echo "listing $(${listingHashScript(table)}) "${table}; fi`
-          .text;
+        // The same hash as listingHashScript's: a listing ends in one newline.
+        return sh`if listing=$(nft -s list table ${family} ${name}); then
+  hash=$(printf '%s\\n' "$listing" | sha256sum)
+  echo "listing \${hash%% *} "${table}
+fi`.text;
       }),
-      `for f in /etc/hostkit/*/firewall.nft; do [ -f "$f" ] && echo "file $(sha256sum <"$f" | cut -c1-64) $f"; done`,
-      `if grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then echo "rival ufw"; fi`,
-      `if systemctl is-active -q firewalld.service; then echo "rival firewalld"; fi`,
+      'sha256sum /etc/hostkit/*/firewall.nft | while read -r hash f; do echo "file $hash $f"; done',
+      `if [ -f /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then echo "rival ufw"; fi`,
+      `if command -v firewalld >/dev/null && systemctl is-active -q firewalld.service; then echo "rival firewalld"; fi`,
     ].join("\n"),
   }),
   parse(stdout, tables) {

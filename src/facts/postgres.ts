@@ -68,6 +68,7 @@ const clusterSql = `select jsonb_build_object(
 /** Clusters `main` by major version ("17"). Absent where it is not installed or does not answer. */
 export const postgresFacts: FactSource<PostgresFact> = {
   name: "postgres",
+  lane: "postgres",
   script: (majors) =>
     joinScripts(
       majors.map(
@@ -146,6 +147,7 @@ export function postgresContentSubject(major: number, database: string): string 
 /** Databases, by `postgresContentSubject`. Absent where the database is not there. */
 export const postgresContentFacts: FactSource<PostgresContentFact> = {
   name: "postgres-content",
+  lane: "postgres",
   script: (subjects) =>
     joinScripts(
       subjects.map((subject) => {

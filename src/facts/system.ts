@@ -34,10 +34,13 @@ echo "distribution=$ID"
 echo "version=$VERSION_ID"
 echo "prettyName=$PRETTY_NAME"
 echo "architecture=$(dpkg --print-architecture)"
-echo "hostname=$(cat /proc/sys/kernel/hostname)"
+read -r hostname </proc/sys/kernel/hostname
+echo "hostname=$hostname"
 [ -d /run/systemd/system ] && echo "systemd=yes"
-df -Pk / /var /boot | awk ${'NR>1 {print "free." NR "=" $4}'}
-awk ${'/^MemTotal:/ {print "memory=" $2} /^SwapTotal:/ {print "swap=" $2}'} /proc/meminfo
+df -Pk / /var /boot | { n=0; while read -r _ _ _ free _; do n=$((n + 1)); [ $n -eq 1 ] || echo "free.$n=$free"; done; }
+while read -r key value _; do
+  case $key in MemTotal:) echo "memory=$value" ;; SwapTotal:) echo "swap=$value"; break ;; esac
+done </proc/meminfo
 echo "time=$(date +%s)"
 t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"`,
   parse(stdout) {

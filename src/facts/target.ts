@@ -25,6 +25,7 @@ const properties =
 /** Targets by name: they themselves and every unit that hangs directly on them, sorted by name. */
 export const targetFacts: FactSource<readonly TargetMember[]> = {
   name: "target",
+  lane: "units",
   script: (targets) => sh`for t in ${targets}; do
   echo "target $t"
   u=$(systemctl show -p Wants -p Requires --value -- "$t")

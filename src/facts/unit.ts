@@ -25,6 +25,7 @@ const properties =
 /** systemd units by name. Unknown units are reported with loadState "not-found". */
 export const unitFacts: FactSource<UnitFact> = {
   name: "unit",
+  lane: "units",
   script: (names) => sh`TZ=UTC systemctl show --timestamp=unix -p ${properties} -- ${names} ||
 TZ=UTC systemctl show -p ${properties} -- ${names}`,
   parse(stdout, names) {

@@ -54,7 +54,7 @@ export const caddyKind: ResourceKind<CaddyResource> = {
   kind: "caddy",
   needs: (resource) => [
     need(fileFacts, path),
-    need(textFacts, path),
+    need(textFacts, path, resource.text),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
   ],
 

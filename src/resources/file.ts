@@ -58,7 +58,7 @@ export const fileKind: ResourceKind<FileResource> = {
     const needs = [need(fileFacts, resource.path)];
     if ("secret" in resource.content) needs.push(need(secretFileFacts, resource.path));
     if (hasText(resource.content) && resource.showDifference !== false)
-      needs.push(need(textFacts, resource.path));
+      needs.push(need(textFacts, resource.path, resource.content.text));
     return needs;
   },
 

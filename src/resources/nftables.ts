@@ -71,7 +71,7 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
   kind: "nftables",
   needs: (resource) => [
     need(fileFacts, resource.path),
-    need(textFacts, resource.path),
+    need(textFacts, resource.path, renderRuleset(resource, [22])),
     need(nftablesFacts, resource.table),
     need(sshdFacts, sshdSubject),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),

@@ -67,7 +67,7 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
   kind: "postgres-settings",
   needs: (resource) => [
     need(fileFacts, resource.path),
-    need(textFacts, resource.path),
+    need(textFacts, resource.path, resource.text),
     need(postgresFacts, String(resource.major)),
   ],
 

@@ -87,12 +87,12 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
   needs(resource): FactNeed[] {
     const { a, b } = resource.slots;
     return [
-      need(textFacts, resource.upstreamPath),
+      need(textFacts, resource.upstreamPath, a.upstream),
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
       ...[...a.files, ...b.files].flatMap((file) => [
         need(fileFacts, file.path),
         ...("secret" in file.content ? [need(secretFileFacts, file.path)] : []),
-        ...("text" in file.content ? [need(textFacts, file.path)] : []),
+        ...("text" in file.content ? [need(textFacts, file.path, file.content.text)] : []),
       ]),
       ...[...a.units, ...b.units].map((name) => need(unitFacts, name)),
     ];

@@ -72,7 +72,7 @@ export const sshdKind: ResourceKind<SshdResource> = {
   kind: "sshd",
   needs: (resource) => [
     need(fileFacts, resource.path),
-    need(textFacts, resource.path),
+    need(textFacts, resource.path, resource.text),
     need(sshdFacts, sshdSubject),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
   ],

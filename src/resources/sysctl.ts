@@ -62,7 +62,7 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
   kind: "sysctl",
   needs: (resource) => [
     need(fileFacts, resource.path),
-    need(textFacts, resource.path),
+    need(textFacts, resource.path, renderSysctl(resource.values, "")),
     need(containerFacts, containerSubject),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
     ...Object.keys(resource.values)

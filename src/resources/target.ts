@@ -37,7 +37,11 @@ export const targetKind: ResourceKind<TargetResource> = {
   kind: "target",
   needs(resource) {
     const { path } = fileOf(resource.unit, resource.text);
-    return [need(fileFacts, path), need(textFacts, path), need(unitFacts, resource.unit)];
+    return [
+      need(fileFacts, path),
+      need(textFacts, path, resource.text),
+      need(unitFacts, resource.unit),
+    ];
   },
 
   diff(resource, facts, context): Change | undefined {

@@ -9,6 +9,8 @@ interface Case {
   /** Name of the source: "file", "secret-file". */
   source: string;
   subjects: string[];
+  /** What was expected of subjects, by name. */
+  guesses?: Record<string, string>;
   stdout: string;
   expected: Record<string, unknown>;
 }
@@ -35,9 +37,12 @@ describe("fact cases", () => {
   test.each(files.sort())("%s", async (path) => {
     const entry = parse(readFileSync(new URL(path, root), "utf8")) as Case;
     const source = await findSource(path.split("/")[0] as string, entry.source);
-    expect(Object.fromEntries(source.parse(entry.stdout, entry.subjects))).toEqual(entry.expected);
+    const guesses = new Map(Object.entries(entry.guesses ?? {}));
+    expect(Object.fromEntries(source.parse(entry.stdout, entry.subjects, guesses))).toEqual(
+      entry.expected,
+    );
     expect(
-      Object.fromEntries(source.parse("", entry.subjects)),
+      Object.fromEntries(source.parse("", entry.subjects, guesses)),
       "a missing program is no error",
     ).toBeTypeOf("object");
   });

@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildProbe, need, parseProbe } from "../../../src/facts/fact.ts";
 import type { FactSource } from "../../../src/facts/fact.ts";
 import { fileFacts, textFacts } from "../../../src/facts/file.ts";
 import { packageFacts } from "../../../src/facts/package.ts";
-import { sh } from "../../../src/shell/script.ts";
+import { rawScript, sh } from "../../../src/shell/script.ts";
 
 const echo: FactSource<string> = {
   name: "echo",
@@ -45,6 +48,81 @@ describe("the probe", () => {
       });
     },
   );
+
+  test("texts are read to the byte, whatever was guessed of them", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hostkit-probe-"));
+    const texts = {
+      "one line": "abc\n",
+      stamp: "abc",
+      empty: "",
+      newline: "\n",
+      "two lines": "a\nb\n",
+      "no last newline": "a\nb",
+      "blank lines": "\n\n",
+      "spaces, \\ and %s": "  a\\tb %s 'c' \"$d\" \n",
+      umlauts: "größer\n",
+      "back\\slash": "x\n",
+      "a: OK": "same /x: OK\n",
+      "a: FAILED": "1 /x\n",
+    };
+    try {
+      for (const shell of ["dash", "bash"]) {
+        for (const guessOf of [
+          () => undefined,
+          (text: string) => text,
+          (text: string) => `${text}more`,
+        ]) {
+          const asked = Object.entries(texts).map(([name, text]) => {
+            writeFileSync(join(folder, name), text);
+            return need(textFacts, join(folder, name), guessOf(text));
+          });
+          const all = [
+            ...asked,
+            need(textFacts, join(folder, "gone"), "x"),
+            need(textFacts, folder, "x"),
+          ];
+          const facts = parseProbe(all, "cafe", run(buildProbe(all, "cafe").text, shell));
+          const found = Object.keys(texts).map((name) => facts?.get(textFacts, join(folder, name)));
+          expect(found).toEqual(Object.values(texts));
+          expect(facts?.all(textFacts).size).toBe(found.length);
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("lanes run at the same time and answer one after another", () => {
+    const waiting = (
+      name: string,
+      lane?: "units" | "docker",
+      command = "",
+    ): FactSource<string> => ({
+      name,
+      ...(lane === undefined ? {} : { lane }),
+      script: () => sh`${rawScript(command)}
+echo ${name}`,
+      parse: (stdout) => new Map([["x", stdout]]),
+    });
+    const folder = mkdtempSync(join(tmpdir(), "hostkit-probe-"));
+    // Each waits for the other: in one lane, or with an output that is held back, this would never end.
+    const meet = (mine: string, other: string) =>
+      `cd '${folder}'; : >${mine}; until [ -e ${other} ]; do sleep 0.01; done; seq 20000`;
+    const asked = [
+      need(waiting("first", "units", meet("a", "b")), "x"),
+      need(waiting("second", "docker", meet("b", "a")), "x"),
+      need(waiting("third"), "x"),
+    ];
+    try {
+      const facts = parseProbe(asked, "cafe", run(buildProbe(asked, "cafe").text, "sh"));
+      const ends = asked.map(({ source }) =>
+        String(facts?.get(source, "x")).trim().split("\n").slice(-2),
+      );
+      expect(ends).toEqual([["20000", "first"], ["20000", "second"], ["third"]]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   test("the same needs in any order make the same script", () => {
     expect(buildProbe(needs, "1").text).toBe(buildProbe([...needs].reverse(), "1").text);

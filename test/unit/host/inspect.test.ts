@@ -6,7 +6,15 @@ import { ScriptedConnection } from "../../harness/scripted-connection.ts";
 
 const system = (distribution: string, version: string): string =>
   `#m system\ndistribution=${distribution}\nversion=${version}\nprettyName=${distribution} ${version}\narchitecture=amd64\nhostname=dx1\nsystemd=yes\n\n#m end\n`;
-const reply = (sections: string): { stdout: string } => ({ stdout: `${sections}#m done\n` });
+/** What a host answers that has nothing but these sections to tell. */
+const reply = (sections: string): { stdout: string } => {
+  const empty = ["file", "lock", "system", "text"].filter(
+    (name) => !sections.includes(`#m ${name}\n`),
+  );
+  return {
+    stdout: `${empty.map((name) => `#m ${name}\n\n#m end\n`).join("")}${sections}#m done\n`,
+  };
+};
 
 const options: InspectOptions = {
   host: "dx1",
@@ -55,6 +63,14 @@ describe("looking at a host", () => {
     ]);
     const { lockedBy } = await inspectHost(connection, { ...options, guess: debian13 });
     expect(lockedBy).toBe("ann@laptop since 01:02");
+  });
+
+  test("a reply that lacks a section is an error, not a host without these things", async () => {
+    const { stdout } = reply(system("debian", "13"));
+    const connection = new ScriptedConnection([
+      { match: "", result: { stdout: stdout.replace("#m text\n\n#m end\n", "") } },
+    ]);
+    await expect(inspectHost(connection, options)).rejects.toMatchObject({ code: "internal" });
   });
 
   test("a reply that was cut short is an error, not an empty host", async () => {
