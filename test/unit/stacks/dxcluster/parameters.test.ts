@@ -5,12 +5,17 @@ import {
   readParameters,
   toJsonSchema,
 } from "../../../../templates/stacks/dxcluster/api/src/parameters.ts";
+import { countQuery, pageQuery } from "../../../../templates/stacks/dxcluster/api/src/queries.ts";
 import {
-  spotFields,
   spotsParameters,
-  spotsQuery,
+  type SpotsWanted,
   topParameters,
-} from "../../../../templates/stacks/dxcluster/api/src/queries.ts";
+  withOrder,
+} from "../../../../templates/stacks/dxcluster/api/src/requests.ts";
+
+function read(query: Readonly<Record<string, unknown>>): SpotsWanted {
+  return withOrder(readParameters(spotsParameters, query));
+}
 
 describe("the parameters of /api/spots", () => {
   it("have the defaults users know", () => {
@@ -81,57 +86,56 @@ describe("the parameters of /api/spots", () => {
         mode: fc.string(),
         comment_contains: fc.string(),
         grid_square: fc.string(),
-        order_by: fc.string(),
+        order_by: fc.constantFrom(
+          "timestamp DESC",
+          "frequency",
+          "dx_call desc",
+          "spotter_call ASC",
+        ),
       },
       { requiredKeys: [] },
     );
     const known = /^[\w\s$().,<>=:*+-]+$/;
+    const cursor = fc.option(fc.record({ value: fc.string(), at: fc.nat(), id: fc.nat() }));
     fc.assert(
-      fc.property(query, (given) => {
+      fc.property(query, cursor, (given, end) => {
         let wanted;
         try {
-          wanted = readParameters(spotsParameters, given);
+          wanted = read(given);
         } catch (error) {
           expect(error).toBeInstanceOf(BadRequest);
           return;
         }
-        const { page, count } = spotsQuery(wanted);
-        expect(page.text).toMatch(known);
-        expect(count.text).toMatch(known);
-        // Every placeholder has its value.
-        expect(
-          Math.max(...[...page.text.matchAll(/\$(\d+)/g)].map((match) => Number(match[1]))),
-        ).toBe(page.values.length);
+        const place = end && { ...end, order: wanted.order };
+        for (const { text, values } of [
+          pageQuery(wanted, {}, place, 101),
+          countQuery(wanted, {}, 10_001),
+        ]) {
+          expect(text).toMatch(known);
+          // Every placeholder has its value.
+          const used = [...text.matchAll(/\$(\d+)/g)].map((match) => Number(match[1]));
+          expect(new Set(used)).toEqual(new Set(values.map((_, index) => index + 1)));
+        }
       }),
     );
   });
 
   it("name the stations where they are known, and look for the part where they are too many", () => {
-    const wanted = readParameters(spotsParameters, { dx_call: "ja1", spotter_call: "dl" });
-    const { page } = spotsQuery(wanted, { dx: ["JA1XYZ"] });
+    const wanted = read({ dx_call: "ja1", spotter_call: "dl" });
+    const page = pageQuery(wanted, { dx: ["JA1XYZ"] }, null, 101);
     expect(page.text).toContain("dx_call = any($1) and spotter_call like $2");
     expect(page.values.slice(0, 2)).toEqual([["JA1XYZ"], "%DL%"]);
   });
 
   it("take the signs of LIKE literally", () => {
-    expect(
-      spotsQuery(readParameters(spotsParameters, { comment_contains: "100%_\\" })).page.values[0],
-    ).toBe("%100\\%\\_\\\\%");
+    expect(pageQuery(read({ comment_contains: "100%_\\" }), {}, null, 101).values[0]).toBe(
+      "%100\\%\\_\\\\%",
+    );
   });
 
-  it("sort by columns: a field that is computed under a column's name would sort as text", () => {
-    expect(spotFields.split(", ")).toEqual([
-      "id",
-      "timestamp",
-      "dx_call",
-      "frequency",
-      "spotter_call",
-      "comment",
-      "mode",
-      "signal_report",
-      "grid_square",
-      "band",
-    ]);
+  it("walk a band in order of frequency within its edges", () => {
+    const page = pageQuery(read({ band: "20m", order_by: "frequency" }), {}, null, 101);
+    expect(page.values).toEqual(["20m", 14000, 14350, 101, 0]);
   });
 
   it("are described for OpenAPI by the same table", () => {

@@ -4,25 +4,47 @@ import type { Query } from "./queries.ts";
 
 // A bigint that a JSON number holds exactly: ids.
 pg.types.setTypeParser(20, Number);
+// The session's zone is UTC: its text is ISO 8601 but for two characters.
+pg.types.setTypeParser(1184, toIso);
+
+/** `2026-11-21 06:00:00.5+00` → `2026-11-21T06:00:00.500Z` */
+export function toIso(text: string): string {
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).slice(0, 3).padEnd(3, "0")}Z`;
+}
+
+/** Longer than any good question takes, even at ten million spots. */
+const longest = 4000;
+
+export const session = { options: "-c TimeZone=UTC -c DateStyle=ISO" } as const;
 
 export class Database {
   readonly #pool: pg.Pool;
 
   constructor(size: number, warn: (error: Error) => void) {
     this.#pool = new pg.Pool({
+      ...session,
       max: size,
       application_name: "dx-api",
       connectionTimeoutMillis: 2000,
       idleTimeoutMillis: 30_000,
-      statement_timeout: 10_000,
-      query_timeout: 12_000,
+      statement_timeout: longest,
+      query_timeout: longest + 2000,
     });
     // The database was restarted under an idle connection: the next query opens another.
     this.#pool.on("error", warn);
   }
 
-  async rows<T extends object>(query: Query): Promise<readonly T[]> {
-    const result = await this.#pool.query<T>({ text: query.text, values: [...query.values] });
+  /** How many questions wait for a connection. */
+  get waiting(): number {
+    return this.#pool.waitingCount;
+  }
+
+  async rows<T extends object>({ text, values, name }: Query): Promise<readonly T[]> {
+    const result = await this.#pool.query<T>({
+      text,
+      values: [...values],
+      ...(name === undefined ? {} : { name }),
+    });
     return result.rows;
   }
 
@@ -44,4 +66,9 @@ export class Database {
   async close(): Promise<void> {
     await this.#pool.end();
   }
+}
+
+/** PostgreSQL itself gave up on a statement that took too long. */
+export function isTooSlow(error: unknown): boolean {
+  return (error as { readonly code?: unknown } | null)?.code === "57014";
 }

@@ -1,63 +1,46 @@
 /** The DX Cluster REST API. Listens on $PORT (8080); PGHOST, PGDATABASE and PGUSER say where PostgreSQL is. */
-import fastify, { type FastifyError } from "fastify";
-import { Database } from "./database.ts";
-import { addRoutes } from "./routes.ts";
-import { SpotStream } from "./stream.ts";
+import { buildApp } from "./app.ts";
+import { trustedProxies } from "./clients.ts";
 
-const port = Number(process.env["PORT"] ?? 8080);
-const app = fastify({
-  logger: { level: process.env["LOG_LEVEL"] ?? "warn" },
-  forceCloseConnections: true,
-  routerOptions: { ignoreTrailingSlash: true },
-});
+declare const STACK_VERSION: string;
 
-const warned = new Map<string, number>();
-/** A database that is away says the same thing many times a second. */
-function warn(error: Error): void {
-  const now = Date.now();
-  if (now - (warned.get(error.message) ?? 0) < 10_000) return;
-  warned.set(error.message, now);
-  app.log.warn(`database: ${error.message}`);
+function whole(name: string, fallback: number): number {
+  const text = process.env[name] ?? "";
+  if (text === "") return fallback;
+  if (/^\d{1,7}$/.test(text)) return Number(text);
+  process.stderr.write(`${name} must be a whole number, not ${JSON.stringify(text)}\n`);
+  process.exit(78);
 }
 
-const database = new Database(Number(process.env["DB_POOL"] ?? 8), warn);
-const stream = new SpotStream(database, warn);
-
-app.setErrorHandler((error: FastifyError, _request, reply) => {
-  const status = error.statusCode ?? 500;
-  if (status < 500)
-    return reply.code(status).send({ error: "Bad request", message: error.message });
-  warn(error);
-  // Whatever the database said stays in the log.
-  return reply
-    .code(503)
-    .header("retry-after", "5")
-    .send({ error: "Service unavailable", message: "The database does not answer" });
-});
-app.setNotFoundHandler((_request, reply) =>
-  reply.code(404).send({ error: "Not found", message: "Endpoint not found" }),
-);
-addRoutes(app, database, stream);
-
-let stopping = false;
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  // Nothing here is worth waiting for longer than that.
-  setTimeout(() => process.exit(0), 1200).unref();
-  await stream.close();
-  await app.close();
-  await database.close();
-  process.exit(0);
+async function main(): Promise<void> {
+  const proxies = process.env["TRUSTED_PROXIES"];
+  const { app, close } = await buildApp({
+    version: STACK_VERSION,
+    logLevel: process.env["LOG_LEVEL"] ?? "warn",
+    pool: whole("DB_POOL", 8),
+    proxies: proxies === undefined ? trustedProxies() : proxies.split(/[\s,]+/).filter(Boolean),
+    requestsPerMinute: whole("RATE_LIMIT", 600),
+    streams: whole("STREAMS", 1000),
+    streamsPerClient: whole("STREAMS_PER_CLIENT", 50),
+  });
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    // Nothing here is worth waiting for longer than that.
+    setTimeout(() => process.exit(0), 1200).unref();
+    await close();
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop());
+  const address = await app.listen({
+    port: whole("PORT", 8080),
+    host: process.env["HOST"] ?? "0.0.0.0",
+  });
+  process.stdout.write(`DX Cluster API on ${address}\n`);
 }
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop());
 
-app.listen({ port, host: process.env["HOST"] ?? "0.0.0.0" }).then(
-  (address) => {
-    process.stdout.write(`DX Cluster API on ${address}\n`);
-  },
-  (error: unknown) => {
-    process.stderr.write(`${String(error)}\n`);
-    process.exit(1);
-  },
-);
+main().catch((error: unknown) => {
+  process.stderr.write(`${String(error)}\n`);
+  process.exit(1);
+});

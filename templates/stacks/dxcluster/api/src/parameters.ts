@@ -128,13 +128,15 @@ function readTime(text: string): Date | null {
 }
 
 /** The same description as JSON Schema, for OpenAPI. */
-export function toJsonSchema(parameters: Parameters): Record<string, object> {
+export function toJsonSchema(
+  parameters: Parameters,
+): Record<string, Readonly<Record<string, unknown>>> {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, parameter]) => [name, schemaOf(parameter)]),
   );
 }
 
-function schemaOf(parameter: Parameter): object {
+function schemaOf(parameter: Parameter): Readonly<Record<string, unknown>> {
   const { about: description } = parameter;
   switch (parameter.type) {
     case "integer":

@@ -1,21 +1,37 @@
 /** Server-sent events: every new spot, to every listener, within a moment of its row. */
 import type { ServerResponse } from "node:http";
 import pg from "pg";
-import type { Database } from "./database.ts";
-import { newerQuery, newestIdQuery } from "./queries.ts";
+import { type Database, session } from "./database.ts";
+import { newerQuery, newestIdQuery, type SpotRow } from "./queries.ts";
 
-export interface StreamedSpot {
-  readonly id: number;
-}
-
-const mostListeners = 1000;
+/** A listener that is behind by more bytes than this is let go. */
 const mostBacklog = 1_000_000;
 const batch = 500;
+/** Spots that a listener who comes back may have missed; whoever missed more is told so. */
+const mostMissed = 5000;
+
+interface Listener {
+  readonly response: ServerResponse;
+  readonly client: string;
+  /** The last id it was sent. */
+  sent: number;
+  /** It still gets what it missed: what comes meanwhile is found in the database too. */
+  isBehind: boolean;
+}
+
+export interface StreamOptions {
+  readonly most: number;
+  readonly mostPerClient: number;
+  readonly warn: (error: Error) => void;
+  /** A row as it goes out. */
+  readonly show: (row: SpotRow) => object;
+  readonly onSent?: (spots: number) => void;
+}
 
 export class SpotStream {
   readonly #database: Database;
-  readonly #warn: (error: Error) => void;
-  readonly #listeners = new Set<ServerResponse>();
+  readonly #options: StreamOptions;
+  readonly #listeners = new Set<Listener>();
   #lastId: number | null = null;
   #client: pg.Client | null = null;
   #fetching = false;
@@ -24,12 +40,12 @@ export class SpotStream {
   #retry: NodeJS.Timeout | undefined;
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(database: Database, warn: (error: Error) => void) {
+  constructor(database: Database, options: StreamOptions) {
     this.#database = database;
-    this.#warn = warn;
+    this.#options = options;
     // Comments keep proxies from closing a quiet stream.
     this.#heartbeat = setInterval(() => {
-      this.#write(": still here\n\n");
+      for (const listener of this.#listeners) this.#write(listener, ": still here\n\n");
     }, 15_000);
     void this.#listen();
   }
@@ -38,39 +54,94 @@ export class SpotStream {
     return this.#listeners.size;
   }
 
-  /** @param lastId what the browser saw last, from its Last-Event-ID header; spots since then are sent first. */
-  async join(response: ServerResponse, lastId: number | null): Promise<void> {
-    if (this.#listeners.size >= mostListeners) {
-      response.writeHead(503, { "content-type": "application/json", "retry-after": "30" });
-      response.end(JSON.stringify({ error: "Service unavailable", message: "Too many listeners" }));
+  /** Whether new spots are heard of at this moment. */
+  get isLive(): boolean {
+    return this.#client !== null;
+  }
+
+  /**
+   * @param client who it is, for the limit of listeners of one client
+   * @param lastId what it saw last, from its Last-Event-ID header; spots since then are sent first
+   * @param headers that the answer gets besides its own
+   */
+  async join(
+    response: ServerResponse,
+    client: string,
+    lastId: number | null,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const same = [...this.#listeners].filter((listener) => listener.client === client).length;
+    if (this.#listeners.size >= this.#options.most || same >= this.#options.mostPerClient) {
+      const isFull = this.#listeners.size >= this.#options.most;
+      response.writeHead(isFull ? 503 : 429, {
+        ...headers,
+        "content-type": "application/json; charset=utf-8",
+        "cache-control": "no-store",
+        "retry-after": "30",
+      });
+      const error = isFull ? "Service unavailable" : "Too many requests";
+      response.end(JSON.stringify({ error, message: "Too many listeners" }));
       return;
     }
     response.writeHead(200, {
+      ...headers,
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store, no-transform",
       "x-accel-buffering": "no",
     });
     response.write("retry: 3000\n\n");
-    if (lastId !== null) {
-      const missed = await this.#database
-        .rows<StreamedSpot>(newerQuery(String(lastId), batch))
-        .catch(() => []);
-      response.write(missed.map(toEvent).join(""));
-    }
-    this.#listeners.add(response);
-    response.on("close", () => this.#listeners.delete(response));
+    const listener: Listener = {
+      response,
+      client,
+      sent: lastId ?? 0,
+      isBehind: lastId !== null,
+    };
+    this.#listeners.add(listener);
+    response.on("close", () => this.#listeners.delete(listener));
+    // A socket that breaks while it is written to is a listener gone, no more.
+    response.on("error", () => this.#listeners.delete(listener));
+    if (lastId !== null) await this.#catchUp(listener);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#retry);
-    for (const listener of this.#listeners) listener.end();
+    for (const { response } of this.#listeners) response.end();
     await this.#client?.end().catch(() => undefined);
+  }
+
+  /** Until nothing is missing, then it is a listener like the others. */
+  async #catchUp(listener: Listener): Promise<void> {
+    try {
+      if (this.#lastId !== null && listener.sent > this.#lastId) {
+        const [newest] = await this.#database.rows<{ id: number }>(newestIdQuery);
+        // An id from before the database was put back to an earlier day: it has seen what there is.
+        listener.sent = Math.min(listener.sent, newest?.id ?? 0);
+      }
+      for (let count = 0; listener.isBehind && !listener.response.destroyed;) {
+        const known = this.#lastId;
+        const rows = await this.#database.rows<SpotRow>(newerQuery(listener.sent, batch));
+        this.#send(listener, rows);
+        count += rows.length;
+        // Whatever was broadcast meanwhile passed it by.
+        const hasAll = known === this.#lastId || listener.sent >= (this.#lastId ?? 0);
+        if (rows.length < batch && hasAll) listener.isBehind = false;
+        else if (count >= mostMissed) {
+          listener.isBehind = false;
+          this.#write(listener, `event: gap\ndata: {"after":${listener.sent}}\n\n`);
+        }
+      }
+    } catch (error) {
+      // It comes back with the id it has.
+      listener.response.destroy();
+      this.#options.warn(toError(error));
+    }
   }
 
   async #listen(): Promise<void> {
     const client = new pg.Client({
+      ...session,
       application_name: "dx-api-stream",
       connectionTimeoutMillis: 2000,
       keepAlive: true,
@@ -79,7 +150,7 @@ export class SpotStream {
     const lost = (error?: Error): void => {
       if (gone) return;
       gone = true;
-      if (error !== undefined) this.#warn(error);
+      if (error !== undefined) this.#options.warn(error);
       if (this.#client === client) this.#client = null;
       if (!this.#closed) this.#retry = setTimeout(() => void this.#listen(), 1000);
     };
@@ -92,14 +163,12 @@ export class SpotStream {
       await client.connect();
       await client.query("listen dx_spots");
       this.#client = client;
-      this.#lastId ??= Number(
-        (await this.#database.rows<{ id: string }>(newestIdQuery))[0]?.id ?? 0,
-      );
+      this.#lastId ??= (await this.#database.rows<{ id: number }>(newestIdQuery))[0]?.id ?? 0;
       // Whatever came between two connections.
       await this.#fetch();
     } catch (error) {
       await client.end().catch(() => undefined);
-      lost(error instanceof Error ? error : new Error(String(error)));
+      lost(toError(error));
     }
   }
 
@@ -111,29 +180,55 @@ export class SpotStream {
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
-        const spots: readonly StreamedSpot[] = await this.#database.rows<StreamedSpot>(
-          newerQuery(String(this.#lastId), batch),
-        );
-        this.#lastId = spots.at(-1)?.id ?? this.#lastId;
-        if (spots.length > 0) this.#write(spots.map(toEvent).join(""));
-        if (spots.length === batch) this.#again = true;
+        const after: number = this.#lastId;
+        const rows = await this.#database.rows<SpotRow>(newerQuery(after, batch));
+        this.#lastId = rows.at(-1)?.id ?? this.#lastId;
+        if (rows.length > 0) this.#broadcast(rows);
+        if (rows.length === batch) this.#again = true;
       }
     } catch (error) {
-      this.#warn(error instanceof Error ? error : new Error(String(error)));
+      this.#options.warn(toError(error));
     } finally {
       this.#fetching = false;
     }
   }
 
-  #write(text: string): void {
+  #broadcast(rows: readonly SpotRow[]): void {
+    const last = rows.at(-1)?.id ?? 0;
+    const first = rows[0]?.id ?? 0;
+    const all = this.#toEvents(rows);
+    this.#options.onSent?.(rows.length);
     for (const listener of this.#listeners) {
-      // Who reads too slowly is let go; the browser comes back with the last id it has.
-      if (listener.writableLength > mostBacklog) listener.destroy();
-      else listener.write(text);
+      if (listener.isBehind) continue;
+      if (listener.sent < first) this.#write(listener, all);
+      else this.#send(listener, rows);
+      listener.sent = Math.max(listener.sent, last);
     }
+  }
+
+  /** Those of the rows that it does not have yet. */
+  #send(listener: Listener, rows: readonly SpotRow[]): void {
+    const missing = rows.filter((row) => row.id > listener.sent);
+    if (missing.length === 0) return;
+    this.#write(listener, this.#toEvents(missing));
+    listener.sent = missing.at(-1)?.id ?? listener.sent;
+  }
+
+  #toEvents(rows: readonly SpotRow[]): string {
+    return rows
+      .map(
+        (row) => `event: spot\nid: ${row.id}\ndata: ${JSON.stringify(this.#options.show(row))}\n\n`,
+      )
+      .join("");
+  }
+
+  #write({ response }: Listener, text: string): void {
+    // Who reads too slowly is let go; the browser comes back with the last id it has.
+    if (response.writableLength > mostBacklog) response.destroy();
+    else response.write(text);
   }
 }
 
-function toEvent(spot: StreamedSpot): string {
-  return `event: spot\nid: ${spot.id}\ndata: ${JSON.stringify(spot)}\n\n`;
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
