@@ -120,7 +120,7 @@ export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolea
   const { facts, stackDirectory, deleteData } = input;
   const entries = [...owned.values()];
   const changes = planRemovals(entries, facts, stackDirectory, deleteData, []);
-  const removed = new Set(changes.map((change) => change.id));
+  const removed = new Set(changes.filter(({ action }) => action === "delete").map(({ id }) => id));
   const isKept = entries.some(
     (entry) =>
       !removed.has(idOf(entry)) &&
@@ -160,7 +160,9 @@ function planRemovals(
   for (const entry of orderRemovals(entries)) {
     const change = kindOf(entry).remove(entry, facts, { stackDirectory, deleteData });
     if (change === undefined) continue;
-    removals.push({ ...change, waitsFor, stateLine: disownLine(change.id) });
+    // What is only locked (a role whose data stays) is still hostkit's to take away one day.
+    const stateLine = change.action === "delete" ? disownLine(change.id) : ownLine(entry);
+    removals.push({ ...change, waitsFor, stateLine });
     waitsFor = [change.id];
   }
   return removals;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
 import { contentFacts, fileFacts, textFacts } from "../../../src/facts/file.ts";
 import { hashText } from "../../../src/facts/hash.ts";
+import { postgresFacts } from "../../../src/facts/postgres.ts";
 import { makeBundle } from "../../../src/plan/bundle.ts";
 import { orderResources } from "../../../src/plan/order.ts";
 import { findOrphans, makePlan, makeRemovalPlan } from "../../../src/plan/plan.ts";
@@ -104,6 +105,25 @@ describe("plan", () => {
     expect([kept.changes.length, kept.cleanup]).toEqual([0, "keep"]);
     const gone = makeRemovalPlan({ ...input, deleteData: true });
     expect([gone.changes.length, gone.cleanup]).toEqual([1, "all"]);
+  });
+
+  test("a role that is only locked, because data may be its own, is remembered until data goes too", () => {
+    const role = { kind: "postgres-role", name: "reader", major: 17 };
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: ownLine(role) }],
+      [postgresFacts, { "17": { roles: { reader: { login: true } }, databases: {} } }],
+    );
+    const input = { host: "h", stack: "t", stackDirectory, resources: [], facts };
+    const kept = makeRemovalPlan({ ...input, deleteData: false });
+    expect(kept.cleanup).toBe("keep");
+    expect(kept.changes.map(({ action, stateLine }) => [action, stateLine])).toEqual([
+      ["update", ownLine(role)],
+    ]);
+    const gone = makeRemovalPlan({ ...input, deleteData: true });
+    expect(gone.cleanup).toBe("all");
+    expect(gone.changes.map(({ stateLine }) => stateLine)).toEqual([
+      disownLine("postgres-role:reader"),
+    ]);
   });
 
   test("the same plan has the same fingerprint, and no secret is in it", () => {
