@@ -140,10 +140,15 @@ export const unitKind: ResourceKind<UnitResource> = {
       `stop and disable ${owned.name}`,
       sh`systemctl disable --now -q ${owned.name} || systemctl stop ${owned.name} || true
 systemctl reset-failed ${owned.name} 2>/dev/null || true
-rm -f ${stampPath(context.stackDirectory, unitStamp(owned.name))}`,
+rm -f ${[stampPath(context.stackDirectory, unitStamp(owned.name)), ...timerStamps(owned.name)]}`,
     );
   },
 };
+
+/** Where systemd keeps when a persistent timer last ran, systemd.timer(5). */
+function timerStamps(name: string): string[] {
+  return name.endsWith(".timer") ? [`/var/lib/systemd/timers/stamp-${name}`] : [];
+}
 
 function describeVerb(resource: UnitResource, verb: string): string {
   if (resource.state === "started") return verb === "reload" ? "reload" : "start";
