@@ -49,6 +49,23 @@ export function fitCanvas(
   return context;
 }
 
+/** Adds what is new to a list of choices and keeps it sorted; a choice without a value ("all") stays first. */
+export function addChoices(
+  id: string,
+  names: readonly string[],
+  order: (a: string, b: string) => number,
+): void {
+  const list = element<HTMLSelectElement>(id);
+  const there = new Set([...list.options].map((option) => option.value));
+  const more = new Set(names.filter((name) => !there.has(name)));
+  for (const name of more) {
+    const after = [...list.options].find(
+      (option) => option.value !== "" && order(name, option.value) < 0,
+    );
+    list.add(new Option(name, name), after ?? null);
+  }
+}
+
 /** What the style sheet's colours are in the theme that is shown: canvases cannot ask `var()`. */
 export function readColours<Name extends string>(names: readonly Name[]): Record<Name, string> {
   const probe = document.createElement("span");

@@ -11,6 +11,7 @@ import { clockOf } from "./zone.ts";
 
 const mostPaths = 300;
 const growing = 900;
+const hint = "Point at a station, or go through them with the arrow keys.";
 
 type World = Topology<{ countries: GeometryCollection; land: GeometryCollection }>;
 
@@ -60,6 +61,7 @@ export class WorldMap {
     this.#top.setAttribute("aria-describedby", "map-note");
     this.#tip.hidden = true;
     this.#box.replaceChildren(this.#base, this.#top, this.#tip);
+    putText(element("map-note"), hint);
     this.#listen();
     this.#resize();
     new ResizeObserver(() => {
@@ -97,11 +99,14 @@ export class WorldMap {
     if (this.#chosen !== null && !known.has(this.#chosen)) this.#choose(null);
     const countries = new Set(paths.flatMap(({ spot }) => spot.dx_country ?? [])).size;
     const count =
-      paths.length === mostPaths ? `the newest ${mostPaths} paths` : `${paths.length} paths`;
-    putText(element("map-count"), `${count}, ${countries} countries`);
+      paths.length === mostPaths
+        ? `the newest ${mostPaths} paths`
+        : `${paths.length} ${paths.length === 1 ? "path" : "paths"}`;
+    const to = `${countries} ${countries === 1 ? "country" : "countries"}`;
+    putText(element("map-count"), `${count}, ${to}`);
     this.#top.setAttribute(
       "aria-label",
-      `World map: ${count} to ${countries} countries. Left and right arrow keys go from path to path.`,
+      `World map: ${count} to ${to}. Left and right arrow keys go from path to path.`,
     );
     this.#ask();
   }
@@ -271,7 +276,7 @@ export class WorldMap {
     if (id === this.#chosen) return;
     this.#chosen = id;
     const chosen = id === null ? undefined : this.#known.get(id);
-    putText(element("map-note"), chosen === undefined ? "" : describe(chosen.path));
+    putText(element("map-note"), chosen === undefined ? hint : describe(chosen.path));
     this.#ask();
   }
 }

@@ -10,8 +10,9 @@ import {
   type Sun,
 } from "./cards.ts";
 import { Connection, type State } from "./connection.ts";
-import { element, putText } from "./dom.ts";
+import { addChoices, element, putText } from "./dom.ts";
 import type { WorldMap } from "./map.ts";
+import { offerThemes, recall, remember } from "./preferences.ts";
 import {
   type Condition,
   type Filter,
@@ -60,6 +61,9 @@ const table = new SpotTable(() => {
   dirty = true;
   draw();
 });
+
+const byFrequency = (a: string, b: string): number => rank(a) - rank(b);
+const byName = (a: string, b: string): number => (a < b ? -1 : 1);
 
 // --- the state of the connection ---
 
@@ -223,15 +227,15 @@ function hits(): readonly Spot[] {
 function draw(): void {
   dirty = false;
   const matching = hits();
-  fillChoices(
+  addChoices(
     "f-band",
     spots.flatMap((spot) => spot.band ?? []),
-    (a, b) => rank(a) - rank(b),
+    byFrequency,
   );
-  fillChoices(
+  addChoices(
     "f-mode",
     spots.flatMap((spot) => spot.mode ?? []),
-    (a, b) => (a < b ? -1 : 1),
+    byName,
   );
   const empty =
     spots.length > 0
@@ -247,23 +251,6 @@ function draw(): void {
   showState();
 }
 
-/** Adds what is new to a list of choices and keeps it sorted; the first one is "all". */
-function fillChoices(
-  id: string,
-  names: readonly string[],
-  order: (a: string, b: string) => number,
-): void {
-  const list = select(id);
-  const there = new Set([...list.options].map((option) => option.value));
-  const more = [...new Set(names)].filter((name) => !there.has(name));
-  for (const name of more.sort(order)) {
-    const after = [...list.options].find(
-      (option) => option.value !== "" && order(name, option.value) < 0,
-    );
-    list.add(new Option(name, name), after ?? null);
-  }
-}
-
 // Drawing follows the data, however fast spots come.
 setInterval(() => {
   if (arrived.length > 0) {
@@ -275,22 +262,6 @@ setInterval(() => {
 }, 250);
 
 // --- the controls ---
-
-function remember(name: string, value: string): void {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // Forbidden: the choice holds until the page is closed.
-  }
-}
-
-function recall(name: string): string | null {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
 
 function chooseZone(local: boolean): void {
   setLocal(local);
@@ -311,30 +282,10 @@ for (const local of [false, true]) {
   });
 }
 
-function isDark(): boolean {
-  const chosen = document.documentElement.dataset["theme"];
-  return chosen === undefined
-    ? matchMedia("(prefers-color-scheme: dark)").matches
-    : chosen === "dark";
-}
-
-function nameTheme(): void {
-  const name = isDark() ? "Light colours" : "Dark colours";
-  element("theme").setAttribute("aria-label", name);
-  element("theme").title = name;
-}
-
-element("theme").addEventListener("click", () => {
-  const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset["theme"] = theme;
-  remember("theme", theme);
-  nameTheme();
-});
-
 /** One band everywhere: table, map, waterfall. */
 function chooseBand(band: string): void {
   const list = select("f-band");
-  if (band !== "") fillChoices("f-band", [band], (a, b) => rank(a) - rank(b));
+  if (band !== "") addChoices("f-band", [band], byFrequency);
   list.value = band;
   filtered();
 }
@@ -342,7 +293,7 @@ function chooseBand(band: string): void {
 function filtered(): void {
   const band = select("f-band").value;
   if (band !== "" && select("h-band").value !== band) {
-    fillChoices("h-band", [band], (a, b) => rank(a) - rank(b));
+    addChoices("h-band", [band], byFrequency);
     select("h-band").value = band;
     void openBand();
   }
@@ -401,8 +352,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void refresh();
 });
 
-nameTheme();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
+offerThemes();
 chooseZone(recall("zone") === "local");
 showConditions();
 void catchUp();
@@ -413,27 +363,18 @@ connection.listen();
 async function loadCharts(): Promise<void> {
   const { Waterfall } = await import("./waterfall.ts");
   waterfall = new Waterfall();
-  await openBand();
-  const { WorldMap } = await import("./map.ts");
-  try {
-    map = await WorldMap.load();
-  } catch {
-    putText(
-      element("map").querySelector("p") as HTMLElement,
-      "The map could not be loaded; trying again.",
-    );
-    setTimeout(() => void loadMapAgain(), 10_000);
-  }
-  draw();
+  void openBand();
+  await loadMap();
 }
 
-async function loadMapAgain(): Promise<void> {
-  const { WorldMap } = await import("./map.ts");
+async function loadMap(): Promise<void> {
   try {
+    const { WorldMap } = await import("./map.ts");
     map = await WorldMap.load();
     draw();
   } catch {
-    setTimeout(() => void loadMapAgain(), 10_000);
+    putText(element("map-count"), "The map could not be loaded; trying again.");
+    setTimeout(() => void loadMap(), 10_000);
   }
 }
 

@@ -1,0 +1,91 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const pictures = path.join(root, "test-output/dashboard");
+
+/** A page of a site on a lab host, in Debian's Chromium, and everything it complained about. */
+export interface SitePage {
+  readonly page: Page;
+  /** Errors on the console, broken content security policies included; what failed to load is left out. */
+  readonly complaints: readonly string[];
+  /** Bytes that came over the wire by path, header and body, in the order in which they were asked for. */
+  readonly transfers: readonly { readonly path: string; bytes: number }[];
+  /** Keeps a picture under `test-output/dashboard`. */
+  picture(name: string, whole?: boolean): Promise<void>;
+  /** What axe finds that hinders people: `rule: where`. */
+  hindrances(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** @param address where the site's name leads: no DNS knows it */
+export function openBrowser(site: string, address: string): Promise<Browser> {
+  return chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    // Chromium's own sandbox does not start as root.
+    args: ["--no-sandbox", `--host-resolver-rules=MAP ${site} ${address}`],
+  });
+}
+
+export async function openSite(
+  browser: Browser,
+  site: string,
+  options: BrowserContextOptions = {},
+): Promise<SitePage> {
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1440, height: 900 },
+    colorScheme: "light",
+    ...options,
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // A request without an answer is what an outage looks like.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      complaints.push(message.text());
+  });
+  const transfers = await watchTransfers(page);
+  await page.goto(`https://${site}/`);
+  return {
+    page,
+    complaints,
+    transfers,
+    async picture(name, whole = true) {
+      await mkdir(pictures, { recursive: true });
+      await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: whole });
+    },
+    async hindrances() {
+      await page.evaluate(axe.source);
+      // Twenty rows of the table tell as much as two hundred.
+      const { violations } = await page.evaluate<axe.AxeResults>(
+        "axe.run({ exclude: [['#rows tr:nth-child(n + 20)']] })",
+      );
+      return violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(" ")}`));
+    },
+    close: () => context.close(),
+  };
+}
+
+async function watchTransfers(page: Page): Promise<{ path: string; bytes: number }[]> {
+  const transfers: { path: string; bytes: number }[] = [];
+  const byId = new Map<string, { path: string; bytes: number }>();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  session.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    const entry = { path: new URL(request.url).pathname, bytes: 0 };
+    byId.set(requestId, entry);
+    transfers.push(entry);
+  });
+  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    const entry = byId.get(requestId);
+    if (entry !== undefined) entry.bytes = encodedDataLength;
+  });
+  return transfers;
+}

@@ -1,0 +1,305 @@
+import { readFile } from "node:fs/promises";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parseDocument } from "yaml";
+import { openBrowser, openSite } from "../harness/dashboard-page.ts";
+import type { SitePage } from "../harness/dashboard-page.ts";
+import { makeDxCluster, startSimulator } from "../harness/lab-project.ts";
+import type { LabProject, Simulator } from "../harness/lab-project.ts";
+
+const site = "dx.example.org";
+
+/** A day of spots, busier by day; and one of a station that is heard once, long ago. */
+const history = `
+insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
+select date_trunc('minute', now()) - make_interval(mins => minute), now(),
+  (array['K1','W6','VE3','PY2','JA1','VK2','ZS6','EA5','SM0','UA3'])[1 + minute % 10] || chr(65 + minute % 26) || chr(65 + minute % 7) || place,
+  low + (minute * 37 + place * 11) % width, (array['DL1AB','G3XY','F5QQ','OH2ZZ','W3LPL-#'])[1 + (minute + place) % 5],
+  comment, mode, band
+from generate_series(1, 1439) minute, (values
+  (1, '20m', 14001, 60, 'CW', 'CW 22 dB 28 WPM CQ'), (2, '20m', 14155, 180, 'SSB', '59 tnx'), (3, '40m', 7001, 35, 'CW', 'up 2'),
+  (4, '15m', 21074, 3, 'FT8', 'FT8 -08 dB'), (5, '10m', 28400, 120, 'SSB', 'loud'), (6, '80m', 3510, 40, 'CW', 'CW')
+) as kind (place, band, low, width, mode, comment)
+where minute % (2 + abs(720 - (minute + place * 90) % 1440) / 60) = 0;
+insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
+  values (now() - interval '20 hours', now(), 'VP6OLD', 14023, 'DL1ABC', 'finally', 'CW', '20m');
+insert into callsigns (callsign, first_seen, last_seen, total_spotted) values ('VP6OLD', now(), now(), 1);
+insert into wwv_announcements
+  (timestamp, received_at, announcement_type, station_call, raw_text, solar_flux, a_index, k_index, conditions, parsed_successfully)
+select date_trunc('hour', now()) - make_interval(hours => 3 * step), now(), 'WWV', 'W0WWV', '', 165, 9,
+  (array[2,2,3,3,4,5,3,2,1,1,2,3,4,6,4,3,2,2,1,0,1,2,3,2])[step], 'No Storms -> Minor w/G1', true
+from generate_series(1, 24) step on conflict do nothing;`;
+
+describe("the dashboard in a browser", () => {
+  let project: LabProject;
+  let simulator: Simulator;
+  let browser: Browser;
+  let open: SitePage | undefined;
+
+  beforeAll(async () => {
+    simulator = await startSimulator();
+    project = await makeDxCluster("dashboard", "debian-13", simulator.port);
+    // No backups: they have tests of their own, and take half a minute.
+    const manifest = parseDocument(await project.read("hostkit.yaml"));
+    manifest.delete("backups");
+    await project.write("hostkit.yaml", manifest.toString({ lineWidth: 0 }));
+    const result = await project.hostkit("provision", "--yes");
+    if (result.exitCode !== 0) throw new Error(`${result.stdout}\n${result.stderr}`);
+    await project.onHost(
+      `runuser -u postgres -- psql -XAqtv ON_ERROR_STOP=1 dxcluster <<'SQL'\n${history}\nSQL`,
+    );
+    browser = await openBrowser(site, project.host.address);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await simulator?.stop();
+    await project?.down();
+  });
+
+  afterEach(async () => {
+    await open?.close();
+    open = undefined;
+  });
+
+  async function visit(options?: Parameters<typeof openSite>[2]): Promise<SitePage> {
+    open = await openSite(browser, site, options);
+    await open.page.locator('#state[data-state="live"]').waitFor();
+    await open.page.locator("#rows tr").first().waitFor();
+    await open.page.locator("#map canvas").first().waitFor();
+    return open;
+  }
+
+  const cells = (page: Page, column: string): Promise<readonly string[]> =>
+    page.locator(`#rows td.${column}`).allTextContents();
+
+  test("paints with less than 200 kB, loads the map afterwards, and keeps its content security policy", async () => {
+    const { page, transfers, complaints, picture } = await visit();
+    await page.locator("#map-count", { hasText: /[1-9]\d* paths, [1-9]/ }).waitFor();
+    await page.waitForLoadState("load");
+    const map = transfers.findIndex((transfer) => transfer.path === "/world.json");
+    const before = transfers.slice(0, map).reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(map).toBeGreaterThan(0);
+    expect(before).toBeGreaterThan(10_000);
+    expect(before).toBeLessThan(200_000);
+    expect(
+      Number((await page.locator("#n-hour").textContent())?.replaceAll(",", "")),
+    ).toBeGreaterThan(0);
+    expect(await page.locator('#conditions li[data-band="20m"]').getAttribute("data-level")).toBe(
+      "green",
+    );
+    expect(await page.locator('#conditions li[data-band="2m"]').getAttribute("data-level")).toBe(
+      "red",
+    );
+    expect(await page.locator("#heat tbody tr").count()).toBeGreaterThanOrEqual(12);
+    expect(await page.locator("#sfi").textContent()).toMatch(/^\d+$/);
+    expect(await page.locator("#top li").count()).toBeGreaterThan(5);
+    await page.locator("#fall-note", { hasText: "spots in the last hour" }).waitFor();
+    await picture("wide-light");
+    expect(complaints).toEqual([]);
+  });
+
+  test("shows a new spot without a reload, in the table and on the map", async () => {
+    const { page } = await visit();
+    await page.evaluate("window.neverReloaded = true");
+    await simulator.spot({
+      spotter: "DL1NEW",
+      frequency: 18077.7,
+      dx: "JA7LIVE",
+      comment: "CW first",
+    });
+    const row = page.locator("#rows tr", { hasText: "JA7LIVE" });
+    await row.first().waitFor();
+    expect(await row.first().textContent()).toContain("18077.7");
+    expect(await row.first().textContent()).toContain("Japan");
+    await page.locator("#f-text").fill("JA7LIVE");
+    await page.locator("#map-count", { hasText: "1 path, 1 country" }).waitFor();
+    expect(await page.evaluate("window.neverReloaded")).toBe(true);
+  });
+
+  test("filters by band, mode and text, and finds in the database what it did not hold", async () => {
+    const { page } = await visit();
+    await page.locator('#conditions li[data-band="20m"] button').click();
+    expect(await page.locator("#f-band").inputValue()).toBe("20m");
+    await page.locator("#f-mode").selectOption("CW");
+    await expect.poll(async () => new Set(await cells(page, "mode"))).toEqual(new Set(["CW"]));
+    for (const frequency of await cells(page, "frequency")) expect(frequency).toMatch(/^14.*20m$/);
+    await page.locator("#f-text").fill("vp6old");
+    await page.locator("#rows tr", { hasText: "VP6OLD" }).waitFor();
+    expect(await page.locator("#rows tr").count()).toBe(1);
+    await page.locator("#f-text").fill("nobody at all");
+    await page.locator("#empty", { hasText: "no spot matches" }).waitFor();
+    // Pressed again, the band is free again.
+    await page.locator("#f-text").fill("");
+    await page.locator('#conditions li[data-band="20m"] button').click();
+    expect(await page.locator("#f-band").inputValue()).toBe("");
+  });
+
+  test("sorts by a column, either way", async () => {
+    const { page } = await visit();
+    const isSorted = async (descending: boolean): Promise<boolean> => {
+      const numbers = (await cells(page, "frequency")).map((text) => Number.parseFloat(text));
+      const wanted = numbers.toSorted((a, b) => (descending ? b - a : a - b));
+      return numbers.length > 5 && numbers.join() === wanted.join();
+    };
+    await page.getByRole("button", { name: "kHz" }).click();
+    expect(await page.locator("th.frequency").getAttribute("aria-sort")).toBe("ascending");
+    expect(await isSorted(false)).toBe(true);
+    await page.getByRole("button", { name: "kHz" }).click();
+    expect(await page.locator("th.frequency").getAttribute("aria-sort")).toBe("descending");
+    expect(await isSorted(true)).toBe(true);
+  });
+
+  test("hands out what is filtered as CSV", async () => {
+    const { page } = await visit();
+    await page.locator("#f-text").fill("vp6old");
+    await page.locator("#rows tr", { hasText: "VP6OLD" }).waitFor();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "CSV" }).click(),
+    ]);
+    expect(download.suggestedFilename()).toMatch(/^spots-.*\.csv$/);
+    const lines = (await readFile(await download.path(), "utf8")).trim().split("\r\n");
+    expect(lines[0]).toMatch(/^timestamp,frequency,dx_call,mode,band/);
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain("14023.000,VP6OLD,CW,20m,finally,DL1ABC");
+  });
+
+  test("changes between dark and light, and remembers it", async () => {
+    const { page, picture, complaints } = await visit({ colorScheme: "dark" });
+    const back = (): Promise<unknown> =>
+      page.evaluate("getComputedStyle(document.body).backgroundColor");
+    const dark = await back();
+    await page.locator("#map-count", { hasText: "countries" }).waitFor();
+    await page.locator("#fall-note", { hasText: "spots in the last hour" }).waitFor();
+    await picture("wide-dark");
+    await page.getByRole("button", { name: "Light colours" }).click();
+    const light = await back();
+    expect(light).not.toBe(dark);
+    await page.reload();
+    expect(await back()).toBe(light);
+    await page.getByRole("button", { name: "Dark colours" }).click();
+    expect(await back()).toBe(dark);
+    expect(complaints).toEqual([]);
+  });
+
+  test("shows times in UTC or in the reader's zone", async () => {
+    const { page } = await visit({ timezoneId: "Asia/Kolkata" });
+    await page.locator("#f-text").fill("vp6old");
+    const time = page.locator("#rows tr", { hasText: "VP6OLD" }).locator("td.time");
+    const minutes = async (): Promise<number> => {
+      const [hour = 0, minute = 0] = ((await time.textContent()) ?? "")
+        .slice(-5)
+        .split(":")
+        .map(Number);
+      return hour * 60 + minute;
+    };
+    const utc = await minutes();
+    await page.getByRole("button", { name: "Local" }).click();
+    expect(((await minutes()) - utc + 1440) % 1440).toBe(330);
+    expect(await page.locator("footer .zone-name").textContent()).toMatch(
+      /^Asia\/(Kolkata|Calcutta)$/,
+    );
+    await page.getByRole("button", { name: "UTC", exact: true }).click();
+    expect(await minutes()).toBe(utc);
+  });
+
+  test("fits a phone without scrolling sideways", async () => {
+    const { page, picture } = await visit({
+      viewport: { width: 390, height: 844 },
+      colorScheme: "dark",
+      hasTouch: true,
+    });
+    const spill = (): Promise<unknown> =>
+      page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    expect(await spill()).toBe(0);
+    await page.locator("#map-count", { hasText: "countries" }).waitFor();
+    await picture("phone");
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await spill()).toBe(0);
+  });
+
+  test("is usable with the keyboard alone", async () => {
+    const { page } = await visit();
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("To the spots");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("h-spots");
+    // On from there every control can be reached, and none holds the focus.
+    const reached: string[] = [];
+    for (let step = 0; step < 30; step += 1) {
+      await page.keyboard.press("Tab");
+      reached.push(
+        String(
+          await page.evaluate(
+            "document.activeElement.id || document.activeElement.parentElement.className || document.activeElement.parentElement.id",
+          ),
+        ),
+      );
+    }
+    for (const wanted of [
+      "pause",
+      "csv",
+      "f-band",
+      "f-mode",
+      "f-text",
+      "f-people",
+      "frequency",
+      "map-minutes",
+      "map-box",
+      "h-band",
+    ])
+      expect(reached).toContain(wanted);
+    await page.locator("#map canvas[tabindex]").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#map-note", { hasText: /heard by .* km, \d+°/ }).waitFor();
+    const tile = page.locator('#conditions li[data-band="40m"] button');
+    await tile.focus();
+    await page.keyboard.press("Enter");
+    expect(await tile.getAttribute("aria-pressed")).toBe("true");
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-pressed')")).toBe("true");
+  });
+
+  test("hinders nobody: axe finds nothing serious, in light, dark, on a phone", async () => {
+    for (const options of [
+      {},
+      { colorScheme: "dark" },
+      { colorScheme: "dark", viewport: { width: 390, height: 844 } },
+    ] as const) {
+      const { hindrances, close } = await visit(options);
+      expect(await hindrances(), JSON.stringify(options)).toEqual([]);
+      await close();
+    }
+  });
+
+  test("says that the API is away, and comes back by itself", async () => {
+    const { page, picture, hindrances, complaints } = await visit();
+    const before = await page.locator("#rows tr").count();
+    const unit = await project.onHost(
+      "systemctl list-units --plain --no-legend --state=active 'dxcluster-api-*' | awk 'NR == 1 { print $1 }'",
+    );
+    await project.onHost(`systemctl stop ${unit}`);
+    await page.locator('#state[data-state="away"]').waitFor();
+    await page.locator("#outage", { hasText: "has not answered since" }).waitFor();
+    expect(await page.locator("#rows tr").count()).toBeGreaterThanOrEqual(before);
+    await picture("outage", false);
+    expect(await hindrances()).toEqual([]);
+
+    // A page that is opened in the middle of it says so too.
+    const late = await openSite(browser, site, { colorScheme: "dark" });
+    await late.page.locator("#outage", { hasText: "has not answered since" }).waitFor();
+    await late.page.locator("#empty", { hasText: "waiting for the API" }).waitFor();
+    await late.picture("outage-first", false);
+
+    await project.onHost(`systemctl start ${unit}`);
+    for (const one of [page, late.page]) {
+      await one.locator('#state[data-state="live"]').waitFor();
+      expect(await one.locator("#outage").isVisible()).toBe(false);
+    }
+    await simulator.spot({ spotter: "DL1NEW", frequency: 21025.5, dx: "ZL4BACK", comment: "CW" });
+    for (const one of [page, late.page])
+      await one.locator("#rows tr", { hasText: "ZL4BACK" }).first().waitFor();
+    await late.close();
+    expect(complaints).toEqual([]);
+  });
+});
