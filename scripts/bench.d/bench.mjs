@@ -1,16 +1,32 @@
 // scripts/bench: see there for its use.
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
+import { withLock } from "../../dist/lab/lock.js";
 import { labPaths } from "../../dist/lab/paths.js";
 import { captureExecs } from "./capture.mjs";
 import { ensureController, startController, takePrograms } from "./controller.mjs";
 import { BenchHosts } from "./hosts.mjs";
-import { HostkitProject, Peers } from "./tools.mjs";
+import { renderPage } from "./page.mjs";
+import { rowCold } from "./rows-cold.mjs";
+import { rowGrowth } from "./rows-growth.mjs";
+import { rowHundred, rowTen } from "./rows-many.mjs";
 import { rowEdit, rowNoop, rowPlan, rowWan } from "./rows-noop.mjs";
+import { HostkitProject, Peers } from "./tools.mjs";
+import { peerNames, ratiosOf, verdictsOf } from "./verdicts.mjs";
+import { describeCommit, describeMachine, describeVersions } from "./versions.mjs";
 
-const rows = { noop: rowNoop, wan: rowWan, plan: rowPlan, edit: rowEdit };
+const rows = {
+  noop: rowNoop,
+  wan: rowWan,
+  plan: rowPlan,
+  edit: rowEdit,
+  cold: rowCold,
+  growth: rowGrowth,
+  ten: rowTen,
+  hundred: rowHundred,
+};
 const quickRows = ["noop", "wan"];
 
 const { values: options } = parseArgs({
@@ -21,16 +37,18 @@ const { values: options } = parseArgs({
     down: { type: "boolean", default: false },
     rows: { type: "string" },
     tools: { type: "string" },
+    lock: { type: "string" },
   },
 });
 
 // A lab of its own: nothing here touches the hosts of other labs.
-process.env.HOSTKIT_LAB_DIR = process.env.HOSTKIT_BENCH_DIR ?? "/var/lib/hostkit-bench";
+process.env.HOSTKIT_LAB_DIR = process.env.HOSTKIT_BENCH_DIR || "/var/lib/hostkit-bench";
 const paths = labPaths();
 const work = path.join(paths.state, "bench");
 const key = path.join(work, "shared/key");
 const startedAt = Date.now();
-const log = (line) => process.stderr.write(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const log = (line) =>
+  process.stderr.write(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 const hosts = new BenchHosts({ paths, key, log });
 
 class Bench {
@@ -39,16 +57,20 @@ class Bench {
   key = key;
   log = log;
   quick = options.quick;
+  coldRounds = 3;
+  snapshots = {};
+
+  /** Runs `work` while nobody else holds the lock of --lock. */
+  alone = (work_) => (options.lock === undefined ? work_() : withLock(options.lock, work_));
 
   /** Whether this tool takes part; floors and hostkit always do. */
   wants(name) {
-    if (options.tools === undefined) return true;
-    const peer = ["bundlewrap", "Ansible with mitogen", "Ansible"].includes(name);
-    return !peer || options.tools.split(",").includes(name.split(" ").at(-1).toLowerCase());
+    if (options.tools === undefined || !peerNames.includes(name)) return true;
+    return options.tools.split(",").includes(name.split(" ").at(-1).toLowerCase());
   }
 
   get wantsPeers() {
-    return ["bundlewrap", "Ansible with mitogen", "Ansible"].some((name) => this.wants(name));
+    return peerNames.some((name) => this.wants(name));
   }
 
   /** What hostkit sends for a provision with nothing to do. */
@@ -68,46 +90,49 @@ class Bench {
   }
 }
 
-async function prepare() {
+async function prepare(bench) {
   await rm(work, { recursive: true, force: true });
-  await mkdir(path.join(work, "shared"), { recursive: true });
+  await mkdir(path.join(work, "shared"), { recursive: true, mode: 0o700 });
   await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "hostkit-bench", "-f", key]);
-  const bench = new Bench();
   const root = await ensureController(paths, log);
   const shared = path.join(work, "shared");
   bench.controller = await startController({ root, folder: path.join(work, "controller"), shared });
   bench.programs = await takePrograms(bench.controller, shared);
   bench.peers = await new Peers(bench.controller, shared).make(bench.programs);
-  bench.project = await new HostkitProject(path.join(work, "project"), { key, ...bench.programs }).make();
-  return bench;
+  bench.project = await new HostkitProject(path.join(work, "project"), {
+    key,
+    ...bench.programs,
+  }).make();
 }
 
 /** The two hosts that most rows need: one that hostkit has provisioned, one that the peers have. */
 async function prepareHosts(bench) {
-  const stack = new URL("stack", import.meta.url).pathname;
-  const definitions = new URL("peers", import.meta.url).pathname;
-  const make = async (purpose, folder, provision) => {
-    await hosts.down(`make-${purpose}`);
-    const fresh = await hosts.up(`make-${purpose}`);
-    const snapshot = await hosts.snapshotOf(purpose, fresh, [folder]);
+  const make = async (purpose, definitions, provision) => {
+    const name = `make-${purpose}`;
+    await hosts.down(name);
+    const host = await hosts.up(name);
+    const snapshot = await hosts.snapshotOf(purpose, host, [
+      new URL(definitions, import.meta.url).pathname,
+    ]);
     bench.snapshots[purpose] = snapshot;
-    if (await hosts.exists(snapshot)) return hosts.down(fresh.name);
+    if (await hosts.exists(snapshot)) return hosts.down(name);
     log(`provisioning a host with ${purpose} (once; kept in ${snapshot})`);
-    await provision(fresh);
-    await hosts.freeze(fresh, snapshot);
+    await provision(host);
+    return hosts.freeze(host, snapshot);
   };
-  bench.snapshots = {};
-  const made = await Promise.allSettled([
-    make("hostkit", stack, async (host) => {
+  const making = [
+    make("hostkit", "stack", async (host) => {
       await bench.project.setHosts({ target: host });
       await bench.project.provision("changes");
     }),
-    make("peers", definitions, async (host) => {
+    make("peers", "peers", async (host) => {
       await bench.peers.ansible("ansible", [host.address]);
       await bench.peers.bundlewrap("apply", [host.address]);
     }),
-  ]);
-  for (const { reason } of made) if (reason !== undefined) throw reason;
+  ];
+  // The other one is not left behind half-made.
+  await Promise.allSettled(making);
+  await Promise.all(making);
   log("booting two hosts");
   [bench.ownHost, bench.peerHost] = await Promise.all([
     hosts.up("own", bench.snapshots.hostkit),
@@ -130,27 +155,90 @@ async function measureIdle(host) {
   return ((await hosts.cpuSeconds(host)) - before) / 4;
 }
 
-async function main() {
-  if (options.down) return hosts.downAll();
-  let bench;
-  try {
-    bench = await prepare();
-    await prepareHosts(bench);
-    const results = {};
-    const wanted = options.rows?.split(",") ?? (options.quick ? quickRows : Object.keys(rows));
-    for (const name of wanted) {
-      log(`row ${name}`);
-      results[name] = await rows[name](bench);
-    }
-    process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  } finally {
-    await bench?.controller?.stop();
-    if (options.keep) hosts.cutWires();
-    else {
-      await hosts.downAll();
-      await rm(paths.state, { recursive: true, force: true });
-    }
+const resultsFile = new URL("../../docs/performance.json", import.meta.url);
+
+/** Rows that were not measured now stay from the last time, when machine and peers are the same. */
+async function withEarlierRows(now) {
+  const earlier = JSON.parse(await readFile(resultsFile, "utf8").catch(() => "{}"));
+  const same = (part) => JSON.stringify(part(earlier)) === JSON.stringify(part(now));
+  if (!same(({ machine }) => machine) || !same(({ versions }) => versions?.peers)) return now.rows;
+  const all = { ...earlier.rows, ...now.rows };
+  return Object.fromEntries(
+    Object.keys(rows).flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  );
+}
+
+async function writePage(results) {
+  const all = await withEarlierRows(results);
+  const whole = { ...results, rows: all, ratios: ratiosOf(all), targets: verdictsOf(all) };
+  const comparison = await readFile(new URL("comparison.md", import.meta.url), "utf8");
+  await writeFile(resultsFile, `${JSON.stringify(whole, undefined, 1)}\n`);
+  await writeFile(
+    new URL("../../docs/performance.md", import.meta.url),
+    renderPage(whole, comparison.trim()),
+  );
+  log("wrote docs/performance.md");
+}
+
+async function measure(bench) {
+  const wanted = options.rows?.split(",") ?? (options.quick ? quickRows : Object.keys(rows));
+  const unknown = wanted.filter((name) => rows[name] === undefined);
+  if (unknown.length > 0)
+    throw new Error(`no row ${unknown.join(", ")}; rows are ${Object.keys(rows).join(", ")}`);
+  await prepare(bench);
+  await prepareHosts(bench);
+  const commit = await describeCommit();
+  const measured = {};
+  for (const name of wanted) {
+    log(`row ${name}`);
+    const date = new Date().toISOString().slice(0, 10);
+    measured[name] = { date, commit, tools: await rows[name](bench) };
+  }
+  return {
+    format: 1,
+    machine: await describeMachine(),
+    versions: await describeVersions(bench),
+    rows: measured,
+    ratios: ratiosOf(measured),
+    targets: verdictsOf(measured),
+  };
+}
+
+function show(results) {
+  for (const [name, found] of Object.entries(results.ratios)) {
+    for (const [ratio, value] of Object.entries(found))
+      log(`${name.padEnd(8)} ${ratio.padEnd(34)} ${value}`);
+  }
+  for (const { what, value, unit, relation, limit, met } of results.targets) {
+    log(`${met ? "met   " : "MISSED"} ${what}: ${value} ${unit} (${relation} ${limit})`);
   }
 }
 
-await main();
+async function cleanUp(bench) {
+  await bench.controller?.stop();
+  hosts.cutWires();
+  if (options.keep) return;
+  await hosts.downAll();
+  await rm(paths.state, { recursive: true, force: true });
+}
+
+const bench = new Bench();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    log(`${signal}: cleaning up`);
+    void cleanUp(bench).finally(() => process.exit(130));
+  });
+}
+try {
+  if (!options.down) {
+    const results = await measure(bench);
+    show(results);
+    if (!options.quick && options.tools === undefined) await writePage(results);
+    if (options.json) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
+  }
+} catch (error) {
+  log(error.message ?? error);
+  process.exitCode = 1;
+} finally {
+  await cleanUp(bench);
+}

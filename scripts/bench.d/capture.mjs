@@ -29,7 +29,10 @@ export async function captureExecs({ hosts, host, folder, work }) {
   await mkdir(taken);
   const { stdout } = await execa("base64", ["-d"], {
     encoding: "buffer",
-    input: await hosts.shell(host, "tar -C /run/bench-capture -cf - . | base64; rm -rf /run/bench-capture"),
+    input: await hosts.shell(
+      host,
+      "tar -C /run/bench-capture -cf - . | base64; rm -rf /run/bench-capture",
+    ),
   });
   await execa("tar", ["-C", taken, "-xf", "-"], { input: stdout });
   await hosts.shell(host, "sed -i '/bench-recorder/d' /root/.ssh/authorized_keys");

@@ -13,7 +13,15 @@ export async function ensureController(paths, log) {
     purpose: "bench-controller",
     codename: "trixie",
     variant: "minbase",
-    packages: ["ansible", "ansible-mitogen", "bundlewrap", "openssh-client", "busybox-static", "gcc", "libc6-dev"],
+    packages: [
+      "ansible",
+      "ansible-mitogen",
+      "bundlewrap",
+      "openssh-client",
+      "busybox-static",
+      "gcc",
+      "libc6-dev",
+    ],
     setup: "true\n",
     apt: await readMachineApt("trixie"),
     dpkg: ["doc", "man", "info", "locale"].map((part) => `path-exclude=/usr/share/${part}/*`),
@@ -47,17 +55,43 @@ exec cat
  */
 export async function startController({ root, folder, shared }) {
   await rm(folder, { recursive: true, force: true });
-  for (const part of ["upper", "work", "root"]) await mkdir(path.join(folder, part), { recursive: true });
-  const words = ["--mount", "--pid", "--fork", "--kill-child=SIGKILL", "sh", "-c", enter, "sh", root, folder, shared];
-  const holder = spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] });
+  for (const part of ["upper", "work", "root"])
+    await mkdir(path.join(folder, part), { recursive: true });
+  const words = [
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child=SIGKILL",
+    "sh",
+    "-c",
+    enter,
+    "sh",
+    root,
+    folder,
+    shared,
+  ];
+  const holder = spawn("setpriv", words, { stdio: ["pipe", "pipe", "inherit"] });
   const [first] = await Promise.race([once(holder.stdout, "data"), once(holder, "exit")]);
   if (String(first).trim() !== "entered") throw new Error("the peers' controller did not start");
   const inner = (await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8")).trim();
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LANG: "C.UTF-8", TERM: "dumb" };
+  const env = {
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: "/root",
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+  };
   const exec = (command, { env: more = {}, cwd = "/bench", ...options } = {}) => {
-    const assignments = Object.entries({ ...env, ...more }).map(([key, value]) => `${key}=${value}`);
+    const assignments = Object.entries({ ...env, ...more }).map(
+      ([key, value]) => `${key}=${value}`,
+    );
     const inside = ["env", "-i", "-C", cwd, ...assignments, ...command];
-    return run(["nsenter", "-t", inner, "-m", "-p", "chroot", path.join(folder, "root"), ...inside], options);
+    return run(
+      ["nsenter", "-t", inner, "-m", "-p", "chroot", path.join(folder, "root"), ...inside],
+      options,
+    );
   };
   return {
     exec,
@@ -73,7 +107,15 @@ export async function startController({ root, folder, shared }) {
 /** busybox and the compiled wire, for the machine itself: both are static. */
 export async function takePrograms(controller, shared) {
   await cp(new URL("wire.c", import.meta.url), path.join(shared, "wire.c"));
-  await controller.exec(["gcc", "-O2", "-static", "-pthread", "-o", "/bench/wire", "/bench/wire.c"]);
+  await controller.exec([
+    "gcc",
+    "-O2",
+    "-static",
+    "-pthread",
+    "-o",
+    "/bench/wire",
+    "/bench/wire.c",
+  ]);
   await controller.exec(["cp", "/bin/busybox", "/bench/busybox"]);
   return { wire: path.join(shared, "wire"), busybox: path.join(shared, "busybox") };
 }

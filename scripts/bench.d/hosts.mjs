@@ -5,8 +5,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { execa } from "execa";
-import { imageName } from "../../dist/lab/base.js";
-import { downAll, downLabHost, powerOffLabHost, powerOnLabHost, upLabHost } from "../../dist/lab/host.js";
+import {
+  downAll,
+  downLabHost,
+  powerOffLabHost,
+  powerOnLabHost,
+  upLabHost,
+} from "../../dist/lab/host.js";
 import { runOnLabHost } from "../../dist/lab/login.js";
 import { kernelNames, supervisorRuns, waitUntil } from "../../dist/lab/power.js";
 import { exists } from "../../dist/lab/tools.js";
@@ -29,7 +34,14 @@ export class BenchHosts {
   /** Boots a host of that name; over a snapshot if there is one. The benchmark's own key lets in as root. */
   async up(name, snapshot) {
     const paths = this.#paths;
-    const host = await upLabHost({ name, os: "debian-13", packages, install: true, paths, log: this.#log });
+    const host = await upLabHost({
+      name,
+      os: "debian-13",
+      packages,
+      install: true,
+      paths,
+      log: this.#log,
+    });
     if (snapshot !== undefined && !host.base.includes(":")) {
       await powerOffLabHost(name, paths);
       const file = path.join(host.folder, "host.json");
@@ -37,6 +49,11 @@ export class BenchHosts {
       await writeFile(file, JSON.stringify({ ...host, base }, null, 2));
       await rm(path.join(host.folder, "volumes"), { recursive: true });
       await execa("cp", ["-a", path.join(snapshot, "volumes"), host.folder]);
+      // The lab keeps images that have such a file; it goes with the host.
+      await writeFile(
+        path.join(paths.cache, "uses", `${path.basename(snapshot)}@${paths.id}-${name}`),
+        "",
+      );
       await powerOnLabHost(name, paths);
     }
     const key = await readFile(`${this.#key}.pub`, "utf8");
@@ -50,7 +67,9 @@ export class BenchHosts {
   async shell(host, line, options = {}) {
     const result = await runOnLabHost(host, line, options);
     if (result.exitCode === 0) return result.stdout;
-    throw new Error(`${host.name}: ${line.slice(0, 200)}\nended with ${result.exitCode}:\n${result.stdout}\n${result.stderr}`);
+    throw new Error(
+      `${host.name}: ${line.slice(0, 200)}\nended with ${result.exitCode}:\n${result.stdout}\n${result.stderr}`,
+    );
   }
 
   async down(name) {
@@ -68,7 +87,11 @@ export class BenchHosts {
   /** Shuts a host down and makes its disk a snapshot; the host is gone then. */
   async freeze(host, snapshot) {
     await runOnLabHost(host, "systemctl poweroff");
-    await waitUntil(`${host.name} is off`, async () => !(await supervisorRuns(this.#paths, host.name)), 60);
+    await waitUntil(
+      `${host.name} is off`,
+      async () => !(await supervisorRuns(this.#paths, host.name)),
+      60,
+    );
     await rm(`${snapshot}.new`, { recursive: true, force: true });
     await mkdir(`${snapshot}.new`, { recursive: true });
     for (const part of ["upper", "volumes"]) {
@@ -88,7 +111,9 @@ export class BenchHosts {
     const { netns } = kernelNames(this.#paths, host.name);
     const here = `10.84.${host.index}.1`;
     const there = `10.84.${host.index}.2`;
-    const child = spawn(program, [device, "wan0", `/run/netns/${netns}`, String(oneWayMilliseconds)], {
+    const words = [program, device, "wan0", `/run/netns/${netns}`, String(oneWayMilliseconds)];
+    // It ends with this process, however that ends.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", ...words], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#wires.push(child);
@@ -118,14 +143,15 @@ export class BenchHosts {
   }
 }
 
-/** The image a recipe would make; for what is cached beside the lab's own images. */
-export { imageName };
-
 async function hashFolder(hash, folder) {
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue;
     const file = path.join(entry.parentPath, entry.name);
-    hash.update(path.relative(folder, file)).update("\0").update(await readFile(file)).update("\0");
+    hash
+      .update(path.relative(folder, file))
+      .update("\0")
+      .update(await readFile(file))
+      .update("\0");
   }
 }
 

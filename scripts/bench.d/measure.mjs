@@ -27,7 +27,9 @@ export async function run(words, { codes = [0], input, cwd, env, timeoutSeconds 
   await rm(report, { force: true });
   if (!codes.includes(result.exitCode)) {
     const end = (result.all ?? "").trimEnd().split("\n").slice(-25).join("\n");
-    throw new Error(`${words.join(" ").slice(0, 300)}\nended with ${result.exitCode ?? result.signal}:\n${end}`);
+    throw new Error(
+      `${words.join(" ").slice(0, 300)}\nended with ${result.exitCode ?? "a signal"}:\n${end}`,
+    );
   }
   const [user = 0, system = 0, peak = 0] = costs;
   return {
@@ -56,7 +58,13 @@ export function summarize(samples) {
     runs: seconds.length,
     seconds: seconds.map((value) => round(value)),
   };
-  for (const key of ["cpuSeconds", "peakMegabytes", "hostCpuSeconds"]) {
+  for (const key of [
+    "cpuSeconds",
+    "peakMegabytes",
+    "hostCpuSeconds",
+    "aptSeconds",
+    "imageSeconds",
+  ]) {
     const values = of(key);
     if (values.length > 0) summary[key] = round(median(values));
   }
@@ -70,18 +78,21 @@ export function round(value, digits = 3) {
 /**
  * Measures several tools in turn, round by round, so that what disturbs the machine disturbs all of them.
  * @param tools name → { measure() → sample, prepare?(), rounds? (how often at most) }
+ * @param bench log(line) and alone(work), which keeps others of this machine quiet during one round
  * @returns name → summary
  */
-export async function takeTurns(tools, rounds, log) {
+export async function takeTurns(tools, rounds, { log, alone }) {
   const samples = new Map(Object.keys(tools).map((name) => [name, []]));
-  for (let round_ = 0; round_ < rounds; round_ += 1) {
-    for (const [name, tool] of Object.entries(tools)) {
-      if (round_ >= (tool.rounds ?? rounds)) continue;
-      await tool.prepare?.();
-      const sample = await tool.measure();
-      samples.get(name).push(sample);
-      log(`  ${name.padEnd(22)} ${sample.seconds.toFixed(2).padStart(7)} s`);
-    }
+  for (let turn = 0; turn < rounds; turn += 1) {
+    await alone(async () => {
+      for (const [name, tool] of Object.entries(tools)) {
+        if (turn >= (tool.rounds ?? rounds)) continue;
+        await tool.prepare?.();
+        const sample = await tool.measure();
+        samples.get(name).push(sample);
+        log(`  ${name.padEnd(24)} ${sample.seconds.toFixed(2).padStart(7)} s`);
+      }
+    });
   }
   return Object.fromEntries([...samples].map(([name, taken]) => [name, summarize(taken)]));
 }

@@ -1,8 +1,7 @@
 // One host on which nothing is to change: on the local network, and 40 ms away; `plan`; one file of one service edited.
 import { readFile } from "node:fs/promises";
-import { takeTurns } from "./measure.mjs";
+import { run, takeTurns } from "./measure.mjs";
 import { sshWords } from "./tools.mjs";
-import { run } from "./measure.mjs";
 
 /** How often each is run: floors and the fast ones more often, Ansible takes its time. */
 const quickRounds = { fast: 5, bundlewrap: 3, mitogen: 1, ansible: 1 };
@@ -11,7 +10,8 @@ const fullRounds = { fast: 9, bundlewrap: 5, mitogen: 3, ansible: 3 };
 /** The floors at one address of the peers' host, and hostkit's own probe by OpenSSH on its host. */
 async function floors(bench, { peer, own }) {
   const probe = await readFile(new URL("peers/probe.sh", import.meta.url), "utf8");
-  const ssh = (address, words, options) => run([...sshWords(bench.key, address), ...words], options);
+  const ssh = (address, words, options) =>
+    run([...sshWords(bench.key, address), ...words], options);
   const execs = await bench.ownProbe();
   return {
     "ssh true": { measure: () => ssh(peer, ["true"]) },
@@ -31,14 +31,20 @@ async function floors(bench, { peer, own }) {
 }
 
 function pick(bench, tools, rounds) {
-  const limits = { bundlewrap: rounds.bundlewrap, "Ansible with mitogen": rounds.mitogen, Ansible: rounds.ansible };
+  const limits = {
+    bundlewrap: rounds.bundlewrap,
+    "Ansible with mitogen": rounds.mitogen,
+    Ansible: rounds.ansible,
+  };
   const wanted = Object.entries(tools).filter(([name]) => bench.wants(name));
-  return Object.fromEntries(wanted.map(([name, tool]) => [name, { rounds: limits[name] ?? rounds.fast, ...tool }]));
+  return Object.fromEntries(
+    wanted.map(([name, tool]) => [name, { rounds: limits[name] ?? rounds.fast, ...tool }]),
+  );
 }
 
 async function compare(bench, tools) {
   const rounds = bench.quick ? quickRounds : fullRounds;
-  return takeTurns(pick(bench, tools, rounds), rounds.fast, bench.log);
+  return takeTurns(pick(bench, tools, rounds), rounds.fast, bench);
 }
 
 async function measureNoop(bench, { own, peer }) {
@@ -55,7 +61,9 @@ async function measureNoop(bench, { own, peer }) {
       },
     },
     bundlewrap: { measure: () => peers.bundlewrap("apply", [peer], { expect: "nothing" }) },
-    "Ansible with mitogen": { measure: () => peers.ansible("ansible-mitogen", [peer], { expect: "nothing" }) },
+    "Ansible with mitogen": {
+      measure: () => peers.ansible("ansible-mitogen", [peer], { expect: "nothing" }),
+    },
     Ansible: { measure: () => peers.ansible("ansible", [peer], { expect: "nothing" }) },
   });
 }
@@ -88,9 +96,19 @@ export async function rowPlan(bench) {
     hostkit: { measure: () => project.plan() },
     bundlewrap: { measure: () => peers.bundlewrap("verify", [peerHost.address]) },
     "Ansible with mitogen": {
-      measure: () => peers.ansible("ansible-mitogen", [peerHost.address], { words: ["--check", "--diff"], expect: "nothing" }),
+      measure: () =>
+        peers.ansible("ansible-mitogen", [peerHost.address], {
+          words: ["--check", "--diff"],
+          expect: "nothing",
+        }),
     },
-    Ansible: { measure: () => peers.ansible("ansible", [peerHost.address], { words: ["--check", "--diff"], expect: "nothing" }) },
+    Ansible: {
+      measure: () =>
+        peers.ansible("ansible", [peerHost.address], {
+          words: ["--check", "--diff"],
+          expect: "nothing",
+        }),
+    },
   });
 }
 
@@ -99,17 +117,22 @@ export async function rowEdit(bench) {
   const { project, peers, hosts, ownHost, peerHost } = bench;
   await project.setHosts({ target: ownHost });
   let interval = 100;
-  const started = (host) => hosts.shell(host, "systemctl show -p ExecMainStartTimestampMonotonic --value hybrid-scraper");
+  const started = (host) =>
+    hosts.shell(host, "systemctl show -p ExecMainStartTimestampMonotonic --value hybrid-scraper");
   /** Every tool must have restarted the service by the time it says it is done. */
   const restarting = (host, work) => async () => {
     const before = await started(host);
     interval += 1;
     const sample = await work(interval);
-    if ((await started(host)) === before) throw new Error(`the scraper of ${host.name} was not restarted`);
+    if ((await started(host)) === before)
+      throw new Error(`the scraper of ${host.name} was not restarted`);
     return sample;
   };
   const peer = [peerHost.address];
-  const ansible = (how) => restarting(peerHost, (value) => peers.ansible(how, peer, { words: ["-e", `interval=${value}`], expect: "changes" }));
+  const ansible = (how) =>
+    restarting(peerHost, (value) =>
+      peers.ansible(how, peer, { words: ["-e", `interval=${value}`], expect: "changes" }),
+    );
   const result = await compare(bench, {
     hostkit: {
       measure: restarting(ownHost, async (value) => {
@@ -117,7 +140,11 @@ export async function rowEdit(bench) {
         return project.provision("changes");
       }),
     },
-    bundlewrap: { measure: restarting(peerHost, (value) => peers.bundlewrap("apply", peer, { interval: value, expect: "changes" })) },
+    bundlewrap: {
+      measure: restarting(peerHost, (value) =>
+        peers.bundlewrap("apply", peer, { interval: value, expect: "changes" }),
+      ),
+    },
     "Ansible with mitogen": { measure: ansible("ansible-mitogen") },
     Ansible: { measure: ansible("ansible") },
   });

@@ -11,7 +11,14 @@ const cli = new URL("../../dist/cli.js", import.meta.url).pathname;
 
 /** OpenSSH's client with the benchmark's key; `inside` is the path of the key in the peers' controller. */
 const sshOptions = [
-  ...["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"],
+  ...[
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "LogLevel=ERROR",
+  ],
   ...["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"],
 ];
 
@@ -35,9 +42,13 @@ export class HostkitProject {
     await chmod(path.join(deb, "opt/hybrid/bin/scraper"), 0o755);
     await chmod(path.join(deb, "etc/sudoers.d/60-hybrid"), 0o440);
     await mkdir(path.join(this.folder, "dist"));
-    await execa("dpkg-deb", ["--root-owner-group", "--build", deb, path.join(this.folder, "dist/hybrid-scraper.deb")], {
-      env: { SOURCE_DATE_EPOCH: "1735689600" },
-    });
+    await execa(
+      "dpkg-deb",
+      ["--root-owner-group", "--build", deb, path.join(this.folder, "dist/hybrid-scraper.deb")],
+      {
+        env: { SOURCE_DATE_EPOCH: "1735689600" },
+      },
+    );
     for (const image of ["api", "dashboard"]) {
       await mkdir(path.join(this.folder, image, "bin"));
       await cp(this.busybox, path.join(this.folder, image, "bin/busybox"));
@@ -48,9 +59,12 @@ export class HostkitProject {
   /** @param hosts name → { address, hostKey, port? } */
   async setHosts(hosts) {
     this.hosts = Object.keys(hosts);
-    await this.edit(["hosts"], mapValues(hosts, ({ address, hostKey, port = 22 }) => {
-      return { address, user: "root", port, identity: this.key, host_key: hostKey };
-    }));
+    await this.edit(
+      ["hosts"],
+      mapValues(hosts, ({ address, hostKey, port = 22 }) => {
+        return { address, user: "root", port, identity: this.key, host_key: hostKey };
+      }),
+    );
   }
 
   async edit(where, value) {
@@ -62,16 +76,28 @@ export class HostkitProject {
 
   async hostkit(words, options = {}) {
     const state = path.join(this.folder, ".state");
-    const env = { PATH: process.env.PATH, HOME: state, XDG_STATE_HOME: state, XDG_CACHE_HOME: path.join(state, "cache"), LANG: "C.UTF-8" };
-    return run([process.execPath, cli, ...words], { cwd: this.folder, ...options, env: { ...env, ...options.env } });
+    const env = {
+      PATH: process.env.PATH,
+      HOME: state,
+      XDG_STATE_HOME: state,
+      XDG_CACHE_HOME: path.join(state, "cache"),
+      LANG: "C.UTF-8",
+    };
+    return run([process.execPath, cli, ...words], {
+      cwd: this.folder,
+      ...options,
+      env: { ...env, ...options.env },
+    });
   }
 
   /** Provisions; `expect` says what must come out: "changes", "nothing", or anything. */
   async provision(expect) {
     const sample = await this.hostkit(["provision", "--yes"]);
     const nothing = sample.text.includes("nothing to change");
-    if (expect === "nothing" && !nothing) throw new Error(`hostkit changed something:\n${sample.text}`);
-    if (expect === "changes" && nothing) throw new Error(`hostkit changed nothing:\n${sample.text}`);
+    if (expect === "nothing" && !nothing)
+      throw new Error(`hostkit changed something:\n${sample.text}`);
+    if (expect === "changes" && nothing)
+      throw new Error(`hostkit changed nothing:\n${sample.text}`);
     return sample;
   }
 
@@ -101,7 +127,8 @@ export class Peers {
     await copyFolder(here("peers"), folder);
     const image = path.join(this.shared, "image");
     await mkdir(path.join(image, "bin"), { recursive: true });
-    for (const name of ["www", "tmp", "etc"]) await mkdir(path.join(image, name), { recursive: true });
+    for (const name of ["www", "tmp", "etc"])
+      await mkdir(path.join(image, name), { recursive: true });
     await cp(busybox, path.join(image, "bin/busybox"));
     await writeFile(path.join(image, "etc/passwd"), "webapp:x:10002:10000::/:/bin/sh\n");
     const plain = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
@@ -116,18 +143,31 @@ export class Peers {
 
   /** @param how "ansible" | "ansible-mitogen" @param expect "nothing" | "changes" | undefined */
   async ansible(how, addresses, { words = [], expect } = {}) {
-    const inventory = addresses.map((at) => `${at} ansible_user=root ansible_ssh_private_key_file=/bench/key`);
+    const inventory = addresses.map(
+      (at) => `${at} ansible_user=root ansible_ssh_private_key_file=/bench/key`,
+    );
     await writeFile(path.join(this.shared, "inventory"), `[hybrid]\n${inventory.join("\n")}\n`);
     await this.#dropMasters();
-    const sample = await this.controller.exec(["ansible-playbook", "-i", "/bench/inventory", "site.yml", ...words], {
-      cwd: "/bench/peers",
-      env: { ANSIBLE_CONFIG: `/bench/peers/${how}.cfg`, ANSIBLE_NOCOLOR: "1" },
-    });
-    const recap = [...sample.text.matchAll(/ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)/g)];
+    const sample = await this.controller.exec(
+      ["ansible-playbook", "-i", "/bench/inventory", "site.yml", ...words],
+      {
+        cwd: "/bench/peers",
+        env: { ANSIBLE_CONFIG: `/bench/peers/${how}.cfg`, ANSIBLE_NOCOLOR: "1" },
+      },
+    );
+    const recap = [
+      ...sample.text.matchAll(/ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)/g),
+    ];
     const changed = recap.reduce((sum, [, count]) => sum + Number(count), 0);
-    if (recap.length !== addresses.length) throw new Error(`${how} did not reach all hosts:\n${sample.text}`);
+    if (recap.length !== addresses.length)
+      throw new Error(`${how} did not reach all hosts:\n${sample.text}`);
     if (expect !== undefined && changed > 0 !== (expect === "changes")) {
-      throw new Error(`${how} made ${changed} changes:\n${sample.text.split("\n").filter((line) => /^(TASK|changed)/.test(line)).join("\n")}`);
+      throw new Error(
+        `${how} made ${changed} changes:\n${sample.text
+          .split("\n")
+          .filter((line) => /^(TASK|changed)/.test(line))
+          .join("\n")}`,
+      );
     }
     return sample;
   }
@@ -135,7 +175,14 @@ export class Peers {
   /** @param verb "apply" | "verify" */
   async bundlewrap(verb, addresses, { interval = 30, expect } = {}) {
     await this.#dropMasters();
-    const mux = ["-o", "ControlMaster=auto", "-o", "ControlPath=/tmp/bw-%h", "-o", "ControlPersist=60"];
+    const mux = [
+      "-o",
+      "ControlMaster=auto",
+      "-o",
+      "ControlPath=/tmp/bw-%h",
+      "-o",
+      "ControlPersist=60",
+    ];
     const sample = await this.controller.exec(["bw", verb, "bundle:hybrid"], {
       cwd: "/bench/peers/bundlewrap",
       env: {
@@ -149,7 +196,8 @@ export class Peers {
     });
     const changed = (sample.text.match(/\bfixed\b/g) ?? []).length;
     this.lastText = sample.text;
-    if (expect === "changes" && changed === 0) throw new Error(`bundlewrap changed nothing:\n${sample.text}`);
+    if (expect === "changes" && changed === 0)
+      throw new Error(`bundlewrap changed nothing:\n${sample.text}`);
     return sample;
   }
 }

@@ -1,0 +1,167 @@
+// docs/performance.md from the results: the page holds no number that is not in them.
+import { floorOf, peerNames } from "./verdicts.mjs";
+
+const titles = {
+  noop: "nothing to change, local network",
+  wan: "nothing to change, 40 ms round trip",
+  plan: "`plan` (`bw verify`, `--check --diff`)",
+  edit: "one file of one service changed, the service restarted",
+  cold: "bare Debian 13 to the whole host",
+  ten: "10 hosts, nothing to change",
+  hundred: "100 hosts, nothing to change",
+};
+
+export function renderPage(results, comparison) {
+  const { rows, machine, versions, ratios, targets } = results;
+  return `<!-- Written by scripts/bench. -->
+
+# How fast
+
+One end state, written four times: for hostkit, for Ansible in its fastest configuration (pipelining, ControlPersist), for Ansible
+with mitogen, and for bundlewrap with a shared ssh connection. Identical lab hosts, all tools in turn in one run, every run with
+a connection of its own, medians. The floor is one OpenSSH login that runs a shell script which looks at the same things:
+nothing that asks a host by SSH can be faster.
+
+## Seconds
+
+| the work | hostkit | bundlewrap | Ansible with mitogen | Ansible | floor |
+|---|---|---|---|---|---|
+${Object.entries(titles)
+  .filter(([name]) => rows[name] !== undefined)
+  .map(([name, title]) => secondsLine(title, rows[name].tools))
+  .join("\n")}
+
+${rows.cold === undefined ? "" : `${renderCold(rows.cold.tools)}\n\n`}## Ratios
+
+| the work | hostkit ÷ floor | bundlewrap ÷ hostkit | with mitogen ÷ hostkit | Ansible ÷ hostkit |
+|---|---|---|---|---|
+${Object.entries(ratios)
+  .filter(([, found]) => Object.keys(found).length > 0)
+  .map(([name, found]) => ratioLine(titles[name] ?? name, found))
+  .join("\n")}
+
+## Targets
+
+| | reached | target | |
+|---|---|---|---|
+${targets.map(({ what, value, unit, relation, limit, met }) => `| ${what} | ${value} ${unit} | ${relation} ${limit} ${unit} | ${met ? "met" : "**missed**"} |`).join("\n")}
+
+${renderCosts(rows)}## The floors
+
+| | ${Object.keys(rows)
+    .filter((name) => floorOf(rows[name].tools) !== undefined)
+    .map((name) => titles[name])
+    .join(" | ")} |
+|---|${Object.keys(rows)
+    .filter((name) => floorOf(rows[name].tools) !== undefined)
+    .map(() => "---|")
+    .join("")}
+${["ssh true", "probe on stdin", "probe as argument", "hostkit's own probe"].map((name) => floorLine(name, rows)).join("\n")}
+
+\`ssh true\` is \`ssh HOST true\`. The probe is \`scripts/bench.d/peers/probe.sh\` on the peers' host, sent in two ways; the faster one is the
+floor. hostkit's own probe is what hostkit really sent for a provision with nothing to do, taken down by sshd and sent again by
+OpenSSH's client to the same host: the difference to hostkit's line is Node.js, reading the manifest, and comparing.
+
+${comparison}
+
+## Measured on
+
+${machine.cpu}, ${machine.cores} cores, ${machine.memoryMegabytes} MB, Linux ${machine.kernel}, ${machine.system}; controller and hosts share it, so a host's work
+is in every number. Lab hosts are those of [lab.md](lab.md), Debian ${versions.host.debian} with python3 and python3-apt. The 40 ms are a TUN wire with 20 ms
+in each direction (\`scripts/bench.d/wire.c\`). hostkit's ten hosts have ten addresses each in the row of 100.
+
+| | version |
+|---|---|
+${Object.entries({ ...versions.controller, ...versions.peers, ...versions.host })
+  .map(([name, version]) => `| ${name} | ${version} |`)
+  .join("\n")}
+
+| row | measured | hostkit | runs of hostkit and of the peers |
+|---|---|---|---|
+${Object.entries(rows)
+  .map(([name, row]) => measuredLine(name, row))
+  .join("\n")}
+
+## Again
+
+\`\`\`
+scripts/bench                  everything; writes this page and performance.json beside it
+scripts/bench --quick          the rows with nothing to change; writes no page
+scripts/bench --rows cold,ten  some rows; the others stay as they are
+scripts/bench --json           one JSON object: every median, ratio, target and version
+\`\`\`
+
+The first call builds a controller root with the peers and two snapshots of provisioned hosts, beside the lab's base images.
+After that \`--quick\` takes less than three minutes and everything about twenty-five. It needs root, and an otherwise idle machine.
+`;
+}
+
+function secondsLine(title, tools) {
+  const cells = ["hostkit", ...peerNames].map((name) => seconds(tools[name]?.median));
+  const floor = tools["apt, hostkit's packages"]?.median ?? floorOf(tools);
+  return `| ${title} | **${cells[0]}** | ${cells.slice(1).join(" | ")} | ${seconds(floor)} |`;
+}
+
+function ratioLine(title, found) {
+  const cells = ["hostkit / floor", ...peerNames.map((peer) => `${peer} / hostkit`)];
+  const own = found["hostkit / floor"] ?? found["hostkit / apt and images"];
+  return `| ${title} | ${own ?? "–"} | ${cells
+    .slice(1)
+    .map((key) => found[key] ?? "–")
+    .join(" | ")} |`;
+}
+
+function floorLine(name, rows) {
+  const shown = Object.values(rows).filter(({ tools }) => floorOf(tools) !== undefined);
+  return `| ${name} | ${shown.map(({ tools }) => seconds(tools[name]?.median)).join(" | ")} |`;
+}
+
+function renderCold(tools) {
+  const parts = ["apt, hostkit's packages", "apt, the peers' packages"]
+    .filter((name) => tools[name] !== undefined)
+    .map((name) => {
+      const { median, aptSeconds, imageSeconds } = tools[name];
+      return `${name}: ${seconds(median)} (apt-get ${seconds(aptSeconds)}, two \`docker build\` ${seconds(imageSeconds)})`;
+    });
+  return `The floor of the cold provision is \`apt-get update && apt-get install\` and two image builds, typed by hand. ${parts.join("; ")}.
+hostkit installs more than the peers (pgBackRest, AIDE, debsums), hardens more, and makes the first backups before it is done.`;
+}
+
+function renderCosts(rows) {
+  const lines = [];
+  const add = (what, tool) => {
+    if (tool === undefined) return;
+    lines.push(
+      `| ${what} | ${seconds(tool.median)} | ${tool.cpuSeconds?.toFixed(2) ?? "–"} s | ${tool.peakMegabytes?.toFixed(0) ?? "–"} MB |`,
+    );
+  };
+  for (const name of ["hostkit", ...peerNames]) add(`${name}, 1 host`, rows.noop?.tools[name]);
+  for (const name of ["hostkit", ...peerNames]) add(`${name}, 10 hosts`, rows.ten?.tools[name]);
+  add("hostkit, 100 hosts", rows.hundred?.tools.hostkit);
+  for (const [count, tool] of Object.entries(rows.growth?.tools ?? {})) {
+    if (typeof tool === "object") add(`hostkit, 1 host, ${count} resources`, tool);
+  }
+  if (lines.length === 0) return "";
+  return `## What a no-op costs the controller
+
+| | wall | CPU | peak memory |
+|---|---|---|---|
+${lines.join("\n")}
+
+CPU is that of all processes of the tool; memory that of its largest process, as \`time -v\` tells it.
+
+`;
+}
+
+function measuredLine(name, { date, commit, tools }) {
+  const own = tools.hostkit ?? Object.values(tools).find((tool) => typeof tool === "object");
+  const runs = [own?.runs, ...peerNames.map((peer) => tools[peer]?.runs)].filter(
+    (count) => count !== undefined,
+  );
+  return `| ${name} | ${date} | ${commit} | ${runs.join(", ")} |`;
+}
+
+function seconds(value) {
+  if (value === undefined) return "–";
+  return value < 10 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`;
+}
