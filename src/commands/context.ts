@@ -9,6 +9,8 @@ import { logDirectoryOf, logNameOf, openLog, pruneLogs, silentLog } from "../rep
 import type { Log } from "../report/log.ts";
 import { createRedactor } from "../report/redact.ts";
 import type { Redactor } from "../report/redact.ts";
+import { createTimings } from "../report/timings.ts";
+import type { Timings } from "../report/timings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Options that every verb takes. */
@@ -23,6 +25,8 @@ export interface CommonOptions {
   readonly color?: boolean;
   readonly verbose?: boolean;
   readonly log?: string;
+  /** `--timings`: true, or the file that takes the trace. */
+  readonly timings?: boolean | string;
 }
 
 /** What a verb works with. */
@@ -35,6 +39,8 @@ export interface Context {
   readonly errorColors: Colors;
   readonly redactor: Redactor;
   readonly prompts: Prompts;
+  /** What took how long. */
+  readonly timings: Timings;
   /** Writes to stdout; secrets are taken out. */
   print(text: string): void;
   /** A line for a person who watches; to stderr. */
@@ -59,6 +65,8 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
     errorColors: makeColors(terminal.stderr, terminal.environment, options.color),
     redactor,
     prompts: isInteractive ? createTerminalPrompts() : silentPrompts,
+    // Zero is the start of the process.
+    timings: createTimings(() => performance.now()),
     print: (text) => void terminal.stdout.write(`${redactor.hide(text)}\n`),
     note,
     openLog() {

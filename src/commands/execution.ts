@@ -8,9 +8,11 @@ import type { RunRef } from "../host/run.ts";
 import { packBundle } from "../local/pack.ts";
 import { readRunner } from "../local/templates.ts";
 import type { RunManifest } from "../plan/bundle.ts";
+import type { RunEvent } from "../plan/events.ts";
 import type { Plan } from "../plan/plan.ts";
 import { createProgress } from "../report/progress.ts";
 import type { Progress } from "../report/progress.ts";
+import { spansOfRun } from "../report/timings.ts";
 import type { Context } from "./context.ts";
 import type { HostAccess, Project } from "./project.ts";
 
@@ -94,8 +96,26 @@ export async function executeRun(
   const now = new Date();
   const runId = newRunId(now);
   project.log.info("run begins", { host: host.name, run: runId });
+  const events: RunEvent[] = [];
+  const follow = followOptions(project, host, show);
+  let sent: (() => void) | undefined = context.timings.begin(
+    host.name,
+    "send the run and start it",
+  );
+  let ran: (() => void) | undefined;
   return executePlan(connection, plan, {
-    ...followOptions(project, host, show),
+    ...follow,
+    onEvent(event, run) {
+      sent?.();
+      if (sent !== undefined) ran = context.timings.begin(host.name, "run");
+      sent = undefined;
+      events.push(event);
+      if (event.event === "end") {
+        ran?.();
+        context.timings.add(...spansOfRun(host.name, events, run, performance.now()));
+      }
+      follow.onEvent?.(event, run);
+    },
     runId,
     holder: `${userName(context)}@${hostname()} since ${now.toISOString().slice(0, 19)}Z, run ${runId}`,
     runner: await readRunner(),

@@ -4,7 +4,8 @@ import { writeOutput } from "../local/output.ts";
 import { preconditionNeeds } from "../plan/preconditions.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Verb } from "./program.ts";
-import { onEachHost, openProject } from "./project.ts";
+import { showTimings } from "./timings.ts";
+import { collectResults, openProject, withConnections } from "./project.ts";
 import { inspect, readWanted } from "./wanted.ts";
 
 interface PlanOptions {
@@ -14,10 +15,17 @@ interface PlanOptions {
 /** Shows what would change. Reads only. */
 export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
   const project = await openProject(context);
-  const wanted = await readWanted(context, project);
-  const inspections = await onEachHost(project.hosts, (connection, host) =>
-    inspect(context, project, wanted, connection, host, preconditionNeeds),
-  );
+  const inspections = await withConnections(project.hosts, async (opening) => {
+    const wanted = await readWanted(context, project);
+    return collectResults(
+      project.hosts,
+      await Promise.allSettled(
+        project.hosts.map((host) =>
+          inspect(context, project, wanted, opening(host), host, preconditionNeeds),
+        ),
+      ),
+    );
+  });
   const plans = inspections.map(({ plan, system }) => ({ plan, system: system.prettyName }));
   const document = `${JSON.stringify(describePlans(project.manifest.stack, plans), undefined, 2)}\n`;
   if (out !== undefined) {
@@ -36,5 +44,6 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
     if (out !== undefined)
       context.note(`\nwritten to ${out}; do exactly this: hostkit provision --plan ${out}`);
   }
+  await showTimings(context);
   return plans.some(({ plan }) => plan.changes.length > 0) ? exitCodes.changes : exitCodes.ok;
 };

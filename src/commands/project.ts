@@ -39,8 +39,11 @@ export interface HostAccess {
  */
 export async function openProject(context: Context): Promise<Project> {
   const { options, terminal } = context;
+  context.timings.add({ host: "", what: "start", start: 0, end: performance.now() });
+  const read = context.timings.begin("", "read the manifest");
   const loaded = await readManifest(options.file ?? "hostkit.yaml", terminal.workingDirectory);
   const manifest = requireManifest(loaded);
+  read();
   const selected = selectHosts(manifest, options.host ?? []);
   const log = await context.openLog();
   log.info(`hostkit ${context.verb}`, {
@@ -61,7 +64,11 @@ export async function openProject(context: Context): Promise<Project> {
         : targetOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
       return {
         name: host.name,
-        connect: () => connect(target, connectOptions),
+        connect: () =>
+          connect(target, {
+            ...connectOptions,
+            mark: (what) => context.timings.begin(host.name, what),
+          }),
         route() {
           const route = resolveRoute(target, connectOptions);
           const last = route.at(-1);
@@ -98,6 +105,47 @@ export async function onEachHost<T>(
       }),
     ),
   );
+}
+
+/** Hosts that are connected to at once; the others wait for their turn. */
+const maxParallelLogins = 16;
+
+/** The connection to a host, which may still be on its way. */
+export type Opening = (host: HostAccess) => Promise<Connection>;
+
+/**
+ * Begins to connect to hosts, a few at a time, while `work` does what needs no connection yet: a login is mostly waiting.
+ * In the end all are closed; nobody waits for that, since the far end needs no more of us.
+ */
+export async function withConnections<T>(
+  hosts: readonly HostAccess[],
+  work: (opening: Opening) => Promise<T>,
+): Promise<T> {
+  const waiting: (() => void)[] = [];
+  let free = maxParallelLogins;
+  let isOver = false;
+  const open = async (host: HostAccess): Promise<Connection> => {
+    if (free > 0) free--;
+    else await new Promise<void>((go) => waiting.push(go));
+    try {
+      if (isOver) throw new HostkitError("run_interrupted", { what: `no need of ${host.name}` });
+      return await host.connect();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free++;
+      else next();
+    }
+  };
+  const opened = new Map(hosts.map((host) => [host.name, open(host)]));
+  // Whoever asks for a connection gets its error; it may be that nobody asks.
+  for (const connection of opened.values()) connection.catch(() => undefined);
+  try {
+    return await work((host) => opened.get(host.name) ?? host.connect());
+  } finally {
+    isOver = true;
+    for (const connection of opened.values())
+      connection.then((one) => one.close()).catch(() => undefined);
+  }
 }
 
 /** The values, when all went well; else the error of the first failure, with the others as details. */

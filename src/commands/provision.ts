@@ -15,8 +15,9 @@ import { readStatus, statusNeeds } from "./host-status.ts";
 import type { Context } from "./context.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
-import { collectResults, openProject } from "./project.ts";
+import { collectResults, openProject, withConnections } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
+import { showTimings } from "./timings.ts";
 import { inspect, readWanted } from "./wanted.ts";
 
 interface ProvisionOptions {
@@ -37,20 +38,17 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   const project = await openProject(context);
   const expected =
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
-  const wanted = await readWanted(context, project);
-  const alsoAsk = [...preconditionNeeds, ...statusNeeds(project.manifest)];
-  const look = (connection: Connection, host: HostAccess) =>
-    inspect(context, project, wanted, connection, host, alsoAsk);
-
-  const connections: Connection[] = [];
-  try {
+  await withConnections(project.hosts, async (opening) => {
+    const wanted = await readWanted(context, project);
+    const alsoAsk = [...preconditionNeeds, ...statusNeeds(project.manifest)];
+    const look = (connection: Connection | Promise<Connection>, host: HostAccess) =>
+      inspect(context, project, wanted, connection, host, alsoAsk);
     const sites = collectResults(
       project.hosts,
       await Promise.allSettled(
         project.hosts.map(async (host): Promise<Site> => {
-          const connection = await host.connect();
-          connections.push(connection);
-          return { host, connection, inspection: await look(connection, host) };
+          const inspection = await look(opening(host), host);
+          return { host, connection: await opening(host), inspection };
         }),
       ),
     );
@@ -89,7 +87,11 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         sites.map(async (site) => {
           const wasBusy = busy.includes(site);
           const inspection = wasBusy ? await look(site.connection, site.host) : site.inspection;
-          if (wasBusy) await prove(project, site.host, inspection);
+          if (wasBusy) {
+            const proved = context.timings.begin(site.host.name, "try every port from outside");
+            await prove(project, site.host, inspection);
+            proved();
+          }
           return { ...site, inspection };
         }),
       ),
@@ -98,9 +100,8 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
       changed: busy.length > 0,
       seconds: (performance.now() - startedAt) / 1000,
     });
-  } finally {
-    await Promise.all(connections.map((connection) => connection.close()));
-  }
+  });
+  await showTimings(context);
 };
 
 async function prove(project: Project, host: HostAccess, inspection: Inspection): Promise<void> {

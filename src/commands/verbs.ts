@@ -2,6 +2,11 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import type { Define } from "./program.ts";
 
+const timingsOption = [
+  "--timings [file]",
+  "say what took how long; with a file, as a trace for chrome://tracing and Perfetto",
+] as const;
+
 /** Every verb: its usage, its help, its own options, and where its work is. Nothing is loaded before it is called. */
 export function defineVerbs(program: Command, define: Define): void {
   define(
@@ -63,7 +68,9 @@ Touches no host. Images are built on the host, by provision.`,
       ],
     },
     async () => (await import("./plan.ts")).runPlan,
-  ).option("--out <file>", "also write the plan as JSON to this file");
+  )
+    .option("--out <file>", "also write the plan as JSON to this file")
+    .option(...timingsOption);
 
   define(
     program,
@@ -82,10 +89,8 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
     async () => (await import("./provision.ts")).runProvision,
   )
     .option("-y, --yes", "do not ask")
-    .option(
-      "--plan <file>",
-      "refuse when the plan differs from this one (of `hostkit plan --out`)",
-    );
+    .option("--plan <file>", "refuse when the plan differs from this one (of `hostkit plan --out`)")
+    .option(...timingsOption);
 
   define(
     program,
@@ -253,6 +258,7 @@ database's owner unless --role names another.`,
     async () => (await import("./doctor.ts")).runDoctor,
   );
 
+  defineDev(program, define);
   defineLab(program, define);
 
   define(
@@ -284,6 +290,41 @@ database's owner unless --role names another.`,
     },
     async () => (await import("./completion.ts")).completionOf(program),
   );
+}
+
+function defineDev(program: Command, define: Define): void {
+  define(
+    program,
+    "dev [SERVICE...]",
+    {
+      summary: "develop: what is saved here is live on a lab host a moment later",
+      more: `Builds, provisions the lab twin of the host, shows its sites under http://localhost, follows the logs, and watches
+the sources. A saved file that its image only copies is mounted and its service started again; anything else that is
+saved (a Dockerfile, a package's sources, a migration, the manifest) is built and provisioned. Open pages load again.
+Ctrl-C ends it; the lab host stays, for the next time.`,
+      examples: [
+        ["hostkit dev", "the whole stack, on a lab host of this machine"],
+        ["hostkit dev api dashboard", "only these are watched and shown"],
+        ["hostkit dev --down", "and take the lab host away in the end"],
+        ["hostkit dev --on-host --host staging", "on a host of the manifest instead"],
+      ],
+    },
+    async () => (await import("./dev.ts")).runDev,
+  )
+    .option("--on-host", "on the manifest's own host, not on its lab twin")
+    .option("--down", "remove the lab host at the end")
+    .addOption(
+      new Option("--port <number>", "first port on localhost for the sites")
+        .default(8100)
+        .argParser(parsePort),
+    )
+    .option("-y, --yes", "do not ask (with --on-host)");
+}
+
+function parsePort(value: string): number {
+  const port = Number(value);
+  if (/^\d{1,5}$/.test(value) && port > 0 && port < 65_536) return port;
+  throw new InvalidArgumentError("It is a port, 1 to 65535.");
 }
 
 function defineLab(program: Command, define: Define): void {

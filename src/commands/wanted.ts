@@ -5,6 +5,7 @@ import { inspectHost } from "../host/inspect.ts";
 import type { Inspection, SystemGuess } from "../host/inspect.ts";
 import { readHostCache, writeHostCache } from "../local/host-cache.ts";
 import { readLocalFiles } from "../local/inputs.ts";
+import type { LocalFiles } from "../local/inputs.ts";
 import { invalidManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets.ts";
 import { readTemplates } from "../local/templates.ts";
@@ -20,16 +21,23 @@ export type Wanted = (host: string, system: System, hostname: string) => Resourc
 
 /**
  * Reads all that a plan is made from: local files, secrets, templates.
+ * @param adjust takes the local files as they are and gives them as they are to be used
  * @throws HostkitError manifest_invalid with every file and secret that is missing
  */
-export async function readWanted(context: Context, project: Project): Promise<Wanted> {
+export async function readWanted(
+  context: Context,
+  project: Project,
+  adjust: (files: LocalFiles) => LocalFiles = (files) => files,
+): Promise<Wanted> {
   const { environment } = context.terminal;
   const { loaded, manifest } = project;
+  const read = context.timings.begin("", "read files and secrets");
   const [files, { secrets, problems: missing }, templates] = await Promise.all([
     readLocalFiles(loaded, manifest, { home: environment["HOME"], now: Date.now() }),
     readSecrets(loaded, manifest, environment),
     readTemplates(),
   ]);
+  read();
   hideSecrets(context, project, secrets, files.texts);
   const problems = [...loaded.parsed.problems, ...files.problems, ...missing].sort(
     (left, right) => left.line - right.line || left.column - right.column,
@@ -37,7 +45,7 @@ export async function readWanted(context: Context, project: Project): Promise<Wa
   if (problems.some(({ severity }) => severity === "error"))
     throw invalidManifest(loaded, problems);
   for (const problem of problems) context.note(formatProblem(problem));
-  const { blobs, texts } = files;
+  const { blobs, texts } = adjust(files);
   return (host, system, hostname) =>
     resolveStack({
       manifest,
@@ -52,28 +60,31 @@ export async function readWanted(context: Context, project: Project): Promise<Wa
     });
 }
 
-/** Looks at a host: facts, plan, who holds the lock. */
+/** Looks at a host, to which the connection may still be on its way: facts, plan, who holds the lock. */
 export async function inspect(
   context: Context,
   project: Project,
   wanted: Wanted,
-  connection: Connection,
+  opening: Connection | Promise<Connection>,
   host: HostAccess,
   alsoAsk: readonly FactNeed[] = [],
 ): Promise<Inspection> {
   const { environment } = context.terminal;
-  const guess = await readHostCache<SystemGuess>(environment, connection.description);
-  const inspection = await inspectHost(connection, {
+  const { address, port } = host.route();
+  const known = `${address}:${port}`;
+  const guess = await readHostCache<SystemGuess>(environment, known);
+  const inspection = await inspectHost(opening, {
     host: host.name,
     stack: project.manifest.stack,
     resolve: (system, hostname) => wanted(host.name, system, hostname),
     ...(guess === undefined ? {} : { guess }),
     alsoAsk,
     newMarker,
+    mark: (what) => context.timings.begin(host.name, what),
   });
   const { distribution, version, architecture, hostname } = inspection.system;
   const seen: SystemGuess = { distribution, version, architecture, hostname };
-  await writeHostCache(environment, connection.description, seen);
+  await writeHostCache(environment, known, seen);
   project.log.info("plan", {
     host: host.name,
     fingerprint: inspection.plan.fingerprint,

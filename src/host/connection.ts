@@ -1,6 +1,7 @@
 import { runOnLink } from "./exec.ts";
 import { resolveRoute } from "./hop.ts";
 import { type Link, openRoute } from "./link.ts";
+import type { Mark } from "./mark.ts";
 import type { Prompts } from "./prompts.ts";
 import {
   becomeRoot,
@@ -84,6 +85,7 @@ export interface ConnectOptions {
   readonly keepaliveSeconds?: number;
   /** For the TCP connection (10 s), and once more for the handshake. Time spent on questions does not count. */
   readonly connectTimeoutMs?: number;
+  readonly mark?: Mark;
 }
 
 /** sshd takes 10 sessions a connection by default (MaxSessions); two stay free. */
@@ -98,7 +100,9 @@ const maxParallelCommands = 8;
 export async function connect(target: HostTarget, options: ConnectOptions): Promise<Connection> {
   const link = await openRoute(resolveRoute(target, options), options);
   try {
+    const isRoot = link.hop.user === "root" ? undefined : options.mark?.("sudo");
     const root = await becomeRoot(link, target, options);
+    isRoot?.();
     return new SshConnection(target, link, root);
   } catch (error) {
     void link.end();

@@ -2,19 +2,28 @@ import { HostkitError } from "../errors.ts";
 import { buildProbe, parseProbe } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import type { Connection } from "./connection.ts";
+import { type Mark, noMark } from "./mark.ts";
 
 /**
  * Answers every need in one round trip.
+ * @param opening may still be on its way: the script is written meanwhile
  * @param marker random hex word, so that no output can pass for a section's border
  * @throws HostkitError `internal` when the reply is cut short
  */
 export async function gatherFacts(
-  connection: Connection,
+  opening: Connection | Promise<Connection>,
   needs: readonly FactNeed[],
   marker: string,
+  mark: Mark = noMark,
 ): Promise<Facts> {
-  const result = await connection.exec(buildProbe(needs, marker).text);
+  const script = buildProbe(needs, marker).text;
+  const connection = await opening;
+  const probed = mark("probe");
+  const result = await connection.exec(script);
+  probed();
+  const parsed = mark("read the answer");
   const facts = parseProbe(needs, marker, result.stdout);
+  parsed();
   if (facts !== undefined) return facts;
   throw new HostkitError("internal", {
     what: `the probe did not run to its end (exit ${result.code ?? result.signal})`,

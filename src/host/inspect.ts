@@ -9,6 +9,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { Connection } from "./connection.ts";
 import { gatherFacts } from "./gather.ts";
+import { type Mark, noMark } from "./mark.ts";
 
 /** What the controller remembers of a host between two calls, so that one probe is enough. */
 export interface SystemGuess extends System {
@@ -27,6 +28,7 @@ export interface InspectOptions {
   readonly alsoAsk?: readonly FactNeed[];
   /** A new random hex word at each call. */
   newMarker(): string;
+  readonly mark?: Mark;
 }
 
 export interface Inspection {
@@ -53,12 +55,14 @@ const supported: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Looks at a host and says what would have to change. Reads only.
+ * @param opening may still be on its way: what to ask is thought out meanwhile
  * @throws HostkitError os_unsupported
  */
 export async function inspectHost(
-  connection: Connection,
+  opening: Connection | Promise<Connection>,
   options: InspectOptions,
 ): Promise<Inspection> {
+  const mark = options.mark ?? noMark;
   const stackDirectory = stackDirectoryOf(options.stack);
   const extra = [need(lockFacts, stackDirectory), ...(options.alsoAsk ?? [])];
   const look = async (
@@ -66,18 +70,25 @@ export async function inspectHost(
     more: readonly FactNeed[] = [],
   ): Promise<Facts> =>
     gatherFacts(
-      connection,
+      opening,
       [...planNeeds(stackDirectory, resources), ...extra, ...more],
       options.newMarker(),
+      mark,
     );
+  const resolve = (system: System, hostname: string): readonly Resource[] => {
+    const resolved = mark("work out what is wanted");
+    const resources = options.resolve(system, hostname);
+    resolved();
+    return resources;
+  };
 
   const guess = options.guess ?? firstGuess;
-  let resources = options.resolve(guess, guess.hostname);
+  let resources = resolve(guess, guess.hostname);
   let facts = await look(resources);
   const system = facts.get(systemFacts, systemSubject);
-  checkSystem(system, connection);
+  checkSystem(system, await opening);
   if (!isSameSystem(system, guess)) {
-    resources = options.resolve(system, system.hostname);
+    resources = resolve(system, system.hostname);
     facts = await look(resources);
   }
   const orphans = findOrphans({ resources, facts, stackDirectory });
@@ -85,6 +96,7 @@ export async function inspectHost(
     const needs = planNeeds(stackDirectory, [], orphans);
     facts = await look(resources, needs);
   }
+  const planned = mark("compare");
   const plan = makePlan({
     host: options.host,
     stack: options.stack,
@@ -92,6 +104,7 @@ export async function inspectHost(
     resources,
     facts,
   });
+  planned();
   const lockedBy = facts.get(lockFacts, stackDirectory);
   return { facts, system, resources, plan, ...(lockedBy === undefined ? {} : { lockedBy }) };
 }

@@ -6,6 +6,7 @@ import type { Hop } from "./hop.ts";
 import { prepareHostKeyCheck } from "./host-key.ts";
 import { gatherIdentities } from "./identities.ts";
 import { explainHandshakeError, Login } from "./login.ts";
+import { noMark } from "./mark.ts";
 import { openSocket, openTunnel } from "./transport.ts";
 
 /** An authenticated SSH connection to one hop. */
@@ -32,10 +33,12 @@ export async function openRoute(route: readonly Hop[], options: ConnectOptions):
   try {
     for (const hop of route) {
       const before = links.at(-1);
+      const connected = (options.mark ?? noMark)(`connect to ${hop.address}`);
       const socket =
         before === undefined
           ? await openSocket(hop)
           : await openTunnel(before.client, before.hop, hop);
+      connected();
       links.push(await openLink(await ssh2, hop, socket, options));
     }
   } catch (error) {
@@ -79,6 +82,9 @@ async function openLink(
   const client = new ssh2.Client();
   const login = new Login(hop, prompt, count > 0 ? agent : undefined);
 
+  const mark = options.mark ?? noMark;
+  const exchanged = mark("exchange keys");
+  let loggedIn: (() => void) | undefined;
   await new Promise<void>((resolve, reject) => {
     let refusal: unknown;
     const fail = (error: unknown): void => {
@@ -109,7 +115,12 @@ async function openLink(
     client.once("close", () =>
       fail(refusal ?? explainHandshakeError(hop, undefined, login, trail)),
     );
+    client.once("handshake", () => {
+      exchanged();
+      loggedIn = mark("log in");
+    });
     client.once("ready", () => {
+      loggedIn?.();
       timer.stop();
       login.remember();
       resolve();

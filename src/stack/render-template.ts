@@ -11,5 +11,13 @@ export function renderTemplate(
 ): string {
   const text = templates.get(path);
   if (text === undefined) throw new TypeError(`no template ${path}`);
-  return ejs.render(text, data, { escape: String });
+  let render = compiled.get(text);
+  if (render === undefined) {
+    render = ejs.compile(text, { escape: String, async: false });
+    compiled.set(text, render);
+  }
+  return render(data);
 }
+
+/** The same text always gives the same function: several services and hosts share it. */
+const compiled = new Map<string, (data: Readonly<Record<string, unknown>>) => string>();
