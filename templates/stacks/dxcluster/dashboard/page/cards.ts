@@ -12,16 +12,24 @@ import {
 } from "./spots.ts";
 import { clockOf, dayOf } from "./zone.ts";
 
-const words: Record<Level, string> = { green: "voice", yellow: "CW, digital", red: "nothing" };
+const words: Record<Level | "unknown", string> = {
+  green: "voice",
+  yellow: "CW, digital",
+  red: "nothing",
+  unknown: "…",
+};
 
-/** @param choose called with the band whose tile was pressed, "" when it was the chosen one */
+/**
+ * @param conditions null while nobody has told yet: then nothing is claimed
+ * @param choose called with the band whose tile was pressed, "" when it was the chosen one
+ */
 export function drawConditions(
-  conditions: readonly Condition[],
+  conditions: readonly Condition[] | null,
   chosen: string,
   choose: (band: string) => void,
 ): void {
   const list = element("conditions");
-  const found = new Map(conditions.map((condition) => [condition.band, condition]));
+  const found = new Map((conditions ?? []).map((condition) => [condition.band, condition]));
   const bands = withUsual([...found.keys()]);
   // The buttons stay: whoever is on one with the keyboard must not lose it.
   const there = new Map(
@@ -31,13 +39,18 @@ export function drawConditions(
   if (bands.length !== there.size) list.replaceChildren(...tiles.map(({ tile }) => tile));
   for (const { band, tile } of tiles) {
     const condition = found.get(band);
-    const level = levelOf(condition);
+    const level = conditions === null ? "unknown" : levelOf(condition);
     const spots = condition?.spot_count ?? 0;
     tile.dataset["level"] = level;
     tile.querySelector("button")?.setAttribute("aria-pressed", String(band === chosen));
     for (const word of tile.querySelectorAll<HTMLElement>(".word")) putText(word, words[level]);
     for (const count of tile.querySelectorAll<HTMLElement>(".spot-count"))
-      putText(count, `${spots.toLocaleString("en")} ${spots === 1 ? "spot" : "spots"}`);
+      putText(
+        count,
+        conditions === null
+          ? ""
+          : `${spots.toLocaleString("en")} ${spots === 1 ? "spot" : "spots"}`,
+      );
   }
 }
 

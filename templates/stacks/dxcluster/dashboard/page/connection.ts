@@ -1,13 +1,16 @@
 /** Asks the API of the place the page came from, hears new spots by server-sent events, knows when neither answers. */
 import type { Spot } from "./spots.ts";
 
-export type State = "live" | "polling" | "away" | "waiting";
+/** `lost`: the stream broke a moment ago, and whether the API still answers is not known yet. */
+export type State = "live" | "lost" | "polling" | "away" | "waiting";
 
 export interface Listener {
   /** Spots that just came through the stream. */
   spots(arrived: readonly Spot[]): void;
   /** The stream is open, for the first time or again: something may have been missed. */
   opened(): void;
+  /** The stream broke: time to ask whether anybody is there. */
+  lost(): void;
   /** `state` or `awaySince` may be others now. */
   changed(): void;
 }
@@ -16,6 +19,7 @@ export class Connection {
   readonly #listener: Listener;
   #streaming = false;
   #answered = false;
+  #lost = false;
   #awaySince: number | null = null;
   #watch: ReturnType<typeof setTimeout> | undefined;
 
@@ -26,6 +30,7 @@ export class Connection {
   get state(): State {
     if (this.#streaming) return "live";
     if (this.#awaySince !== null) return "away";
+    if (this.#lost) return "lost";
     return this.#answered ? "polling" : "waiting";
   }
 
@@ -45,6 +50,7 @@ export class Connection {
       if (response.status >= 500) throw new Error(String(response.status));
       const body = response.ok ? ((await response.json()) as T) : null;
       this.#answered = true;
+      this.#lost = false;
       this.#awaySince = null;
       return body;
     } catch {
@@ -60,6 +66,7 @@ export class Connection {
     source.addEventListener("open", () => {
       this.#streaming = true;
       this.#answered = true;
+      this.#lost = false;
       this.#awaySince = null;
       this.#listener.changed();
       this.#listener.opened();
@@ -68,7 +75,12 @@ export class Connection {
       this.#listener.spots([JSON.parse((event as MessageEvent<string>).data) as Spot]);
     });
     source.addEventListener("error", () => {
+      const broke = this.#streaming;
       this.#streaming = false;
+      if (broke) {
+        this.#lost = true;
+        this.#listener.lost();
+      }
       this.#listener.changed();
       // The browser gives up after an answer that is no stream (a proxy's 502); it does not after a lost connection.
       if (source.readyState !== EventSource.CLOSED) return;

@@ -20,9 +20,11 @@ import {
   isFiltering,
   matches,
   mergeSpots,
+  readFilter,
   searchQueries,
   sortSpots,
   type Spot,
+  writeFilter,
 } from "./spots.ts";
 import { shownRows, SpotTable } from "./table.ts";
 import type { Histogram, Waterfall } from "./waterfall.ts";
@@ -35,7 +37,7 @@ let arrived: Spot[] = [];
 let fresh = new Set<number>();
 let paused = false;
 let dirty = true;
-let conditions: readonly Condition[] = [];
+let conditions: readonly Condition[] | null = null;
 let activity: readonly HourCount[] = [];
 let sun: { readonly solar: Sun; readonly history: readonly Announcement[] } | null = null;
 let map: WorldMap | null = null;
@@ -55,6 +57,9 @@ const connection = new Connection({
     void catchUp();
     void openBand();
   },
+  lost() {
+    void catchUp(50);
+  },
   changed: showState,
 });
 const table = new SpotTable(() => {
@@ -69,6 +74,7 @@ const byName = (a: string, b: string): number => (a < b ? -1 : 1);
 
 const stateText: Record<State, string> = {
   live: "live",
+  lost: "connection lost, trying again …",
   polling: "asking every 5 seconds",
   away: "no answer",
   waiting: "connecting …",
@@ -90,7 +96,11 @@ function showState(): void {
   if (awaySince !== null)
     putText(
       outage,
-      `The API has not answered since ${clockWithSeconds(awaySince)}. What you see is what came last; this page tries again by itself.`,
+      [
+        `The API has not answered since ${clockWithSeconds(awaySince)}.`,
+        ...(spots.length > 0 ? ["What you see is what came last."] : []),
+        "This page tries again by itself.",
+      ].join(" "),
     );
   outage.hidden = awaySince === null;
 }
@@ -298,6 +308,7 @@ function filtered(): void {
     void openBand();
   }
   search();
+  history.replaceState(null, "", `#${writeFilter(filter())}`);
   showConditions();
   if (activity.length > 0) drawHeat(activity, Date.now(), band);
   draw();
@@ -352,8 +363,16 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void refresh();
 });
 
+const asked = readFilter(location.hash.slice(1));
+if (asked.band !== "") addChoices("f-band", [asked.band], byFrequency);
+if (asked.mode !== "") addChoices("f-mode", [asked.mode], byName);
+select("f-band").value = asked.band;
+select("f-mode").value = asked.mode;
+textField.value = asked.text;
+peopleField.checked = asked.people;
 offerThemes();
 chooseZone(recall("zone") === "local");
+if (isFiltering(asked)) filtered();
 showConditions();
 void catchUp();
 void refresh();

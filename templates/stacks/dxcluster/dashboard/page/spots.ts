@@ -63,6 +63,31 @@ export function matches(spot: Spot, filter: Filter): boolean {
   );
 }
 
+/** The filter as the address bar holds it, so that it can be bookmarked and passed on: `band=20m&find=JA`. */
+export function writeFilter(filter: Filter): string {
+  return new URLSearchParams({
+    ...(filter.band !== "" && { band: filter.band }),
+    ...(filter.mode !== "" && { mode: filter.mode }),
+    ...(filter.text.trim() !== "" && { find: filter.text.trim() }),
+    ...(filter.people && { people: "1" }),
+  }).toString();
+}
+
+/** Whatever somebody typed there; what is no band or mode is left out. */
+export function readFilter(text: string): Filter {
+  const given = new URLSearchParams(text);
+  const word = (name: string): string => {
+    const value = given.get(name) ?? "";
+    return /^[\w.]{1,10}$/.test(value) ? value : "";
+  };
+  return {
+    band: word("band").toLowerCase(),
+    mode: word("mode").toUpperCase(),
+    text: (given.get("find") ?? "").slice(0, 40),
+    people: given.get("people") === "1",
+  };
+}
+
 /**
  * What to ask the API for, so that a filter also finds what the page does not hold: queries for `/api/spots`, none
  * without a filter. A callsign may be heard or hear, and the API has a parameter for each.

@@ -1,0 +1,91 @@
+/** Asks at a fixed rate, whatever the answers take: the time of an answer counts from when it was due. */
+import * as http from "node:http";
+import { choose, seeded } from "./questions.mjs";
+
+export function get(base, path, headers = {}, agent) {
+  return new Promise((resolve, reject) => {
+    const request = http.get(`${base}${path}`, { headers, agent, timeout: 20_000 }, (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("end", () =>
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: Buffer.concat(parts).toString(),
+        }),
+      );
+      response.on("error", reject);
+    });
+    request.on("timeout", () => request.destroy(new Error("no answer within 20 s")));
+    request.on("error", reject);
+  });
+}
+
+/** What the questions are made of: callsigns and cursors that there are. */
+export async function look(base) {
+  const page = JSON.parse((await get(base, "/api/spots?limit=1000")).body);
+  return {
+    calls: [...new Set(page.spots.map((spot) => spot.dx_call))],
+    spotters: [...new Set(page.spots.map((spot) => spot.spotter_call))],
+    cursors: [page.pagination.next_cursor],
+  };
+}
+
+/** @returns milliseconds of each answer by the name of its question, and how many were no 200 */
+export async function ask(base, seen, { rate, seconds, seed }) {
+  const random = seeded(seed);
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 200 });
+  const times = new Map();
+  const failures = new Map();
+  const pending = [];
+  const started = performance.now();
+  let bytes = 0;
+  for (let index = 0; index < rate * seconds; index += 1) {
+    const due = started + (index * 1000) / rate;
+    const wait = due - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    const question = choose(random);
+    const query = question.query(random, seen);
+    // A proxy in front of the API names the visitor: here there are 250.
+    const visitor = `198.51.100.${index % 250}`;
+    pending.push(
+      get(
+        base,
+        `/api/spots${query === "" ? "" : `?${query}`}`,
+        { "x-forwarded-for": visitor },
+        agent,
+      ).then(
+        ({ status, body }) => {
+          const list = times.get(question.name) ?? [];
+          list.push(performance.now() - due);
+          times.set(question.name, list);
+          bytes += body.length;
+          if (status !== 200) failures.set(status, (failures.get(status) ?? 0) + 1);
+          if (question.name === "next page" && seen.cursors.length < 200) {
+            const next = /"next_cursor":"([\w-]+)"/.exec(body)?.[1];
+            if (next !== undefined) seen.cursors.push(next);
+          }
+        },
+        (error) => {
+          failures.set(error.message, (failures.get(error.message) ?? 0) + 1);
+        },
+      ),
+    );
+  }
+  await Promise.all(pending);
+  agent.destroy();
+  return {
+    times,
+    failures: Object.fromEntries(failures),
+    bytes,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+export function quantile(list, share) {
+  const sorted = [...list].sort((a, b) => a - b);
+  return (
+    Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 10) /
+    10
+  );
+}

@@ -1,0 +1,218 @@
+/** The run of scripts/bench-api. */
+import { execFileSync, spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { parseArgs } from "node:util";
+import { explain } from "./explain.mjs";
+import { listen } from "./listen.mjs";
+import { ask, get, look, quantile } from "./load.mjs";
+import { questions } from "./questions.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    explain: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    spots: { type: "string", default: "10000000" },
+    rate: { type: "string", default: "200" },
+    seconds: { type: "string", default: "60" },
+    clients: { type: "string", default: "500" },
+  },
+});
+const [spots, rate, seconds, clients] = ["spots", "rate", "seconds", "clients"].map((name) => {
+  const value = Number(options[name]);
+  if (!Number.isInteger(value) || value < 1) fail(`--${name} must be a whole number`);
+  return value;
+});
+
+const name = "api-bench";
+const stack = "templates/stacks/dxcluster";
+const here = import.meta.dirname;
+
+function fail(message) {
+  process.stderr.write(`error: ${message}\n`);
+  process.exit(1);
+}
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+if (!fs.existsSync(`${stack}/api/dist/server.cjs`)) fail("the API is not built: scripts/prepare");
+say("a lab host with PostgreSQL and Node.js …");
+const [host] = JSON.parse(
+  execFileSync(
+    process.execPath,
+    ["dist/cli.js", "lab", "up", name, "--os", "debian-13", "--json"],
+    {
+      stdio: ["ignore", "pipe", "ignore"],
+      encoding: "utf8",
+    },
+  ),
+).hosts;
+const login = [
+  "-i",
+  host.keyPath,
+  "-o",
+  `UserKnownHostsFile=${host.knownHostsPath}`,
+  "-o",
+  "LogLevel=ERROR",
+  `root@${host.address}`,
+];
+
+/** Runs shell text on the host; `input` is its standard input. */
+function onHost(text, input) {
+  return execFileSync("ssh", [...login, `set -e; ${text}`], {
+    input: input ?? "",
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+}
+const psql = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d";
+
+async function main() {
+  onHost(`
+    dpkg-query -W postgresql nodejs >/dev/null 2>&1 || {
+      export DEBIAN_FRONTEND=noninteractive
+      apt-get update -qq
+      apt-get install -y -qq --no-install-recommends postgresql nodejs >/dev/null 2>&1
+    }
+    systemctl start postgresql.service
+    for i in $(seq 50); do ${psql} postgres -c 'select 1' >/dev/null 2>&1 && break; sleep 0.2; done
+    ${psql} postgres -c "alter system set max_wal_size = '8GB'" -c 'select pg_reload_conf()' >/dev/null
+    id dx_reader >/dev/null 2>&1 || useradd --system dx_reader`);
+  prepare();
+  startApi();
+  const base = `http://${host.address}:8080`;
+  await waitFor(base);
+
+  // The first minute after a start reads from the disk.
+  const seen = await look(base);
+  await ask(base, seen, { rate, seconds: Math.min(10, seconds), seed: 1 });
+  say(`${rate} requests a second for ${seconds} s …`);
+  const load = await ask(base, seen, { rate, seconds, seed: 2 });
+  say(`${clients} listeners …`);
+  const stream = await measureStream(base);
+  const all = [...load.times.values()].flat();
+  const result = {
+    spots,
+    rate,
+    requests: all.length,
+    requests_per_second: Math.round(all.length / load.seconds),
+    failures: load.failures,
+    megabytes: Math.round(load.bytes / 1e6),
+    p50_ms: quantile(all, 0.5),
+    p99_ms: quantile(all, 0.99),
+    most_ms: quantile(all, 1),
+    questions: questions.flatMap(({ name: question }) => {
+      const times = load.times.get(question);
+      return times === undefined
+        ? []
+        : [
+            {
+              question,
+              count: times.length,
+              p50_ms: quantile(times, 0.5),
+              p99_ms: quantile(times, 0.99),
+            },
+          ];
+    }),
+    stream: {
+      listeners: clients,
+      spots: stream.latest.length,
+      first_p50_ms: quantile(stream.first, 0.5),
+      last_p50_ms: quantile(stream.latest, 0.5),
+      last_most_ms: quantile(stream.latest, 1),
+    },
+    api_megabytes: Math.round(
+      Number(
+        onHost(
+          "awk '/VmHWM/ { print $2 }' /proc/$(systemctl show -p MainPID --value api-bench)/status",
+        ),
+      ) / 1024,
+    ),
+    postgresql: onHost(`${psql} postgres -c 'show server_version'`).trim().split(" ")[0],
+  };
+  report(result);
+  if (options.explain) await explain(base, (sql) => onHost(`${psql} dxcluster -f -`, sql));
+  if (!options.keep)
+    execFileSync(process.execPath, ["dist/cli.js", "lab", "down", name], { stdio: "ignore" });
+}
+
+/** Nothing to do when the host has these spots from a run before. */
+function prepare() {
+  const there = onHost(
+    `${psql} dxcluster -c 'select count(*) from dx_spots' 2>/dev/null || echo 0`,
+  ).trim();
+  if (Number(there) >= spots && Number(there) < spots + 100_000) return;
+  say(`making ${spots} spots …`);
+  onHost(
+    `rm -rf /root/bench; mkdir -p /root/bench; chmod 755 /root /root/bench; tar -C /root/bench -xf -; chmod -R a+rX /root/bench`,
+    execFileSync("tar", ["-cf", "-", "-C", `${stack}/db`, "migrations", "-C", here, "fill.sql"]),
+  );
+  onHost(`
+    systemctl stop api-bench 2>/dev/null || true
+    ${psql} postgres -c 'drop database if exists dxcluster' -c 'drop role if exists dx_reader' -c 'create role dx_reader login' -c 'create database dxcluster'
+    ${psql} dxcluster -c 'create extension pg_trgm'
+    for file in /root/bench/migrations/*.sql; do ${psql} dxcluster -1 -f $file >/dev/null; done
+    ${psql} dxcluster -c 'grant select on all tables in schema public to dx_reader'
+    ${psql} dxcluster -v spots=${spots} -f /root/bench/fill.sql >/dev/null`);
+}
+
+function startApi() {
+  onHost(
+    `systemctl stop api-bench 2>/dev/null || true
+    mkdir -p /opt/api; chmod 755 /opt/api; cat >/opt/api/server.cjs; chmod 644 /opt/api/server.cjs
+    systemd-run -q --unit=api-bench --collect -p User=dx_reader -p Environment='PGHOST=/run/postgresql PGDATABASE=dxcluster PORT=8080' node /opt/api/server.cjs`,
+    fs.readFileSync(`${stack}/api/dist/server.cjs`),
+  );
+}
+
+async function waitFor(base) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const answer = await get(base, "/api/health").catch(() => ({ status: 0 }));
+    if (answer.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  fail("the API does not answer");
+}
+
+async function measureStream(base) {
+  // One session for all: a spot must not wait for a log-in.
+  const session = spawn("ssh", [...login, `${psql} dxcluster`], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  session.stdout.setEncoding("utf8");
+  const insert = (call) =>
+    new Promise((resolve) => {
+      session.stdout.once("data", resolve);
+      session.stdin
+        .write(`insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
+        values (date_trunc('minute', now()), now(), '${call}', 14025.5, 'DL0BENCH', 'bench ' || clock_timestamp(), 'CW', '20m') returning 1;\n`);
+    });
+  try {
+    return await listen(base, clients, 30, insert);
+  } finally {
+    session.stdin.end(
+      "delete from dx_spots where dx_call like 'BENCH%X' and timestamp > now() - interval '1 day';\n",
+    );
+  }
+}
+
+function report(result) {
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    return;
+  }
+  const lines = [
+    `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
+    `all                  p50 ${String(result.p50_ms).padStart(7)} ms   p99 ${String(result.p99_ms).padStart(7)} ms   most ${result.most_ms} ms`,
+    ...result.questions.map(
+      (row) =>
+        `${row.question.padEnd(20)} p50 ${String(row.p50_ms).padStart(7)} ms   p99 ${String(row.p99_ms).padStart(7)} ms   ${row.count}`,
+    ),
+    `stream: the last of ${result.stream.listeners} listeners has a new spot after ${result.stream.last_p50_ms} ms (p50), ${result.stream.last_most_ms} ms at most; memory of the API ${result.api_megabytes} MB at most`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+await main();

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { watch } from "chokidar";
+import ignore from "ignore";
+import type { Ignore } from "ignore";
+
+/** Files that were saved one shortly after the other. */
+export interface SourceChange {
+  /** Absolute. */
+  readonly paths: readonly string[];
+  /** When the last of them was saved: milliseconds since the epoch. */
+  readonly savedAt: number;
+}
+
+export interface WatchOptions {
+  /** Absolute; everything below it that git would take is watched. */
+  readonly folder: string;
+  /** Absolute paths that are watched whatever git says of them: what builds make, files elsewhere. */
+  readonly also: readonly string[];
+  onChange(change: SourceChange): void;
+  onError(error: unknown): void;
+}
+
+/** Editors write these beside the file that is meant. */
+const editorFiles = /(?:~|\.sw[a-z]|\.tmp|\.bak)$|^(?:\.#.*|#.*#|4913)$/;
+const neverWatched = new Set([".git", ".hg", ".svn", "node_modules", ".hostkit"]);
+/** Saving all files of an editor is one change. */
+const settleMs = 40;
+
+/** Watches sources until it is closed; resolves once nothing can be missed any more. */
+export async function watchSources(options: WatchOptions): Promise<{ close(): Promise<void> }> {
+  const { folder, also } = options;
+  const rules = new GitRules(folder);
+  const isBelow = (file: string, root: string) => file === root || file.startsWith(`${root}/`);
+  const isAbove = (file: string) => also.some((root) => isBelow(root, file));
+  const ignored = (file: string): boolean => {
+    const name = path.basename(file);
+    if (isAbove(file)) return false;
+    if (also.some((root) => isBelow(file, root)))
+      return editorFiles.test(name) || name === "node_modules";
+    if (neverWatched.has(name) || editorFiles.test(name)) return true;
+    return isBelow(file, folder) && rules.ignores(file);
+  };
+  const changed = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  const watcher = watch([folder, ...also], { ignoreInitial: true, ignored });
+  watcher.on("error", options.onError);
+  watcher.on("all", (event, file) => {
+    if (event === "addDir") return;
+    changed.add(file);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const paths = [...changed].sort();
+      changed.clear();
+      void timeOfSaving(paths).then((savedAt) => options.onChange({ paths, savedAt }));
+    }, settleMs);
+  });
+  await new Promise<void>((resolve) => watcher.once("ready", () => resolve()));
+  return {
+    async close() {
+      clearTimeout(timer);
+      await watcher.close();
+    },
+  };
+}
+
+/** The files' own times where they are fresh (a copied or moved file keeps an old one); else now. */
+async function timeOfSaving(paths: readonly string[]): Promise<number> {
+  const now = Date.now();
+  const times = await Promise.all(
+    paths.map((file) =>
+      stat(file).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  const newest = Math.max(0, ...times);
+  return newest > now - 5000 && newest <= now ? newest : now - settleMs;
+}
+
+/** What the .gitignore files from the repository's root down to a file say. */
+export class GitRules {
+  readonly #root: string;
+  readonly #rules = new Map<string, Ignore | undefined>();
+
+  constructor(folder: string) {
+    this.#root = folder;
+    for (let at = folder; path.dirname(at) !== at; at = path.dirname(at)) {
+      if (readText(path.join(at, ".git/HEAD")) === undefined) continue;
+      this.#root = at;
+      break;
+    }
+  }
+
+  ignores(file: string): boolean {
+    // From the inside out: the nearest file has the last word.
+    for (let at = path.dirname(file); at.startsWith(this.#root); at = path.dirname(at)) {
+      const verdict = this.#of(at)?.test(path.relative(at, file));
+      if (verdict?.ignored === true) return true;
+      if (verdict?.unignored === true) return false;
+      if (at === this.#root) break;
+    }
+    return false;
+  }
+
+  #of(folder: string): Ignore | undefined {
+    if (!this.#rules.has(folder)) {
+      const text = readText(path.join(folder, ".gitignore"));
+      // `dist/` means folders only; whether a path is one is not known here, so both are taken.
+      const lines = text?.replaceAll(/\/[ \t]*$/gm, "");
+      this.#rules.set(folder, lines === undefined ? undefined : ignore().add(lines));
+    }
+    return this.#rules.get(folder);
+  }
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
