@@ -5,6 +5,7 @@ import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
 import { until } from "./lab-project.ts";
+import { PsqlSession } from "./psql-session.ts";
 
 const stack = path.resolve(import.meta.dirname, "../../templates/stacks/dxcluster");
 
@@ -23,6 +24,8 @@ export interface DxApi {
   json<T>(where: string): Promise<T>;
   /** Lines that psql prints, as the database's superuser or as a role. */
   sql(text: string, role?: string): Promise<readonly string[]>;
+  stopDatabase(): Promise<void>;
+  startDatabase(): Promise<void>;
   /** Runs shell text as root. */
   run(text: string): Promise<string>;
   /** One more API process on another port. */
@@ -50,7 +53,7 @@ export async function makeDxApi(name: string): Promise<DxApi> {
   const psql = (database: string, role = "postgres"): string =>
     `runuser -u ${role} -- psql -XAtq -v ON_ERROR_STOP=1 -d ${database}`;
   await run(
-    "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql nodejs >/dev/null 2>&1; for role in dx_owner dx_scraper dx_reader; do useradd --system $role; done; systemctl start postgresql.service",
+    "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql nodejs libfaketime >/dev/null 2>&1; for role in dx_owner dx_scraper dx_reader; do useradd --system $role; done; systemctl start postgresql.service",
   );
   await until(
     "PostgreSQL answers",
@@ -60,17 +63,24 @@ export async function makeDxApi(name: string): Promise<DxApi> {
   await run(psql("postgres"), roles);
   await run(psql("dxcluster"), "create extension pg_trgm;");
   const migrations = path.join(stack, "db/migrations");
-  for (const file of readdirSync(migrations).sort()) {
-    await run(
-      `${psql("dxcluster", "dx_owner")} -1`,
-      readFileSync(path.join(migrations, file), "utf8"),
-    );
-  }
+  // Each in a transaction of its own, as hostkit runs them.
+  const files = readdirSync(migrations).sort();
+  const texts = files.map((file) => readFileSync(path.join(migrations, file), "utf8"));
+  await run(
+    psql("dxcluster", "dx_owner"),
+    texts.map((text) => `begin;\n${text}\ncommit;`).join("\n"),
+  );
   await run(psql("dxcluster"), grants);
   await run(
     "mkdir -p /opt/api; cat >/opt/api/server.cjs",
     readFileSync(path.join(stack, "api/dist/server.cjs"), "utf8"),
   );
+  const sessions = new Map<string, PsqlSession>();
+  const sessionOf = (role: string): PsqlSession => {
+    const session = sessions.get(role) ?? new PsqlSession(host, psql("dxcluster", role));
+    sessions.set(role, session);
+    return session;
+  };
   const api: DxApi = {
     host,
     base: `http://${host.address}:8080`,
@@ -80,8 +90,14 @@ export async function makeDxApi(name: string): Promise<DxApi> {
       if (answer.status !== 200) throw new Error(`${where}: ${answer.status} ${answer.text}`);
       return JSON.parse(answer.text);
     },
-    sql: async (text, role) =>
-      (await run(psql("dxcluster", role), text)).split("\n").filter((line) => line !== ""),
+    sql: (text, role = "postgres") => sessionOf(role).ask(text),
+    async stopDatabase() {
+      for (const session of sessions.values()) await session.close();
+      await run("systemctl stop postgresql@17-main.service");
+    },
+    async startDatabase() {
+      await run("systemctl start postgresql@17-main.service");
+    },
     run,
     async start(unit, environment) {
       await run(
@@ -94,6 +110,7 @@ export async function makeDxApi(name: string): Promise<DxApi> {
       });
     },
     async down() {
+      for (const session of sessions.values()) await session.close();
       await downLabHost(name);
     },
   };

@@ -49,7 +49,7 @@ export function describeApi(
       title: "DX Cluster API",
       version,
       description:
-        "Spots that DX cluster nodes sent. Times are ISO 8601 in UTC, frequencies are in kHz. Unknown and malformed parameters are refused; a number above its maximum is lowered to it.",
+        "Spots that DX cluster nodes sent. Times are ISO 8601 in UTC, frequencies are in kHz. Unknown and malformed parameters are refused; a number above its maximum is lowered to it (offset: refused).",
     },
     paths: Object.fromEntries(
       Object.entries(endpoints).map(([name, endpoint]) => [

@@ -1,6 +1,6 @@
 /**
  * Query parameters, described as data: one description checks a request and documents it. Pure.
- * Numbers above a maximum are lowered to it, as the API has always done; everything else that does not fit is refused.
+ * Numbers above a maximum are lowered to it, as the API has always done (unless they would give a wrong answer); everything else that does not fit is refused.
  */
 export type Parameter =
   | {
@@ -9,6 +9,8 @@ export type Parameter =
       readonly minimum: number;
       readonly maximum: number;
       readonly fallback?: number;
+      /** What is said to a number above the maximum, where lowering it would give a wrong answer. */
+      readonly refusal?: string;
     }
   | { readonly type: "number"; readonly about: string; readonly minimum: number }
   | { readonly type: "text"; readonly about: string; readonly longest: number }
@@ -83,6 +85,8 @@ function readValue(parameter: Parameter, text: string): Result {
         return {
           problem: `must be a whole number from ${parameter.minimum} to ${parameter.maximum}`,
         };
+      if (value > parameter.maximum && parameter.refusal !== undefined)
+        return { problem: `must be at most ${parameter.maximum}: ${parameter.refusal}` };
       return { value: Math.min(value, parameter.maximum) };
     }
     case "number": {

@@ -1,5 +1,5 @@
 /** The endpoints: the paths, parameters and field names users of the DX Cluster API know. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { toCsv } from "../../radio/spots-csv.ts";
 import { type Said, say, sayJson, send } from "./answer.ts";
 import { catalogue, summarize } from "./catalogue.ts";
@@ -50,7 +50,8 @@ export function addRoutes(app: FastifyInstance, { database, stream, show, versio
     });
   };
 
-  app.get(catalogue.health.path, { config: { rateLimit: false } }, async (_request, reply) => {
+  app.get(catalogue.health.path, { config: { rateLimit: false } }, async (request, reply) => {
+    takesNothing(request);
     void reply.header("cache-control", "no-store");
     try {
       await database.check();
@@ -120,7 +121,7 @@ export function addRoutes(app: FastifyInstance, { database, stream, show, versio
   });
 
   app.get(catalogue.stream.path, async (request, reply) => {
-    readParameters({}, request.query as Record<string, unknown>);
+    takesNothing(request);
     const lastId = Number(request.headers["last-event-id"] ?? "");
     reply.hijack();
     await stream.join(
@@ -210,12 +211,22 @@ export function addRoutes(app: FastifyInstance, { database, stream, show, versio
 
   const description = describeApi(catalogue, version);
   const described = { ...sayJson(description), type: "application/openapi+json" };
-  app.get(catalogue.openapi.path, async (request, reply) => send(request, reply, described, 3600));
+  app.get(catalogue.openapi.path, async (request, reply) => {
+    takesNothing(request);
+    return send(request, reply, described, 3600);
+  });
   const docs = say(docsPage(description), "text/html; charset=utf-8", {
     "content-security-policy": docsPolicy,
     "x-content-type-options": "nosniff",
   });
-  app.get(catalogue.docs.path, async (request, reply) => send(request, reply, docs, 3600));
+  app.get(catalogue.docs.path, async (request, reply) => {
+    takesNothing(request);
+    return send(request, reply, docs, 3600);
+  });
+}
+
+function takesNothing(request: FastifyRequest): void {
+  readParameters({}, request.query as Record<string, unknown>);
 }
 
 function isSaid(body: object): body is Said {
