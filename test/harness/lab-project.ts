@@ -136,13 +136,16 @@ function runCli(words: readonly string[], cwd: string, env: Readonly<Record<stri
 
 export interface Simulator {
   readonly port: number;
+  status(): Promise<{ readonly announced: number; readonly logins: number }>;
+  /** Stalls, resumes, drops, sends garbage, changes its rate: what the simulator's control offers. */
+  tell(what: string, body?: object): Promise<void>;
   /** Makes the node announce a spot to everybody who is logged in. */
   spot(spot: { spotter: string; frequency: number; dx: string; comment: string }): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The cluster node simulator of the stack, on every address of this machine. */
-export async function startSimulator(): Promise<Simulator> {
+/** The cluster node simulator of the stack, on every address of this machine; `more`: options that win over these. */
+export async function startSimulator(...more: string[]): Promise<Simulator> {
   const [port, control] = await findFreePorts();
   const program = path.join(root, "templates/stacks/dxcluster/simulator/dist/simulator.cjs");
   const child = execa(
@@ -157,6 +160,7 @@ export async function startSimulator(): Promise<Simulator> {
       String(control),
       "--rate",
       "2",
+      ...more,
     ],
     { reject: false, stdin: "ignore", stdout: "ignore", stderr: "ignore" },
   );
@@ -168,6 +172,10 @@ export async function startSimulator(): Promise<Simulator> {
   await until("the simulator answers", async () => (await call("/status")).ok);
   return {
     port,
+    status: async () => (await call("/status")).json() as ReturnType<Simulator["status"]>,
+    async tell(what, body = {}) {
+      expect((await call(`/${what}`, body)).status).toBe(200);
+    },
     async spot(spot) {
       await until("somebody is logged in to the node", async () => (await call("/spot", spot)).ok);
     },

@@ -19,7 +19,8 @@ export interface WriterEvents {
 }
 
 const batchSize = 1000;
-const longestWait = 15;
+/** Seconds between attempts while the database is away: short, for it is on this host and asking costs nothing. */
+const longestWait = 5;
 
 export class Writer {
   readonly #journal: Journal;

@@ -17,6 +17,7 @@ const usage = {
   "POST /drop": "cut every connection",
   "POST /stall": "keep connections, say nothing",
   "POST /resume": "end a stall",
+  "POST /forget": "show/dx tells of nothing before now",
   "POST /rate": '{"rate":5}',
 };
 
@@ -76,6 +77,9 @@ function act(
       return ok;
     case "POST /resume":
       node.stall(false);
+      return ok;
+    case "POST /forget":
+      node.forget();
       return ok;
     case "POST /rate": {
       const rate = Number(json()["rate"]);

@@ -26,7 +26,7 @@ Usage: node simulator.cjs [options]
 Control, with curl:
   curl -s localhost:7380/status
   curl -s localhost:7380/spot -d '{"spotter":"N0CALL","frequency":14025.0,"dx":"DL1ABC","comment":"CW"}'
-  curl -s -X POST localhost:7380/stall    (also /resume /drop /garbage /wwv /raw /rate)
+  curl -s -X POST localhost:7380/stall    (also /resume /drop /forget /garbage /wwv /raw /rate)
 `;
 
 const { values } = parseArgs({

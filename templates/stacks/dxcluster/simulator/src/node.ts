@@ -98,6 +98,11 @@ export class SimulatedNode {
       if (client.phase === "call") client.socket.write(dialects[this.flavour].prompt);
   }
 
+  /** From now on `show/dx` tells only of what comes. */
+  forget(): void {
+    this.#past = [];
+  }
+
   /** Bytes that wait in the sockets: a reader that is too slow shows here. */
   backlog(): number {
     let bytes = 0;
