@@ -8,8 +8,10 @@ import { createDevReport } from "../report/dev.ts";
 import type { DevReport } from "../report/dev.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Context } from "./context.ts";
-import { followLogs } from "./dev/logs.ts";
+import { ChangeQueue } from "./dev/change-queue.ts";
+import { LogFollower } from "./dev/logs.ts";
 import { DevSession } from "./dev/session.ts";
+import type { Taken } from "./dev/session.ts";
 import { confirmOrRefuse, showRuns } from "./execution.ts";
 import { twinNameOf } from "./lab-twins.ts";
 import type { Verb } from "./program.ts";
@@ -22,53 +24,43 @@ interface DevOptions {
   readonly port: number;
 }
 
+/** What is written by nobody we know is taken once nothing has come for so long. */
+const quietMs = 500;
+
 /** Keeps a host like the sources here: what is saved is live a moment later. */
 export const runDev: Verb<DevOptions> = async (given, options, names) => {
   const startedAt = performance.now();
-  // Never by mistake on a host that somebody uses.
-  const lab = options.onHost === true ? undefined : (given.options.lab ?? "any");
-  if (options.onHost === true && given.options.lab !== undefined)
-    throw new HostkitError("usage", { what: "either --lab or --on-host", next: "leave one out" });
-  const { lab: _lab, ...rest } = given.options;
-  const context: Context = {
-    ...given,
-    options: { ...rest, ...(lab === undefined ? {} : { lab }) },
-  };
+  const context = chooseLab(given, options);
   const leave = new AbortController();
+  const { signal } = leave;
   const report = createDevReport({
     json: context.options.json === true,
     colors: context.colors,
-    services: names,
+    services: () => session.names,
     write: context.print,
   });
-  let isAgreed = options.yes === true || lab !== undefined;
   let isFirst = true;
   const session = new DevSession({
     context,
     report,
     names,
+    signal,
     async agree(project) {
-      if (isAgreed) return;
-      const host = project.hosts[0]?.name ?? "";
-      const question = `Put what is being developed onto ${host}, which is no lab host?`;
-      await confirmOrRefuse(context, question, false);
-      isAgreed = true;
+      const { name, route } = project.hosts[0] ?? { name: "", route: () => ({ address: "" }) };
+      const question = `Develop on ${name} (${route().address}), which is no lab host?`;
+      await confirmOrRefuse(context, question, options.yes === true || project.isLab);
     },
-    async show(project, work) {
-      if (isFirst) return showRuns(context, project, work);
-      return work(quietProgress(report, context));
-    },
+    show: (project, work) =>
+      isFirst ? showRuns(context, project, work) : work(quietProgress(report, context)),
   });
-  const proxies: DevProxy[] = [];
   const closers: (() => unknown)[] = [() => session.close()];
   try {
     await session.begin();
     isFirst = false;
-    const unlisten = context.terminal.onInterrupt(() => leave.abort());
-    closers.unshift(unlisten);
-    proxies.push(...(await openProxies(session.project, options.port)));
+    closers.unshift(context.terminal.onInterrupt(() => leave.abort()));
+    const proxies = await openProxies(session.project, options.port);
     closers.unshift(() => proxies.forEach((proxy) => proxy.close()));
-    const changes = new ChangeQueue();
+    const changes = new ChangeQueue(signal);
     const watching = await watchSources({
       folder: session.project.loaded.folder,
       also: await session.listOutputs(),
@@ -76,76 +68,104 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
       onError: (error) => context.note(`watching: ${String(error)}`),
     });
     closers.unshift(() => watching.close());
-    void keepFollowing(session, report, leave.signal);
+    let missed: SourceChange | undefined;
+    const logs = new LogFollower(session, {
+      onLine: (service, line) => report.tell({ event: "log", service, line }),
+      onLost: (error) => report.tell({ event: "lost", error }),
+      onBack() {
+        report.tell({ event: "back", host: hostOf(session.project) });
+        if (missed !== undefined) changes.add(missed);
+      },
+    });
+    void logs.run(signal);
+    const { folder } = session.project.loaded;
     report.tell({
       event: "ready",
-      host: session.project.hosts[0]?.name ?? "",
+      host: hostOf(session.project),
       seconds: roundMs(performance.now() - startedAt),
       urls: Object.fromEntries(
         proxies.map((proxy, index) => [siteNames(session.project)[index] ?? "", proxy.url]),
       ),
-      watching: [
-        path.relative(context.terminal.workingDirectory, session.project.loaded.folder) || ".",
-      ],
+      watching: [path.relative(context.terminal.workingDirectory, folder) || "."],
       ways: describeWays(session),
     });
     for (;;) {
-      const change = await changes.next(leave.signal);
-      if (change === undefined) break;
-      await handle(session, report, change, proxies, leave.signal);
+      const change = await changes.next();
+      if (signal.aborted || change === undefined) break;
+      report.hold();
+      const handled = handle(session, report, changes, change, missed !== undefined);
+      const result = await Promise.race([handled, whenAborted(signal)]);
+      report.release();
+      if (signal.aborted || result === undefined) break;
+      missed = result === "unreachable" ? change : undefined;
+      if (result === "live") {
+        for (const proxy of proxies) proxy.reload();
+        logs.refresh();
+        watching.also(await session.listOutputs());
+      }
     }
   } catch (error) {
-    if (!leave.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   } finally {
+    leave.abort();
     for (const close of closers) await close();
   }
   await sayGoodbye(context, session, options);
   return 0;
 };
 
+/** Never by mistake on a host that somebody uses. */
+function chooseLab(given: Context, { onHost }: DevOptions): Context {
+  const { lab, ...rest } = given.options;
+  if (onHost !== true) return { ...given, options: { ...rest, lab: lab ?? "any" } };
+  if (lab === undefined) return given;
+  throw new HostkitError("usage", { what: "either --lab or --on-host", next: "leave one out" });
+}
+
+type Handled = "live" | "nothing" | "failed" | "unreachable";
+
+/** One pass. Whatever is wrong is told; the next change may mend it. */
 async function handle(
   session: DevSession,
   report: DevReport,
-  change: SourceChange,
-  proxies: readonly DevProxy[],
-  signal: AbortSignal,
-): Promise<void> {
-  const { folder } = session.project.loaded;
-  const files = change.paths.map((file) => path.relative(folder, file));
-  report.hold();
+  changes: ChangeQueue,
+  first: SourceChange,
+  wasMissed: boolean,
+): Promise<Handled> {
+  let change = first;
   try {
-    const done = await session.take(change);
-    if (done === undefined) report.tell({ event: "unchanged", files });
-    else {
-      const seconds = roundMs(Date.now() - change.savedAt);
-      report.tell({ event: "live", ...done, files, seconds });
-      for (const proxy of proxies) proxy.reload();
+    const cause = await session.judge(change);
+    if (cause === "echo" && !wasMissed) return "nothing";
+    if (cause === "made") change = await changes.settle(change, wasMissed ? 0 : quietMs);
+    const { folder } = session.project.loaded;
+    const files = change.paths.map((file) => path.relative(folder, file));
+    const done: Taken | undefined = await session.take(cause === "sources");
+    if (done === undefined) {
+      report.tell({ event: "unchanged", files });
+      return "nothing";
     }
+    const seconds = roundMs(Date.now() - change.savedAt);
+    report.tell({ event: "live", ...done, files, seconds });
+    return "live";
   } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof HostkitError)) throw error;
-    report.tell({ event: "failed", error });
-  } finally {
-    report.release();
+    report.tell({ event: "failed", error: asHostkitError(error) });
+    const isAway = error instanceof HostkitError && error.code === "host_unreachable";
+    return isAway ? "unreachable" : "failed";
   }
 }
 
-/** Follows logs, over lost connections too. */
-async function keepFollowing(
-  session: DevSession,
-  report: DevReport,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      const take = (service: string, line: string) => report.tell({ event: "log", service, line });
-      const { manifest } = session.project;
-      await followLogs(await session.connection(), manifest, session.names, take, signal);
-    } catch {
-      // The next change, or the next turn, says what is wrong.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+/** A file may go while it is read; that ends no session. */
+function asHostkitError(error: unknown): HostkitError {
+  if (error instanceof HostkitError) return error;
+  const what = error instanceof Error ? error.message : String(error);
+  return new HostkitError("internal", { what, next: "save again" }, { cause: error });
+}
+
+function whenAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
 }
 
 /** Sites, each under a port of this machine; none behind a jump host, where they cannot be reached from here. */
@@ -166,6 +186,10 @@ function siteNames(project: Project): string[] {
   return (project.manifest.proxy?.sites ?? [])
     .map(({ name }) => name)
     .filter((name) => !name.startsWith("*"));
+}
+
+function hostOf(project: Project): string {
+  return project.hosts[0]?.name ?? "";
 }
 
 function describeWays(session: DevSession): Record<string, "mounted" | "built anew"> {
@@ -197,53 +221,24 @@ async function sayGoodbye(
   options: DevOptions,
 ): Promise<void> {
   const { project } = session;
-  const host = project.hosts[0]?.name ?? "";
+  const host = hostOf(project);
   const twin = twinNameOf(project.manifest.stack, host);
-  if (project.isLab && options.down === true) {
+  const isDown = project.isLab && options.down === true;
+  if (isDown) {
     const { downLabHost } = await import("../lab/host.ts");
     await downLabHost(twin);
   }
   if (context.options.json === true) return;
-  if (!project.isLab)
+  if (isDown) return context.print(`\nthe lab host ${twin} is gone`);
+  const lab = project.isLab ? " --lab" : "";
+  if (session.isRunning) context.print(`\nthe run goes on on ${host}: hostkit attach${lab}`);
+  if (project.isLab) context.print(`\nthe lab host ${twin} stays; remove it: hostkit lab down`);
+  else
     context.print(
       `\n${host} still runs what was developed; put the manifest's back: hostkit provision`,
     );
-  else if (options.down === true) context.print(`\nthe lab host ${twin} is gone`);
-  else context.print(`\nthe lab host ${twin} stays; remove it: hostkit lab down`);
 }
 
 function roundMs(milliseconds: number): number {
   return Math.round(milliseconds) / 1000;
-}
-
-/** Changes that wait for their turn, put together while another is on its way. */
-class ChangeQueue {
-  #waiting: SourceChange | undefined;
-  #wake: () => void = () => undefined;
-
-  add(change: SourceChange): void {
-    const before = this.#waiting;
-    this.#waiting =
-      before === undefined
-        ? change
-        : {
-            paths: [...new Set([...before.paths, ...change.paths])].sort(),
-            savedAt: Math.max(before.savedAt, change.savedAt),
-          };
-    this.#wake();
-  }
-
-  /** The next change; undefined once the signal says so. */
-  async next(signal: AbortSignal): Promise<SourceChange | undefined> {
-    while (this.#waiting === undefined && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
-    if (signal.aborted) return undefined;
-    const change = this.#waiting;
-    this.#waiting = undefined;
-    return change;
-  }
 }

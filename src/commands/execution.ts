@@ -155,7 +155,8 @@ function newRunId(now: Date): string {
   return `${time}-${randomBytes(2).toString("hex")}`;
 }
 
-function userName(context: Context): string {
+/** Who is at this machine. */
+export function userName(context: Context): string {
   try {
     return userInfo().username;
   } catch {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
+import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { Blob } from "../resources/resource.ts";
 import { findSourceMounts } from "../stack/source-mounts.ts";
@@ -35,7 +36,7 @@ export interface SourceDifference {
   readonly rebuild: readonly string[];
   /** Services for which it is enough to send files and start them again. */
   readonly sync: readonly {
-    readonly service: ServiceSource;
+    readonly source: ServiceSource;
     readonly changed: readonly string[];
     readonly removed: readonly string[];
   }[];
@@ -54,7 +55,14 @@ export async function readSources(
     if (source.kind !== "build" || !names.includes(name)) continue;
     const blob = files.blobs.get(source.context);
     if (blob === undefined) continue;
-    const dockerfile = await readFile(path.join(blob.path, source.dockerfile), "utf8");
+    const file = path.join(blob.path, source.dockerfile);
+    const dockerfile = await readFile(file, "utf8").catch((error: unknown) => {
+      throw new HostkitError("file_missing", {
+        what: `the Dockerfile of ${name} cannot be read`,
+        where: file,
+        why: explainFileError(error),
+      });
+    });
     const mounts = findSourceMounts(dockerfile, blob.entries ?? [], source.target);
     services.push({
       service: name,
@@ -96,7 +104,7 @@ export function compareSources(before: Sources, now: Sources): SourceDifference 
     if (changed.every(covers) && removed.every(covers)) {
       // New mounts need a new container, but the image stays.
       if (!areMountsEqual) needsRelease = true;
-      sync.push({ service, changed, removed });
+      sync.push({ source: service, changed, removed });
     } else {
       needsRelease = true;
       rebuild.push(service.service);

@@ -50,7 +50,10 @@ export async function addStream(
   header: { readonly name: string; readonly mode: number; readonly size: number },
   content: Readable,
 ): Promise<void> {
-  await pipeline(content, tar.entry({ ...header, mtime: new Date(0), type: "file" }));
+  const entry = tar.entry({ ...header, mtime: new Date(0), type: "file" });
+  // It tells its end twice where the content fails: the second time nobody listens any more.
+  entry.on("error", () => undefined);
+  await pipeline(content, entry);
 }
 
 async function addEntry(tar: Pack, folder: string, name: string): Promise<void> {

@@ -28,9 +28,16 @@ const neverWatched = new Set([".git", ".hg", ".svn", "node_modules", ".hostkit"]
 /** Saving all files of an editor is one change. */
 const settleMs = 40;
 
+export interface Watching {
+  /** From now on these are watched too. */
+  also(paths: readonly string[]): void;
+  close(): Promise<void>;
+}
+
 /** Watches sources until it is closed; resolves once nothing can be missed any more. */
-export async function watchSources(options: WatchOptions): Promise<{ close(): Promise<void> }> {
-  const { folder, also } = options;
+export async function watchSources(options: WatchOptions): Promise<Watching> {
+  const { folder } = options;
+  const also = [...options.also];
   const rules = new GitRules(folder);
   const isBelow = (file: string, root: string) => file === root || file.startsWith(`${root}/`);
   const isAbove = (file: string) => also.some((root) => isBelow(root, file));
@@ -43,21 +50,32 @@ export async function watchSources(options: WatchOptions): Promise<{ close(): Pr
     return isBelow(file, folder) && rules.ignores(file);
   };
   const changed = new Set<string>();
+  const fresh = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   const watcher = watch([folder, ...also], { ignoreInitial: true, ignored });
   watcher.on("error", options.onError);
   watcher.on("all", (event, file) => {
     if (event === "addDir") return;
-    changed.add(file);
+    // Editors and tools write beside a file, and then rename what they wrote.
+    if (event === "add" && !changed.has(file)) fresh.add(file);
+    if (event === "unlink" && fresh.has(file)) changed.delete(file);
+    else changed.add(file);
     clearTimeout(timer);
     timer = setTimeout(() => {
       const paths = [...changed].sort();
       changed.clear();
+      fresh.clear();
+      if (paths.length === 0) return;
       void timeOfSaving(paths).then((savedAt) => options.onChange({ paths, savedAt }));
     }, settleMs);
   });
   await new Promise<void>((resolve) => watcher.once("ready", () => resolve()));
   return {
+    also(paths) {
+      const fresh = paths.filter((file) => !also.includes(file));
+      also.push(...fresh);
+      if (fresh.length > 0) watcher.add(fresh);
+    },
     async close() {
       clearTimeout(timer);
       await watcher.close();

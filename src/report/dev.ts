@@ -29,6 +29,9 @@ export type DevEvent =
     }
   | { readonly event: "unchanged"; readonly files: readonly string[] }
   | { readonly event: "failed"; readonly error: HostkitError }
+  /** The connection is gone; what is saved meanwhile is brought when it is back. */
+  | { readonly event: "lost"; readonly error: HostkitError }
+  | { readonly event: "back"; readonly host: string }
   | { readonly event: "log"; readonly service: string; readonly line: string };
 
 export interface DevReport {
@@ -42,15 +45,17 @@ export interface DevReport {
 export function createDevReport(options: {
   readonly json: boolean;
   readonly colors: Colors;
-  readonly services: readonly string[];
+  /** Those whose logs are shown; asked at each line, as the manifest may change. */
+  services(): readonly string[];
   write(text: string): void;
 }): DevReport {
-  const { colors, services, json } = options;
+  const { colors, json } = options;
   const held: DevEvent[] = [];
   let isHeld = false;
-  const width = Math.max(0, ...services.map((name) => name.length));
   const paints = [colors.cyan, colors.magenta, colors.yellow, colors.blue, colors.green];
   const label = (service: string): string => {
+    const services = options.services();
+    const width = Math.max(0, ...services.map((name) => name.length));
     const paint = paints[Math.max(0, services.indexOf(service)) % paints.length] ?? String;
     return paint(`${service.padEnd(width)} |`);
   };
@@ -72,9 +77,9 @@ export function createDevReport(options: {
 }
 
 function describe(event: DevEvent): string {
-  if (event.event !== "failed") return JSON.stringify(event);
+  if (!("error" in event)) return JSON.stringify(event);
   const { code, exitCode, parts } = event.error;
-  return JSON.stringify({ event: "failed", error: { code, exitCode, ...parts } });
+  return JSON.stringify({ event: event.event, error: { code, exitCode, ...parts } });
 }
 
 function render(event: DevEvent, colors: Colors, label: (service: string) => string): string {
@@ -100,6 +105,12 @@ function render(event: DevEvent, colors: Colors, label: (service: string) => str
       return `${green("✓")} ${bold(event.services.join(", "))} ${event.how === "restarted" ? "live" : "provisioned and live"} ${bold(preciseSeconds(event.seconds))} after saving ${describeFiles(event.files)}`;
     case "unchanged":
       return dim(`· ${describeFiles(event.files)}: nothing that runs has changed`);
+    case "lost":
+      return red(
+        plainText(`the connection is lost: ${event.error.parts.what}; trying to reach it again`),
+      );
+    case "back":
+      return `${green("✓")} the connection to ${bold(event.host)} is back`;
     case "failed":
       return formatError(event.error)
         .split("\n")

@@ -5,10 +5,18 @@ import type { SourceChange } from "../../local/watch.ts";
 
 /** So often a build may change a file of its own before the file counts as made by it. */
 const patience = 2;
+/** Events of what a build did come a little after its end. */
+const echoMs = 300;
 
 /**
- * Tells which changes ask for the build commands: those of sources. What git ignores is made by builds; so is what a
- * build writes each time it runs. A file that was written again with the same content has not changed.
+ * What a change is: of `sources`, which asks for the build commands; of what is `made` by somebody else; an `echo` of the
+ * session's own builds, of which all is known already.
+ */
+export type Cause = "sources" | "made" | "echo";
+
+/**
+ * Tells causes apart. What git ignores is made; so is what a build writes each time it runs. A file that was written again
+ * with the same content has not changed.
  */
 export class BuildTriggers {
   readonly #rules: GitRules;
@@ -17,32 +25,37 @@ export class BuildTriggers {
   readonly #echoes = new Map<string, number>();
   #began = 0;
   #ended = 0;
+  #hasFailed = false;
 
   /** @param folder of the manifest, absolute */
   constructor(folder: string) {
     this.#rules = new GitRules(folder);
   }
 
-  async isDue({ paths, savedAt }: SourceChange): Promise<boolean> {
-    const isEcho = savedAt >= this.#began && savedAt <= this.#ended;
-    let isDue = false;
-    for (const file of paths) {
-      if (this.#rules.ignores(file)) continue;
+  async judge({ paths, savedAt }: SourceChange): Promise<Cause> {
+    const isMeanwhile = savedAt >= this.#began && savedAt <= this.#ended + echoMs;
+    const sources = paths.filter((file) => !this.#rules.ignores(file));
+    let cause: Cause = isMeanwhile || (this.#hasFailed && sources.length === 0) ? "echo" : "made";
+    for (const file of sources) {
       const hash = await hashFile(file);
-      if (this.#hashes.get(file) === hash) continue;
+      const isSame = this.#hashes.get(file) === hash;
+      // Saved once more after a failure: somebody wants it tried again.
+      if (isSame && (isMeanwhile || !this.#hasFailed)) continue;
       this.#hashes.set(file, hash);
-      const echoes = isEcho ? (this.#echoes.get(file) ?? 0) + 1 : 0;
+      const echoes = isMeanwhile ? (this.#echoes.get(file) ?? 0) + 1 : 0;
       this.#echoes.set(file, echoes);
-      if (echoes <= patience) isDue = true;
+      if (echoes <= patience) cause = "sources";
     }
-    return isDue;
+    return cause;
   }
 
   /** Runs a build, and remembers when. */
   async during(build: () => Promise<void>): Promise<void> {
     this.#began = Date.now();
+    this.#hasFailed = true;
     try {
       await build();
+      this.#hasFailed = false;
     } finally {
       this.#ended = Date.now();
     }
