@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { openBundle } from "./bundle.ts";
 
 const words = process.argv.slice(2);
 
@@ -16,7 +18,9 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
   const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
 } else {
-  const { main } = await import("./commands/main.ts");
+  const verb = words.find((word) => /^[a-z]+$/.test(word)) ?? "hostkit";
+  const bundle = openBundle(fileURLToPath(new URL(".", import.meta.url)), verb, process.env);
+  const { main } = bundle?.main ?? (await import("./commands/main.ts"));
   process.exitCode = await main(words, {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -29,5 +33,8 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
     },
   });
   // Idle agent sockets and the like must not keep a finished command alive.
-  process.stdout.write("", () => process.exit());
+  process.stdout.write("", () => {
+    bundle?.keep();
+    process.exit();
+  });
 }

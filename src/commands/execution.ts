@@ -50,7 +50,7 @@ export async function showRuns<T>(
   work: (show: Progress) => Promise<T>,
 ): Promise<T> {
   const isLive = canRedraw(context);
-  const progress = createProgress({
+  const progress = await createProgress({
     kind: context.options.json === true ? "json" : isLive ? "live" : "lines",
     stream: context.terminal.stdout,
     colors: context.colors,

@@ -13,7 +13,6 @@ import { formatSeconds } from "../report/duration.ts";
 import { describeStatus, renderStatus } from "../report/status.ts";
 import { readStatus, statusNeeds } from "./host-status.ts";
 import type { Context } from "./context.ts";
-import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
 import { collectResults, openProject, withConnections } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
@@ -57,6 +56,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     for (const site of busy) refuseObstacles(project, site);
     showPlans(context, project, sites);
     if (busy.length > 0) {
+      const { confirmOrRefuse, executeRun, showRuns } = await import("./execution.ts");
       await confirmOrRefuse(context, `Make these changes?`, options.yes === true);
       const runs = await showRuns(context, project, async (show) =>
         collectResults(

@@ -1,4 +1,3 @@
-import { createLogUpdate } from "log-update";
 import type { RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
 import type { Colors } from "./colors.ts";
@@ -26,7 +25,7 @@ export interface ProgressOptions {
   clock(): number;
 }
 
-export function createProgress(options: ProgressOptions): Progress {
+export async function createProgress(options: ProgressOptions): Promise<Progress> {
   if (options.kind === "live") return createLive(options);
   const write = (line: string) => void options.stream.write(`${options.hide(line)}\n`);
   if (options.kind === "json") {
@@ -91,7 +90,9 @@ export function renderEvent(track: RunTrack, event: RunEvent, run: RunManifest):
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameMs = 100;
 
-function createLive({ stream, colors, hide, clock }: ProgressOptions): Progress {
+async function createLive({ stream, colors, hide, clock }: ProgressOptions): Promise<Progress> {
+  // What it knows of characters takes 35 ms to set up.
+  const { createLogUpdate } = await import("log-update");
   const region = createLogUpdate(stream);
   const tracks = new Map<string, { track: RunTrack; seenAt: number }>();
   let frame = 0;

@@ -35,9 +35,12 @@ const events: readonly RunEvent[] = [
   { time: 176, event: "end", state: "reverted" },
 ];
 
-function show(kind: "lines" | "json" | "live", hide = (text: string) => text): string {
+async function show(
+  kind: "lines" | "json" | "live",
+  hide = (text: string) => text,
+): Promise<string> {
   const stream = new PassThrough();
-  const progress = createProgress({ kind, stream, colors, hide, clock: () => 0 });
+  const progress = await createProgress({ kind, stream, colors, hide, clock: () => 0 });
   for (const event of events) progress.event("dx1", event, run);
   progress.notice("dx1", "the connection was lost");
   progress.stop();
@@ -45,8 +48,8 @@ function show(kind: "lines" | "json" | "live", hide = (text: string) => text): s
 }
 
 describe("createProgress", () => {
-  test("one line an event, without a terminal", () => {
-    expect(show("lines")).toBe(`\
+  test("one line an event, without a terminal", async () => {
+    expect(await show("lines")).toBe(`\
 dx1    0.0 s  start    run r1, 2 changes
 dx1    0.5 s  started  packages:apt: install caddy
 dx1     45 s  ok       packages:apt: install caddy
@@ -61,8 +64,8 @@ dx1: the connection was lost
 `);
   });
 
-  test("one JSON object an event, with --json", () => {
-    const lines = show("json")
+  test("one JSON object an event, with --json", async () => {
+    const lines = (await show("json"))
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -86,8 +89,8 @@ dx1: the connection was lost
     });
   });
 
-  test("on a terminal what is done stays, and nothing of the region is left", () => {
-    const text = show("live");
+  test("on a terminal what is done stays, and nothing of the region is left", async () => {
+    const text = await show("live");
     expect(text).toContain("✓ packages:apt  create, 45 s\n");
     expect(text).toContain("✗ nftables:inet hostkit  prepare the way back (exit 3)\n");
     expect(text).toContain("↶ nftables:inet hostkit  the host put the old state back\n");
@@ -96,8 +99,10 @@ dx1: the connection was lost
 
   test.each(["lines", "json", "live"] as const)(
     "%s passes everything through the redactor",
-    (kind) => {
-      expect(show(kind, (text) => text.replaceAll("caddy", "[secret]"))).not.toContain("caddy");
+    async (kind) => {
+      expect(await show(kind, (text) => text.replaceAll("caddy", "[secret]"))).not.toContain(
+        "caddy",
+      );
     },
   );
 });

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// Puts what tsc wrote and the libraries into a few files, dist/bundle/*.cjs: hundreds of modules take Node four times as long to find,
+// read and link as these. dist/cli.js uses them when they are not older than itself. Usage: npm run build
+import { rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = path.join(root, "dist/bundle");
+
+/** Machine code cannot be put into a bundle: it is loaded from its package. */
+const nativeCode = {
+  name: "native-code",
+  resolveId(id, importer) {
+    if (!id.endsWith(".node")) return null;
+    const file = path.resolve(path.dirname(importer), id);
+    const inPackages = file.slice(file.lastIndexOf("/node_modules/") + "/node_modules/".length);
+    return { id: inPackages, external: true };
+  },
+};
+
+const bundle = await rolldown({
+  input: { main: path.join(root, "dist/commands/main.js") },
+  platform: "node",
+  external: ["cpu-features"],
+  plugins: [nativeCode],
+});
+await rm(folder, { recursive: true, force: true });
+const { output } = await bundle.write({
+  dir: folder,
+  format: "cjs",
+  // A name stands for a content: code that V8 compiled is kept by it.
+  entryFileNames: "[name]-[hash].cjs",
+  chunkFileNames: "[name]-[hash].cjs",
+  // Lines stay lines, names stay names: a stack trace must tell something.
+  minify: false,
+  comments: false,
+});
+await bundle.close();
+const left = output.filter(({ code }) => /\bimport\(|\bimport\.meta\b/.test(code ?? ""));
+if (left.length > 0)
+  throw new Error(`not bundled: ${left.map(({ fileName }) => fileName).join(", ")}`);
+// Last, so that a bundle that was cut short is none.
+await writeFile(path.join(folder, "entry"), output.find(({ isEntry }) => isEntry).fileName);
