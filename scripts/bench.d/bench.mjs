@@ -1,5 +1,6 @@
 // scripts/bench: see there for its use.
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
@@ -8,6 +9,7 @@ import { labPaths } from "../../dist/lab/paths.js";
 import { captureExecs } from "./capture.mjs";
 import { ensureController, startController, takePrograms } from "./controller.mjs";
 import { BenchHosts } from "./hosts.mjs";
+import { interrupt, round } from "./measure.mjs";
 import { renderPage } from "./page.mjs";
 import { rowCold } from "./rows-cold.mjs";
 import { rowGrowth } from "./rows-growth.mjs";
@@ -59,6 +61,7 @@ class Bench {
   quick = options.quick;
   coldRounds = 3;
   snapshots = {};
+  idle = new Map();
 
   /** Runs `work` while nobody else holds the lock of --lock. */
   alone = (work_) => (options.lock === undefined ? work_() : withLock(options.lock, work_));
@@ -71,6 +74,46 @@ class Bench {
 
   get wantsPeers() {
     return peerNames.some((name) => this.wants(name));
+  }
+
+  /** What the two hosts use while nobody asks them anything: health checks, timers. Cores, by the host's name. */
+  async measureIdle() {
+    const seconds = 10;
+    const both = [this.ownHost, this.peerHost];
+    const used = () => Promise.all(both.map((host) => hosts.cpuSeconds(host)));
+    const before = await used();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const after = await used();
+    both.forEach((host, at) => this.idle.set(host.name, (after[at] - before[at]) / seconds));
+    log(
+      `idle, the hosts use ${[...this.idle.values()].map((share) => share.toFixed(3)).join(" and ")} cores`,
+    );
+  }
+
+  /** The sample of `work`, and the CPU time it cost the host beyond what that uses when idle. */
+  async withHostCpu(host, work) {
+    const before = await hosts.cpuSeconds(host);
+    const sample = await work();
+    const used = (await hosts.cpuSeconds(host)) - before;
+    return {
+      ...sample,
+      hostCpuSeconds: Math.max(0, used - this.idle.get(host.name) * sample.seconds),
+    };
+  }
+
+  /** A provisioned host's disk under `purpose`: made once for these definitions, kept beside the lab's base images. */
+  async ensureSnapshot(purpose, definitions, provision) {
+    const name = `make-${purpose}`;
+    await hosts.down(name);
+    const host = await hosts.up(name);
+    const snapshot = await hosts.snapshotOf(purpose, host, [
+      new URL(definitions, import.meta.url).pathname,
+    ]);
+    this.snapshots[purpose] = snapshot;
+    if (await hosts.exists(snapshot)) return hosts.down(name);
+    log(`provisioning a host with ${purpose} (once; kept in ${snapshot})`);
+    await provision(host);
+    return hosts.freeze(host, snapshot);
   }
 
   /** What hostkit sends for a provision with nothing to do. */
@@ -107,25 +150,12 @@ async function prepare(bench) {
 
 /** The two hosts that most rows need: one that hostkit has provisioned, one that the peers have. */
 async function prepareHosts(bench) {
-  const make = async (purpose, definitions, provision) => {
-    const name = `make-${purpose}`;
-    await hosts.down(name);
-    const host = await hosts.up(name);
-    const snapshot = await hosts.snapshotOf(purpose, host, [
-      new URL(definitions, import.meta.url).pathname,
-    ]);
-    bench.snapshots[purpose] = snapshot;
-    if (await hosts.exists(snapshot)) return hosts.down(name);
-    log(`provisioning a host with ${purpose} (once; kept in ${snapshot})`);
-    await provision(host);
-    return hosts.freeze(host, snapshot);
-  };
   const making = [
-    make("hostkit", "stack", async (host) => {
+    bench.ensureSnapshot("hostkit", "stack", async (host) => {
       await bench.project.setHosts({ target: host });
       await bench.project.provision("changes");
     }),
-    make("peers", "peers", async (host) => {
+    bench.ensureSnapshot("peers", "peers", async (host) => {
       await bench.peers.ansible("ansible", [host.address]);
       await bench.peers.bundlewrap("apply", [host.address]);
     }),
@@ -145,14 +175,7 @@ async function prepareHosts(bench) {
     await bench.peers.ansible("ansible-mitogen", [bench.peerHost.address]);
     await bench.peers.bundlewrap("apply", [bench.peerHost.address]);
   }
-  bench.idleCpu = await measureIdle(bench.ownHost);
-  log(`idle, hostkit's host uses ${(bench.idleCpu * 100).toFixed(1)} % of a core`);
-}
-
-async function measureIdle(host) {
-  const before = await hosts.cpuSeconds(host);
-  await new Promise((resolve) => setTimeout(resolve, 4000));
-  return ((await hosts.cpuSeconds(host)) - before) / 4;
+  await bench.measureIdle();
 }
 
 const resultsFile = new URL("../../docs/performance.json", import.meta.url);
@@ -187,21 +210,30 @@ async function measure(bench) {
     throw new Error(`no row ${unknown.join(", ")}; rows are ${Object.keys(rows).join(", ")}`);
   await prepare(bench);
   await prepareHosts(bench);
-  const commit = await describeCommit();
-  const measured = {};
+  const [commit, machine, versions] = await Promise.all([
+    describeCommit(),
+    describeMachine(),
+    describeVersions(bench),
+  ]);
+  const results = { format: 1, machine, versions, rows: {}, failures: {}, ratios: {}, targets: [] };
   for (const name of wanted) {
     log(`row ${name}`);
     const date = new Date().toISOString().slice(0, 10);
-    measured[name] = { date, commit, tools: await rows[name](bench) };
+    // What else the machine had to do while it began: on an idle one less than half a core.
+    const load = round(loadavg()[0], 1);
+    try {
+      results.rows[name] = { date, commit, load, tools: await rows[name](bench) };
+    } catch (error) {
+      interrupt.signal.throwIfAborted();
+      log(`row ${name} failed: ${error.message}`);
+      results.failures[name] = String(error.message).split("\n").slice(0, 6).join("\n");
+    }
+    results.ratios = ratiosOf(results.rows);
+    results.targets = verdictsOf(results.rows);
+    // Row by row, so that an hour's work is not lost with its last row.
+    if (!options.quick && options.tools === undefined) await writePage(results);
   }
-  return {
-    format: 1,
-    machine: await describeMachine(),
-    versions: await describeVersions(bench),
-    rows: measured,
-    ratios: ratiosOf(measured),
-    targets: verdictsOf(measured),
-  };
+  return results;
 }
 
 function show(results) {
@@ -209,6 +241,7 @@ function show(results) {
     for (const [ratio, value] of Object.entries(found))
       log(`${name.padEnd(8)} ${ratio.padEnd(34)} ${value}`);
   }
+  for (const [name, why] of Object.entries(results.failures)) log(`FAILED ${name}: ${why}`);
   for (const { what, value, unit, relation, limit, met } of results.targets) {
     log(`${met ? "met   " : "MISSED"} ${what}: ${value} ${unit} (${relation} ${limit})`);
   }
@@ -223,22 +256,24 @@ async function cleanUp(bench) {
 }
 
 const bench = new Bench();
-for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => {
+// What is under way ends early, or within seconds; then the hosts go, as after a failure.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    if (interrupt.signal.aborted) return;
     log(`${signal}: cleaning up`);
-    void cleanUp(bench).finally(() => process.exit(130));
+    interrupt.abort(new Error("interrupted"));
   });
 }
 try {
   if (!options.down) {
     const results = await measure(bench);
     show(results);
-    if (!options.quick && options.tools === undefined) await writePage(results);
     if (options.json) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
+    if (Object.keys(results.failures).length > 0) process.exitCode = 1;
   }
 } catch (error) {
   log(error.message ?? error);
-  process.exitCode = 1;
+  process.exitCode = interrupt.signal.aborted ? 130 : 1;
 } finally {
   await cleanUp(bench);
 }

@@ -15,6 +15,7 @@ import {
 import { runOnLabHost } from "../../dist/lab/login.js";
 import { kernelNames, supervisorRuns, waitUntil } from "../../dist/lab/power.js";
 import { exists } from "../../dist/lab/tools.js";
+import { interrupt } from "./measure.mjs";
 
 /** What Ansible needs on a host; Debian's cloud images have both. Every host of the benchmark has them. */
 const packages = ["python3", "python3-apt"];
@@ -34,18 +35,21 @@ export class BenchHosts {
   /** Boots a host of that name; over a snapshot if there is one. The benchmark's own key lets in as root. */
   async up(name, snapshot) {
     const paths = this.#paths;
-    const host = await upLabHost({
-      name,
-      os: "debian-13",
-      packages,
-      install: true,
-      paths,
-      log: this.#log,
-    });
+    const boot = () => {
+      interrupt.signal.throwIfAborted();
+      return upLabHost({ name, os: "debian-13", packages, install: true, paths, log: this.#log });
+    };
+    const wanted = snapshot === undefined ? "" : `${path.join(snapshot, "upper")}:`;
+    let host = await boot();
+    // Kept from a run with other files (--keep), or left by one that was killed.
+    if (host.base.includes(":") && !(wanted && host.base.startsWith(wanted))) {
+      await this.down(name);
+      host = await boot();
+    }
     if (snapshot !== undefined && !host.base.includes(":")) {
       await powerOffLabHost(name, paths);
       const file = path.join(host.folder, "host.json");
-      const base = `${path.join(snapshot, "upper")}:${host.base}`;
+      const base = `${wanted}${host.base}`;
       await writeFile(file, JSON.stringify({ ...host, base }, null, 2));
       await rm(path.join(host.folder, "volumes"), { recursive: true });
       await execa("cp", ["-a", path.join(snapshot, "volumes"), host.folder]);
@@ -65,6 +69,7 @@ export class BenchHosts {
 
   /** The output of a shell line on a host. */
   async shell(host, line, options = {}) {
+    interrupt.signal.throwIfAborted();
     const result = await runOnLabHost(host, line, options);
     if (result.exitCode === 0) return result.stdout;
     throw new Error(
@@ -109,8 +114,10 @@ export class BenchHosts {
   async wire(host, program, oneWayMilliseconds) {
     const device = `bw${host.index}-${process.pid % 10000}`;
     const { netns } = kernelNames(this.#paths, host.name);
-    const here = `10.84.${host.index}.1`;
-    const there = `10.84.${host.index}.2`;
+    // Each lab of a machine has a third byte of its own, so two benchmarks do not meet here.
+    const [, , lab, number] = host.address.split(".");
+    const here = `10.86.${lab}.${number}`;
+    const there = `10.84.${lab}.${number}`;
     const words = [program, device, "wan0", `/run/netns/${netns}`, String(oneWayMilliseconds)];
     // It ends with this process, however that ends.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...words], {

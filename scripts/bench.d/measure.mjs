@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 
+/** Ends what is being measured: the benchmark is to clean up and go. */
+export const interrupt = new AbortController();
+
 /**
  * Runs one command to its end under time(1).
  * @returns seconds (wall), cpuSeconds (the command and its children), peakMegabytes (of the largest process), text, code
@@ -21,10 +24,12 @@ export async function run(words, { codes = [0], input, cwd, env, timeoutSeconds 
     ...(env === undefined ? {} : { env, extendEnv: false }),
     timeout: timeoutSeconds * 1000,
     maxBuffer: 1e9,
+    cancelSignal: interrupt.signal,
   });
   const seconds = (performance.now() - started) / 1000;
   const costs = (await readFile(report, "utf8").catch(() => "")).trim().split(/\s+/).map(Number);
   await rm(report, { force: true });
+  interrupt.signal.throwIfAborted();
   if (!codes.includes(result.exitCode)) {
     const end = (result.all ?? "").trimEnd().split("\n").slice(-25).join("\n");
     throw new Error(
@@ -84,6 +89,7 @@ export function round(value, digits = 3) {
 export async function takeTurns(tools, rounds, { log, alone }) {
   const samples = new Map(Object.keys(tools).map((name) => [name, []]));
   for (let turn = 0; turn < rounds; turn += 1) {
+    interrupt.signal.throwIfAborted();
     await alone(async () => {
       for (const [name, tool] of Object.entries(tools)) {
         if (turn >= (tool.rounds ?? rounds)) continue;

@@ -12,14 +12,14 @@ const titles = {
 };
 
 export function renderPage(results, comparison) {
-  const { rows, machine, versions, ratios, targets } = results;
+  const { rows, machine, versions, ratios, targets, failures } = results;
   return `<!-- Written by scripts/bench. -->
 
 # How fast
 
 One end state, written four times: for hostkit, for Ansible in its fastest configuration (pipelining, ControlPersist), for Ansible
 with mitogen, and for bundlewrap with a shared ssh connection. Identical lab hosts, all tools in turn in one run, every run with
-a connection of its own, medians. The floor is one OpenSSH login that runs a shell script which looks at the same things:
+a connection of its own; medians, and in brackets the least and the most. The floor is one OpenSSH login that runs a shell script which looks at the same things:
 nothing that asks a host by SSH can be faster.
 
 ## Seconds
@@ -31,7 +31,13 @@ ${Object.entries(titles)
   .map(([name, title]) => secondsLine(title, rows[name].tools))
   .join("\n")}
 
-${rows.cold === undefined ? "" : `${renderCold(rows.cold.tools)}\n\n`}## Ratios
+${rows.cold === undefined ? "" : `${renderCold(rows.cold.tools)}\n\n`}${
+    Object.keys(failures ?? {}).length === 0
+      ? ""
+      : `Not measured in the last run, because it failed: ${Object.keys(failures).join(", ")}.
+
+`
+  }## Ratios
 
 | the work | hostkit ÷ floor | bundlewrap ÷ hostkit | with mitogen ÷ hostkit | Ansible ÷ hostkit |
 |---|---|---|---|---|
@@ -76,11 +82,14 @@ ${Object.entries({ ...versions.controller, ...versions.peers, ...versions.host }
   .map(([name, version]) => `| ${name} | ${version} |`)
   .join("\n")}
 
-| row | measured | hostkit | runs of hostkit and of the peers |
-|---|---|---|---|
+| row | measured | commit | load before | runs of hostkit, ${peerNames.join(", ")} |
+|---|---|---|---|---|
 ${Object.entries(rows)
   .map(([name, row]) => measuredLine(name, row))
   .join("\n")}
+
+The load is the machine's one-minute load average as the row began. Above 0.5 somebody else was at work beside the benchmark: then
+ratios are worth more than seconds.
 
 ## Again
 
@@ -97,9 +106,17 @@ After that \`--quick\` takes less than three minutes and everything about twenty
 }
 
 function secondsLine(title, tools) {
-  const cells = ["hostkit", ...peerNames].map((name) => seconds(tools[name]?.median));
-  const floor = tools["apt, hostkit's packages"]?.median ?? floorOf(tools);
-  return `| ${title} | **${cells[0]}** | ${cells.slice(1).join(" | ")} | ${seconds(floor)} |`;
+  const cells = ["hostkit", ...peerNames].map((name) => spread(tools[name]));
+  const floor = tools["apt, hostkit's packages"] ?? floorOf(tools);
+  return `| ${title} | ${cells.join(" | ")} | ${spread(floor)} |`;
+}
+
+/** Median, and how far the runs were apart. */
+function spread(tool) {
+  if (tool === undefined) return "–";
+  const { median, least, most, runs } = tool;
+  const text = `**${seconds(median)}**`;
+  return runs === 1 ? `${text} (once)` : `${text} (${number(least)}–${number(most)})`;
 }
 
 function ratioLine(title, found) {
@@ -132,9 +149,11 @@ function renderCosts(rows) {
   const add = (what, tool) => {
     if (tool === undefined) return;
     lines.push(
-      `| ${what} | ${seconds(tool.median)} | ${tool.cpuSeconds?.toFixed(2) ?? "–"} s | ${tool.peakMegabytes?.toFixed(0) ?? "–"} MB |`,
+      `| ${what} | ${seconds(tool.median)} | ${seconds(tool.cpuSeconds)} | ${tool.peakMegabytes?.toFixed(0) ?? "–"} MB | ${seconds(tool.hostCpuSeconds)} |`,
     );
   };
+  for (const name of ["ssh true", "probe as argument", "hostkit's own probe"])
+    add(`${name}, 1 host`, rows.noop?.tools[name]);
   for (const name of ["hostkit", ...peerNames]) add(`${name}, 1 host`, rows.noop?.tools[name]);
   for (const name of ["hostkit", ...peerNames]) add(`${name}, 10 hosts`, rows.ten?.tools[name]);
   add("hostkit, 100 hosts", rows.hundred?.tools.hostkit);
@@ -142,26 +161,30 @@ function renderCosts(rows) {
     if (typeof tool === "object") add(`hostkit, 1 host, ${count} resources`, tool);
   }
   if (lines.length === 0) return "";
-  return `## What a no-op costs the controller
+  return `## What a run with nothing to change costs
 
-| | wall | CPU | peak memory |
-|---|---|---|---|
+| | wall | controller's CPU | controller's peak memory | host's CPU |
+|---|---|---|---|---|
 ${lines.join("\n")}
 
-CPU is that of all processes of the tool; memory that of its largest process, as \`time -v\` tells it.
+The controller's CPU time is that of all processes of the tool; its memory that of the largest process, as \`time -v\` tells it. The host's
+CPU time is that of all of its processes, less what they use in as much time when nobody asks anything.
 
 `;
 }
 
-function measuredLine(name, { date, commit, tools }) {
+function measuredLine(name, { date, commit, load, tools }) {
   const own = tools.hostkit ?? Object.values(tools).find((tool) => typeof tool === "object");
   const runs = [own?.runs, ...peerNames.map((peer) => tools[peer]?.runs)].filter(
     (count) => count !== undefined,
   );
-  return `| ${name} | ${date} | ${commit} | ${runs.join(", ")} |`;
+  return `| ${name} | ${date} | ${commit} | ${load ?? "–"} | ${runs.join(", ")} |`;
 }
 
 function seconds(value) {
-  if (value === undefined) return "–";
-  return value < 10 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`;
+  return value === undefined ? "–" : `${number(value)} s`;
+}
+
+function number(value) {
+  return value.toFixed(value < 10 ? 2 : 1);
 }

@@ -11,14 +11,19 @@ const perHost = 10;
 async function bootTen(bench) {
   if (bench.ten !== undefined) return bench.ten;
   bench.log(`booting ${count - 1} more of each kind`);
-  const names = (prefix) =>
-    Array.from({ length: count - 1 }, (_, index) => `${prefix}-${index + 2}`);
-  const own = [bench.ownHost];
-  const peers = [bench.peerHost];
-  for (const name of names("own")) own.push(await bench.hosts.up(name, bench.snapshots.hostkit));
-  if (bench.wantsPeers) {
-    for (const name of names("peer")) peers.push(await bench.hosts.up(name, bench.snapshots.peers));
-  }
+  const boot = async (prefix, first, snapshot) => {
+    const booted = [first];
+    for (let at = 2; at <= count; at += 1)
+      booted.push(await bench.hosts.up(`${prefix}-${at}`, snapshot));
+    return booted;
+  };
+  // Both kinds at the same time; when one fails, the other's boot in progress is waited for, so that nothing stays.
+  const booting = [
+    boot("own", bench.ownHost, bench.snapshots.hostkit),
+    bench.wantsPeers ? boot("peer", bench.peerHost, bench.snapshots.peers) : [],
+  ];
+  await Promise.allSettled(booting);
+  const [own, peers] = await Promise.all(booting);
   bench.log("settling");
   await bench.project.setHosts(byName(own));
   await bench.project.settle();
@@ -77,16 +82,19 @@ export async function rowTen(bench) {
 export async function rowHundred(bench) {
   const { own } = await bootTen(bench);
   const targets = {};
-  for (const host of own) {
-    const prefix = `10.85.${host.index}`;
-    const addresses = Array.from({ length: perHost }, (_, index) => `${prefix}.${index + 1}`);
+  const lab = bench.ownHost.address.split(".")[2];
+  const addressesOf = (at) =>
+    Array.from({ length: perHost }, (_, index) => `10.85.${lab}.${at * perHost + index + 1}`);
+  for (const [at, host] of own.entries()) {
+    const addresses = addressesOf(at);
     await bench.hosts.shell(
       host,
       addresses.map((address) => `ip address replace ${address}/32 dev host0`).join("; "),
     );
-    await execa("ip", ["route", "replace", `${prefix}.0/24`, "via", host.address]);
-    for (const [index, address] of addresses.entries())
+    for (const [index, address] of addresses.entries()) {
+      await execa("ip", ["route", "replace", address, "via", host.address]);
       targets[`${host.name}-${index}`] = { address, hostKey: host.hostKey };
+    }
   }
   const { project } = bench;
   try {
@@ -95,11 +103,13 @@ export async function rowHundred(bench) {
     await project.settle();
     return await takeTurns({ hostkit: { measure: () => project.provision("nothing") } }, 3, bench);
   } finally {
-    for (const host of own) {
-      await execa("ip", ["route", "delete", `10.85.${host.index}.0/24`], { reject: false });
+    for (const [at, host] of own.entries()) {
+      const addresses = addressesOf(at);
+      for (const address of addresses)
+        await execa("ip", ["route", "delete", address], { reject: false });
       await bench.hosts.shell(
         host,
-        `for n in $(seq ${perHost}); do ip address delete 10.85.${host.index}.$n/32 dev host0; done`,
+        addresses.map((address) => `ip address delete ${address}/32 dev host0`).join("; "),
       );
     }
     await project.setHosts({ target: bench.ownHost });

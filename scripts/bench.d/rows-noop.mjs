@@ -13,20 +13,20 @@ async function floors(bench, { peer, own }) {
   const ssh = (address, words, options) =>
     run([...sshWords(bench.key, address), ...words], options);
   const execs = await bench.ownProbe();
+  const replay = async () => {
+    let total;
+    for (const { command, stdin } of execs) {
+      const one = await ssh(own, [command], { input: stdin });
+      total = total === undefined ? one : { ...one, seconds: total.seconds + one.seconds };
+    }
+    return total;
+  };
+  const onPeer = (work) => ({ measure: () => bench.withHostCpu(bench.peerHost, work) });
   return {
-    "ssh true": { measure: () => ssh(peer, ["true"]) },
-    "probe on stdin": { measure: () => ssh(peer, ["sh -s"], { input: probe }) },
-    "probe as argument": { measure: () => ssh(peer, [probe]) },
-    "hostkit's own probe": {
-      async measure() {
-        let total;
-        for (const { command, stdin } of execs) {
-          const one = await ssh(own, [command], { input: stdin });
-          total = total === undefined ? one : { ...one, seconds: total.seconds + one.seconds };
-        }
-        return total;
-      },
-    },
+    "ssh true": onPeer(() => ssh(peer, ["true"])),
+    "probe on stdin": onPeer(() => ssh(peer, ["sh -s"], { input: probe })),
+    "probe as argument": onPeer(() => ssh(peer, [probe])),
+    "hostkit's own probe": { measure: () => bench.withHostCpu(bench.ownHost, replay) },
   };
 }
 
@@ -49,22 +49,18 @@ async function compare(bench, tools) {
 
 async function measureNoop(bench, { own, peer }) {
   const { project, peers } = bench;
+  const onPeer = (work) => ({ measure: () => bench.withHostCpu(bench.peerHost, work) });
   return compare(bench, {
     ...(await floors(bench, { peer, own: own.address })),
     hostkit: {
       prepare: () => project.setHosts({ target: own }),
-      async measure() {
-        const before = await bench.hosts.cpuSeconds(bench.ownHost);
-        const sample = await project.provision("nothing");
-        const used = (await bench.hosts.cpuSeconds(bench.ownHost)) - before;
-        return { ...sample, hostCpuSeconds: Math.max(0, used - bench.idleCpu * sample.seconds) };
-      },
+      measure: () => bench.withHostCpu(bench.ownHost, () => project.provision("nothing")),
     },
-    bundlewrap: { measure: () => peers.bundlewrap("apply", [peer], { expect: "nothing" }) },
-    "Ansible with mitogen": {
-      measure: () => peers.ansible("ansible-mitogen", [peer], { expect: "nothing" }),
-    },
-    Ansible: { measure: () => peers.ansible("ansible", [peer], { expect: "nothing" }) },
+    bundlewrap: onPeer(() => peers.bundlewrap("apply", [peer], { expect: "nothing" })),
+    "Ansible with mitogen": onPeer(() =>
+      peers.ansible("ansible-mitogen", [peer], { expect: "nothing" }),
+    ),
+    Ansible: onPeer(() => peers.ansible("ansible", [peer], { expect: "nothing" })),
   });
 }
 

@@ -5,8 +5,8 @@ export const peerNames = ["bundlewrap", "Ansible with mitogen", "Ansible"];
 
 /** The faster of the two ways to run the probe; none: that row has no floor. */
 export function floorOf(row) {
-  const ways = ["probe on stdin", "probe as argument"].flatMap((name) => row?.[name]?.median ?? []);
-  return ways.length === 0 ? undefined : Math.min(...ways);
+  const ways = ["probe on stdin", "probe as argument"].flatMap((name) => row?.[name] ?? []);
+  return ways.sort((left, right) => left.median - right.median)[0];
 }
 
 /** For each row: hostkit over the floor, and each peer over hostkit. */
@@ -17,7 +17,7 @@ export function ratiosOf(rows) {
     if (own === undefined) continue;
     const floor = floorOf(tools);
     const found = {};
-    if (floor !== undefined) found["hostkit / floor"] = round(own / floor, 2);
+    if (floor !== undefined) found["hostkit / floor"] = round(own / floor.median, 2);
     const bare = tools["apt, hostkit's packages"]?.median;
     if (bare !== undefined) found["hostkit / apt and images"] = round(own / bare, 2);
     for (const peer of peerNames) {
@@ -32,7 +32,7 @@ export function ratiosOf(rows) {
 /** Every target of which the numbers are there. `value` and `limit` are in the target's own unit. */
 export function verdictsOf(rows) {
   const tools = (name) => rows[name]?.tools;
-  const overFloor = (name) => divide(tools(name)?.hostkit?.median, floorOf(tools(name)));
+  const overFloor = (name) => divide(tools(name)?.hostkit?.median, floorOf(tools(name))?.median);
   const own = (name) => tools(name)?.hostkit;
   const perHost = (name, count) => divide(own(name)?.median, count);
   const memory = (name, count) =>
