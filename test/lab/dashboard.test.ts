@@ -2,33 +2,14 @@ import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseDocument } from "yaml";
+import { runOnLabHost } from "../../src/lab/login.ts";
 import { openBrowser, openSite } from "../harness/dashboard-page.ts";
 import type { SitePage } from "../harness/dashboard-page.ts";
+import { makeDay } from "../harness/dx-day.ts";
 import { makeDxCluster, startSimulator } from "../harness/lab-project.ts";
 import type { LabProject, Simulator } from "../harness/lab-project.ts";
 
 const site = "dx.example.org";
-
-/** A day of spots, busier by day; and one of a station that is heard once, long ago. */
-const history = `
-insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
-select date_trunc('minute', now()) - make_interval(mins => minute), now(),
-  (array['K1','W6','VE3','PY2','JA1','VK2','ZS6','EA5','SM0','UA3'])[1 + minute % 10] || chr(65 + minute % 26) || chr(65 + minute % 7) || place,
-  low + (minute * 37 + place * 11) % width, (array['DL1AB','G3XY','F5QQ','OH2ZZ','W3LPL-#'])[1 + (minute + place) % 5],
-  comment, mode, band
-from generate_series(1, 1439) minute, (values
-  (1, '20m', 14001, 60, 'CW', 'CW 22 dB 28 WPM CQ'), (2, '20m', 14155, 180, 'SSB', '59 tnx'), (3, '40m', 7001, 35, 'CW', 'up 2'),
-  (4, '15m', 21074, 3, 'FT8', 'FT8 -08 dB'), (5, '10m', 28400, 120, 'SSB', 'loud'), (6, '80m', 3510, 40, 'CW', 'CW')
-) as kind (place, band, low, width, mode, comment)
-where minute % (2 + abs(720 - (minute + place * 90) % 1440) / 60) = 0;
-insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
-  values (now() - interval '20 hours', now(), 'VP6OLD', 14023, 'DL1ABC', 'finally', 'CW', '20m');
-insert into callsigns (callsign, first_seen, last_seen, total_spotted) values ('VP6OLD', now(), now(), 1);
-insert into wwv_announcements
-  (timestamp, received_at, announcement_type, station_call, raw_text, solar_flux, a_index, k_index, conditions, parsed_successfully)
-select date_trunc('hour', now()) - make_interval(hours => 3 * step), now(), 'WWV', 'W0WWV', '', 165, 9,
-  (array[2,2,3,3,4,5,3,2,1,1,2,3,4,6,4,3,2,2,1,0,1,2,3,2])[step], 'No Storms -> Minor w/G1', true
-from generate_series(1, 24) step on conflict do nothing;`;
 
 describe("the dashboard in a browser", () => {
   let project: LabProject;
@@ -45,9 +26,12 @@ describe("the dashboard in a browser", () => {
     await project.write("hostkit.yaml", manifest.toString({ lineWidth: 0 }));
     const result = await project.hostkit("provision", "--yes");
     if (result.exitCode !== 0) throw new Error(`${result.stdout}\n${result.stderr}`);
-    await project.onHost(
-      `runuser -u postgres -- psql -XAqtv ON_ERROR_STOP=1 dxcluster <<'SQL'\n${history}\nSQL`,
+    const stored = await runOnLabHost(
+      project.host,
+      "runuser -u postgres -- psql -XAqtv ON_ERROR_STOP=1 dxcluster",
+      { input: makeDay(Date.now()) },
     );
+    if (stored.exitCode !== 0) throw new Error(stored.stderr);
     browser = await openBrowser(site, project.host.address);
   });
 
@@ -95,6 +79,9 @@ describe("the dashboard in a browser", () => {
     expect(await page.locator("#sfi").textContent()).toMatch(/^\d+$/);
     expect(await page.locator("#top li").count()).toBeGreaterThan(5);
     await page.locator("#fall-note", { hasText: "spots in the last hour" }).waitFor();
+    // Five hundred rows, however many spots there are.
+    expect(await page.locator("#rows tr").count()).toBe(500);
+    expect(await page.locator("#count").textContent()).toMatch(/^500 of [5-9]\d\d spots$/);
     await picture("wide-light");
     expect(complaints).toEqual([]);
   });
@@ -129,7 +116,16 @@ describe("the dashboard in a browser", () => {
     expect(await page.locator("#rows tr").count()).toBe(1);
     await page.locator("#f-text").fill("nobody at all");
     await page.locator("#empty", { hasText: "no spot matches" }).waitFor();
-    // Pressed again, the band is free again.
+    // The address says it all: whoever gets it sees the same.
+    await page.locator("#f-text").fill("vp6old");
+    await page.waitForURL(/#band=20m&mode=CW&find=vp6old$/);
+    await page.reload();
+    await page.locator("#rows tr", { hasText: "VP6OLD" }).waitFor();
+    expect(await page.locator("#f-mode").inputValue()).toBe("CW");
+    // A callsign of the lists is looked for when it is pressed; a band that is pressed again is free again.
+    const call = page.locator("#top button").first();
+    await call.click();
+    expect(await page.locator("#f-text").inputValue()).toBe(await call.textContent());
     await page.locator("#f-text").fill("");
     await page.locator('#conditions li[data-band="20m"] button').click();
     expect(await page.locator("#f-band").inputValue()).toBe("");
@@ -162,7 +158,7 @@ describe("the dashboard in a browser", () => {
     const lines = (await readFile(await download.path(), "utf8")).trim().split("\r\n");
     expect(lines[0]).toMatch(/^timestamp,frequency,dx_call,mode,band/);
     expect(lines).toHaveLength(2);
-    expect(lines[1]).toContain("14023.000,VP6OLD,CW,20m,finally,DL1ABC");
+    expect(lines[1]).toContain("14023.000,VP6OLD,CW,20m,CW finally,DL1ABC");
   });
 
   test("changes between dark and light, and remembers it", async () => {
@@ -260,11 +256,13 @@ describe("the dashboard in a browser", () => {
     expect(await page.evaluate("document.activeElement.getAttribute('aria-pressed')")).toBe("true");
   });
 
-  test("hinders nobody: axe finds nothing serious, in light, dark, on a phone", async () => {
+  test("hinders nobody: axe finds nothing, in light and dark, on a desk and on a phone", async () => {
+    const phone = { width: 390, height: 844 };
     for (const options of [
       {},
       { colorScheme: "dark" },
-      { colorScheme: "dark", viewport: { width: 390, height: 844 } },
+      { viewport: phone },
+      { colorScheme: "dark", viewport: phone },
     ] as const) {
       const { hindrances, close } = await visit(options);
       expect(await hindrances(), JSON.stringify(options)).toEqual([]);
@@ -300,6 +298,25 @@ describe("the dashboard in a browser", () => {
     for (const one of [page, late.page])
       await one.locator("#rows tr", { hasText: "ZL4BACK" }).first().waitFor();
     await late.close();
+    expect(complaints).toEqual([]);
+  });
+
+  test("says that there is nothing yet", async () => {
+    await project.onHost("systemctl stop dxcluster-scraper");
+    await project.onHost(
+      "runuser -u postgres -- psql -XAqt dxcluster -c 'truncate dx_spots, raw_spots, band_stations, callsigns, wwv_announcements'",
+    );
+    open = await openSite(browser, site);
+    const { page, picture, hindrances, complaints } = open;
+    await page.locator('#state[data-state="live"]').waitFor();
+    await page.locator("#empty", { hasText: "no spots yet" }).waitFor();
+    await page.locator("#map-count", { hasText: "0 paths" }).waitFor();
+    await page.locator("#fall-note", { hasText: "Nothing heard on 20m" }).waitFor();
+    // The API keeps what it counted for a little while.
+    await page.locator('#conditions li[data-band="20m"][data-level="red"]').waitFor();
+    expect(await page.locator("#sfi").textContent()).toBe("–");
+    await picture("empty");
+    expect(await hindrances()).toEqual([]);
     expect(complaints).toEqual([]);
   });
 });

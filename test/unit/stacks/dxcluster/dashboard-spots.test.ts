@@ -7,6 +7,7 @@ import {
   matches,
   mergeSpots,
   mostSpots,
+  sayConditions,
   searchQueries,
   shadeOf,
   sortSpots,
@@ -33,6 +34,12 @@ describe("the page's spots", () => {
     expect(many[0]?.id).toBe(mostSpots + 4);
   });
 
+  it("stay in the order of their times when a node tells of the past", () => {
+    const late = spot(9, { timestamp: new Date(now - 3_600_000).toISOString() });
+    const held = [spot(2, { timestamp: new Date(now).toISOString() })];
+    expect(ids(mergeSpots(held, [late]))).toEqual([2, 9]);
+  });
+
   it("are filtered by band, mode, text and people", () => {
     expect(isFiltering(all)).toBe(false);
     expect(matches(spot(1), all)).toBe(true);
@@ -55,9 +62,11 @@ describe("the page's spots", () => {
     expect(searchQueries({ ...all, text: " vk9/dl1abc ", band: "20m" }, 50)).toEqual([
       "limit=50&band=20m&dx_call=vk9%2Fdl1abc",
       "limit=50&band=20m&spotter_call=vk9%2Fdl1abc",
+      "limit=50&band=20m&comment_contains=vk9%2Fdl1abc",
     ]);
-    // No part of a callsign; and one letter is in most of them.
-    expect(searchQueries({ ...all, text: "up 2" }, 50)).toEqual([]);
+    // No part of a callsign; one letter is in most of them, and two are in most comments.
+    expect(searchQueries({ ...all, text: "up 2" }, 50)).toEqual(["limit=50&comment_contains=up+2"]);
+    expect(searchQueries({ ...all, text: "k1" }, 50)).toHaveLength(2);
     expect(searchQueries({ ...all, text: "k" }, 50)).toEqual([]);
   });
 
@@ -148,5 +157,18 @@ describe("the K index", () => {
       "storm",
       "storm",
     ]);
+  });
+});
+
+describe("the conditions of an announcement", () => {
+  it.each([
+    ["No Storms -> No Storms", "no storms"],
+    ["No Storms -> Minor w/G1", "no storms → minor w/g1"],
+    ["SA=qui GMF=qui Au=no", "sun quiet · no aurora"],
+    ["SA=eru GMF=act Au=strong", "sun eruptive · strong aurora"],
+    ["SA=war GMF=nil Au=??", ""],
+    ["", ""],
+  ])("are said in words: %s", (given, said) => {
+    expect(sayConditions(given)).toBe(said);
   });
 });

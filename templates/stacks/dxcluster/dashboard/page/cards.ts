@@ -1,23 +1,23 @@
 /** Draws the cards that come as numbers: conditions, sun, heat, lists. Knows the document, keeps no state. */
-import { bandColour, withUsual } from "./bands.ts";
+import { withUsual } from "./bands.ts";
 import { element, make, putText, svg } from "./dom.ts";
 import {
   type Condition,
   type HourCount,
-  type Level,
   levelOf,
   makeHeat,
+  sayConditions,
   shadeOf,
   wordOfK,
 } from "./spots.ts";
 import { clockOf, dayOf } from "./zone.ts";
 
-const words: Record<Level | "unknown", string> = {
-  green: "voice",
-  yellow: "CW, digital",
-  red: "nothing",
-  unknown: "…",
-};
+function sayCondition(condition: Condition | undefined): string {
+  const level = levelOf(condition);
+  if (level === "green") return "voice";
+  if (level === "red") return "nothing";
+  return condition?.voice_count === 1 ? "one voice" : "CW, digital";
+}
 
 /**
  * @param conditions null while nobody has told yet: then nothing is claimed
@@ -43,7 +43,8 @@ export function drawConditions(
     const spots = condition?.spot_count ?? 0;
     tile.dataset["level"] = level;
     tile.querySelector("button")?.setAttribute("aria-pressed", String(band === chosen));
-    for (const word of tile.querySelectorAll<HTMLElement>(".word")) putText(word, words[level]);
+    for (const word of tile.querySelectorAll<HTMLElement>(".word"))
+      putText(word, conditions === null ? "…" : sayCondition(condition));
     for (const count of tile.querySelectorAll<HTMLElement>(".spot-count"))
       putText(
         count,
@@ -59,9 +60,11 @@ function makeTile(band: string, choose: (band: string) => void): HTMLElement {
   item.dataset["band"] = band;
   const button = make("button");
   button.setAttribute("type", "button");
-  const name = make("span", band, "band-name");
-  name.style.setProperty("--dot", bandColour(band));
-  button.append(name, make("span", "", "word"), make("span", "", "spot-count"));
+  button.append(
+    make("span", band, "band-name"),
+    make("span", "", "word"),
+    make("span", "", "spot-count"),
+  );
   button.addEventListener("click", () => {
     choose(button.getAttribute("aria-pressed") === "true" ? "" : band);
   });
@@ -94,7 +97,7 @@ export function drawSun(sun: Sun, history: readonly Announcement[]): void {
   const judged = sun.k_index === null ? null : wordOfK(sun.k_index);
   element("k-index").dataset["level"] = judged?.level ?? "";
   const parts = [
-    judged === null ? "" : `field ${judged.word}`,
+    judged === null ? "" : `geomagnetic field ${judged.word}`,
     sayConditions(sun.conditions ?? ""),
     sun.timestamp === null ? "" : clockOf(sun.timestamp),
   ];
@@ -107,12 +110,6 @@ export function drawSun(sun: Sun, history: readonly Announcement[]): void {
   drawKHistory(history);
 }
 
-/** `No Storms -> No Storms`: what was and what is expected; said once when both are the same. */
-function sayConditions(conditions: string): string {
-  const [was = "", expected = was] = conditions.split(/\s*->\s*/);
-  return was === expected ? was.toLowerCase() : `${was} → ${expected}`.toLowerCase();
-}
-
 /** The last 24 announcements that name K, oldest first. */
 function drawKHistory(history: readonly Announcement[]): void {
   const shown = history
@@ -121,6 +118,10 @@ function drawKHistory(history: readonly Announcement[]): void {
     .reverse();
   const box = element("k-history");
   const picture = svg("svg", { viewBox: "0 0 96 27", "aria-hidden": "true" });
+  // Above this line it storms.
+  const storm = svg("line", { x1: 0, x2: 95, y1: 13.5, y2: 13.5 });
+  storm.setAttribute("class", "k-storm");
+  if (shown.length > 0) picture.append(storm);
   shown.forEach((row, index) => {
     const k = row.k_index ?? 0;
     const height = Math.max(1, Math.min(9, k) * 3);
@@ -134,6 +135,11 @@ function drawKHistory(history: readonly Announcement[]): void {
     picture.append(bar);
   });
   box.replaceChildren(picture);
+  const oldest = shown[0];
+  putText(
+    element("k-span"),
+    oldest === undefined ? "" : `K since ${dayOf(oldest.timestamp)} ${clockOf(oldest.timestamp)}`,
+  );
   const values = shown.map((row) => row.k_index ?? 0);
   box.setAttribute(
     "aria-label",
@@ -192,6 +198,11 @@ export function drawHeat(counts: readonly HourCount[], now: number, chosen: stri
   const all = heat.totals.reduce((total, count) => total + count, 0);
   line.append(make("td", all.toLocaleString("en"), "sum"));
   foot.append(line);
+  putText(
+    element("heat-most"),
+    `${heat.most.toLocaleString("en")} ${heat.most === 1 ? "spot" : "spots"} an hour`,
+  );
+  element("heat-legend").hidden = heat.most === 0;
   const table = element("heat");
   const first = table.childElementCount === 0;
   table.replaceChildren(
@@ -212,25 +223,40 @@ function makeHeatCell(band: string, hour: number, count: number, most: number): 
   return cell;
 }
 
+/** @param find called with the callsign that was pressed */
 export function drawBars(
   id: string,
-  unit: string,
   rows: readonly (readonly [string, number])[],
+  find: (call: string) => void,
 ): void {
+  const list = element(id);
   const most = Math.max(1, ...rows.map(([, value]) => value));
-  element(id).replaceChildren(
+  // Whoever is on a callsign with the keyboard stays on it.
+  const there = new Map(
+    [...list.querySelectorAll("button")].map((button) => [button.textContent, button]),
+  );
+  const focused = document.activeElement;
+  list.replaceChildren(
     ...rows.map(([name, value]) => {
       const item = make("li");
-      const meter = make("meter") as HTMLMeterElement;
-      meter.max = most;
-      meter.value = value;
-      meter.setAttribute("aria-label", `${name}: ${value} ${unit}`);
-      item.append(
-        make("span", name, "call"),
-        meter,
-        make("span", value.toLocaleString("en"), "value"),
-      );
+      const call = there.get(name) ?? makeCall(name, find);
+      const bar = make("span", "", "bar-track");
+      const fill = make("span", "", "bar-fill");
+      fill.style.width = `${Math.round((value / most) * 1000) / 10}%`;
+      bar.append(fill);
+      item.append(call, bar, make("span", value.toLocaleString("en"), "value"));
       return item;
     }),
   );
+  if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
+}
+
+function makeCall(name: string, find: (call: string) => void): HTMLButtonElement {
+  const call = make("button", name, "call") as HTMLButtonElement;
+  call.type = "button";
+  call.title = `Find ${name}`;
+  call.addEventListener("click", () => {
+    find(name);
+  });
+  return call;
 }

@@ -3,15 +3,19 @@ import { geoCircle, geoGraticule10, geoNaturalEarth1, geoPath, type GeoProjectio
 import { feature, mesh } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 import type { Feature, FeatureCollection, MultiLineString } from "geojson";
-import { bandColourName, usualBands } from "./bands.ts";
+import { bandColour, bandColourName, rank, usualBands } from "./bands.ts";
 import { element, fitCanvas, make, onTheme, putText, readColours, showTip } from "./dom.ts";
 import { makePaths, type Path, subsolarPoint } from "./paths.ts";
 import type { Spot } from "./spots.ts";
 import { clockOf } from "./zone.ts";
 
-const mostPaths = 300;
+/** More than these hide each other. */
+const mostPaths = 220;
+const pathsPerPixel = 0.35;
 const growing = 900;
-const hint = "Point at a station, or go through them with the arrow keys.";
+const hint = matchMedia("(hover: none)").matches
+  ? "Touch a station to see its path."
+  : "Point at a station, or go through them with the arrow keys.";
 
 type World = Topology<{ countries: GeometryCollection; land: GeometryCollection }>;
 
@@ -31,6 +35,7 @@ const colourNames = [
   "night",
   "text",
   "card",
+  "sun",
   ...[...usualBands, null].map(bandColourName),
 ];
 
@@ -85,7 +90,8 @@ export class WorldMap {
 
   /** @param spots those that match the filter, newest first */
   show(spots: readonly Spot[], minutes: number): void {
-    const paths = makePaths(spots, Date.now() - minutes * 60_000, mostPaths);
+    const most = Math.min(mostPaths, Math.round(this.#width * pathsPerPixel));
+    const paths = makePaths(spots, Date.now() - minutes * 60_000, most);
     const now = performance.now();
     const known = new Map<number, Drawn>();
     this.#drawn = paths.map((path) => {
@@ -99,11 +105,12 @@ export class WorldMap {
     if (this.#chosen !== null && !known.has(this.#chosen)) this.#choose(null);
     const countries = new Set(paths.flatMap(({ spot }) => spot.dx_country ?? [])).size;
     const count =
-      paths.length === mostPaths
-        ? `the newest ${mostPaths} paths`
+      paths.length === most
+        ? `the newest ${most} paths`
         : `${paths.length} ${paths.length === 1 ? "path" : "paths"}`;
     const to = `${countries} ${countries === 1 ? "country" : "countries"}`;
     putText(element("map-count"), `${count}, ${to}`);
+    showLegend(paths);
     this.#top.setAttribute(
       "aria-label",
       `World map: ${count} to ${to}. Left and right arrow keys go from path to path.`,
@@ -175,6 +182,25 @@ export class WorldMap {
         "night",
       );
     stroke({ type: "Sphere" }, "grid", 1);
+    this.#drawSun(context, this.#projection([longitude, latitude]) ?? [-99, -99]);
+  }
+
+  /** Where it stands in the zenith. */
+  #drawSun(context: CanvasRenderingContext2D, [x, y]: readonly [number, number]): void {
+    const colour = this.#colours["sun"] ?? "#fc0";
+    context.strokeStyle = colour;
+    context.fillStyle = colour;
+    context.lineWidth = 1.4;
+    context.beginPath();
+    for (let ray = 0; ray < 8; ray += 1) {
+      const [east, south] = [Math.cos((ray * Math.PI) / 4), Math.sin((ray * Math.PI) / 4)];
+      context.moveTo(x + east * 6.5, y + south * 6.5);
+      context.lineTo(x + east * 9.5, y + south * 9.5);
+    }
+    context.stroke();
+    context.beginPath();
+    context.arc(x, y, 4.2, 0, 2 * Math.PI);
+    context.fill();
   }
 
   #ask(): void {
@@ -199,7 +225,7 @@ export class WorldMap {
       const progress = Math.min(1, age / growing);
       if (progress < 1) moving = true;
       const fade = 1 - (index / Math.max(60, this.#drawn.length)) * 0.75;
-      this.#drawOne(context, drawn, progress, this.#chosen === null ? 0.62 * fade : 0.15, false);
+      this.#drawOne(context, drawn, progress, this.#chosen === null ? 0.55 * fade : 0.12, false);
     }
     const chosen = this.#chosen === null ? undefined : this.#known.get(this.#chosen);
     if (chosen !== undefined) this.#drawOne(context, chosen, 1, 1, true);
@@ -279,6 +305,22 @@ export class WorldMap {
     putText(element("map-note"), chosen === undefined ? hint : describe(chosen.path));
     this.#ask();
   }
+}
+
+/** The colours of the bands that are on the map. */
+function showLegend(paths: readonly Path[]): void {
+  const legend = element("map-legend");
+  const bands = [...new Set(paths.flatMap(({ spot }) => spot.band ?? []))].sort(
+    (a, b) => rank(a) - rank(b),
+  );
+  if (legend.textContent === bands.join("")) return;
+  legend.replaceChildren(
+    ...bands.map((band) => {
+      const key = make("span", band, "key round");
+      key.style.setProperty("--key", bandColour(band));
+      return key;
+    }),
+  );
 }
 
 function describe({ spot, distance, bearing }: Path): string {

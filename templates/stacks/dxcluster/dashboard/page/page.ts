@@ -1,22 +1,13 @@
 /** The dashboard: puts the parts together, and draws what changed at most four times a second. */
 import { toCsv } from "../../radio/spots-csv.ts";
 import { rank, usualBands } from "./bands.ts";
-import {
-  type Announcement,
-  drawBars,
-  drawConditions,
-  drawHeat,
-  drawSun,
-  type Sun,
-} from "./cards.ts";
 import { Connection, type State } from "./connection.ts";
 import { addChoices, element, putText } from "./dom.ts";
 import type { WorldMap } from "./map.ts";
 import { offerThemes, recall, remember } from "./preferences.ts";
+import { Reports } from "./reports.ts";
 import {
-  type Condition,
   type Filter,
-  type HourCount,
   isFiltering,
   matches,
   mergeSpots,
@@ -37,9 +28,6 @@ let arrived: Spot[] = [];
 let fresh = new Set<number>();
 let paused = false;
 let dirty = true;
-let conditions: readonly Condition[] | null = null;
-let activity: readonly HourCount[] = [];
-let sun: { readonly solar: Sun; readonly history: readonly Announcement[] } | null = null;
 let map: WorldMap | null = null;
 let waterfall: Waterfall | null = null;
 
@@ -53,7 +41,7 @@ const connection = new Connection({
     for (const spot of more) fresh.add(spot.id);
   },
   opened() {
-    void refresh();
+    void reports.refresh();
     void catchUp();
     void openBand();
   },
@@ -61,6 +49,14 @@ const connection = new Connection({
     void catchUp(50);
   },
   changed: showState,
+});
+const reports = new Reports(connection, {
+  band: () => select("f-band").value,
+  chooseBand,
+  find(call) {
+    textField.value = textField.value === call ? "" : call;
+    filtered();
+  },
 });
 const table = new SpotTable(() => {
   dirty = true;
@@ -97,7 +93,7 @@ function showState(): void {
     putText(
       outage,
       [
-        `The API has not answered since ${clockWithSeconds(awaySince)}.`,
+        `The API has not answered since ${clockWithSeconds(awaySince)}${isLocal() ? "" : " UTC"}.`,
         ...(spots.length > 0 ? ["What you see is what came last."] : []),
         "This page tries again by itself.",
       ].join(" "),
@@ -108,7 +104,7 @@ function showState(): void {
 // --- what the API knows ---
 
 /** The newest spots, as far as they are not here yet. */
-async function catchUp(limit = 300): Promise<void> {
+async function catchUp(limit = shownRows): Promise<void> {
   const page = await connection.ask<{ spots: Spot[] }>(`/api/spots?limit=${limit}`);
   if (page === null) return;
   const merged = mergeSpots(spots, page.spots);
@@ -116,67 +112,6 @@ async function catchUp(limit = 300): Promise<void> {
   if (spots.length > 0) for (const spot of page.spots) fresh.add(spot.id);
   spots = merged;
   dirty = true;
-}
-
-interface Stats {
-  readonly total: { readonly total_spots: number };
-  readonly today: { readonly spots_today: number; readonly dx_stations_today: number };
-  readonly recent: { readonly spots_last_hour: number; readonly active_spotters: number };
-}
-interface Top {
-  readonly top_spotted: readonly { readonly callsign: string; readonly times_spotted: number }[];
-  readonly top_spotters: readonly { readonly callsign: string; readonly spot_count: number }[];
-}
-
-async function refresh(): Promise<void> {
-  await Promise.all([
-    connection.ask<Stats>("/api/stats").then((stats) => {
-      if (stats !== null) showNumbers(stats);
-    }),
-    connection.ask<{ conditions: Condition[] }>("/api/bands/conditions").then((answer) => {
-      if (answer === null) return;
-      conditions = answer.conditions;
-      showConditions();
-    }),
-    connection.ask<{ activity: HourCount[] }>("/api/activity/bands").then((answer) => {
-      if (answer === null) return;
-      activity = answer.activity;
-      drawHeat(activity, Date.now(), select("f-band").value);
-    }),
-    connection.ask<Top>("/api/callsigns/top?limit=14").then((top) => {
-      if (top === null) return;
-      drawBars(
-        "top",
-        "spots",
-        top.top_spotted.map((row) => [row.callsign, row.times_spotted] as const),
-      );
-      drawBars(
-        "spotters",
-        "spots",
-        top.top_spotters.map((row) => [row.callsign, row.spot_count] as const),
-      );
-    }),
-    connection.ask<{ solar: Sun; history: Announcement[] }>("/api/solar").then((answer) => {
-      if (answer === null) return;
-      sun = answer;
-      drawSun(sun.solar, sun.history);
-    }),
-  ]);
-}
-
-function showNumbers(stats: Stats): void {
-  const put = (id: string, value: number): void => {
-    putText(element(id), value.toLocaleString("en"));
-  };
-  put("n-hour", stats.recent.spots_last_hour);
-  put("n-today", stats.today.spots_today);
-  put("n-dx", stats.today.dx_stations_today);
-  put("n-spotters", stats.recent.active_spotters);
-  put("n-total", stats.total.total_spots);
-}
-
-function showConditions(): void {
-  drawConditions(conditions, select("f-band").value, chooseBand);
 }
 
 /** The waterfall's band: a day as a histogram, an hour spot by spot. */
@@ -280,8 +215,7 @@ function chooseZone(local: boolean): void {
   for (const shown of document.querySelectorAll<HTMLElement>(".zone-name"))
     putText(shown, zoneName());
   tick();
-  if (activity.length > 0) drawHeat(activity, Date.now(), select("f-band").value);
-  if (sun !== null) drawSun(sun.solar, sun.history);
+  reports.draw();
   draw();
 }
 
@@ -309,8 +243,7 @@ function filtered(): void {
   }
   search();
   history.replaceState(null, "", `#${writeFilter(filter())}`);
-  showConditions();
-  if (activity.length > 0) drawHeat(activity, Date.now(), band);
+  reports.draw();
   draw();
 }
 
@@ -354,13 +287,13 @@ setInterval(() => {
 }, 5000);
 setInterval(() => {
   if (document.hidden) return;
-  void refresh();
+  void reports.refresh();
   // The waterfall flows also when nothing comes; and a stream that died without a word is noticed.
   dirty = true;
   void catchUp(50);
 }, 15_000);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) void refresh();
+  if (!document.hidden) void reports.refresh();
 });
 
 const asked = readFilter(location.hash.slice(1));
@@ -373,9 +306,8 @@ peopleField.checked = asked.people;
 offerThemes();
 chooseZone(recall("zone") === "local");
 if (isFiltering(asked)) filtered();
-showConditions();
 void catchUp();
-void refresh();
+void reports.refresh();
 connection.listen();
 
 /** Charts and map data come when the page stands. */

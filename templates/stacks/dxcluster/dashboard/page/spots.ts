@@ -29,7 +29,13 @@ export interface Filter {
 
 export const mostSpots = 2000;
 
-/** Adds spots that are not there yet and keeps the newest. */
+/** What a node tells of afterwards has a higher id than what is newer. Times are ISO 8601 in UTC: they sort as text. */
+function byAge(a: Spot, b: Spot): number {
+  if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp ? 1 : -1;
+  return b.id - a.id;
+}
+
+/** Adds spots that are not there yet and keeps the newest, newest first. */
 export function mergeSpots(
   held: readonly Spot[],
   arrived: readonly Spot[],
@@ -43,7 +49,7 @@ export function mergeSpots(
     fresh.push(spot);
   }
   if (fresh.length === 0) return held;
-  return [...fresh, ...held].sort((a, b) => b.id - a.id).slice(0, most);
+  return [...fresh, ...held].sort(byAge).slice(0, most);
 }
 
 export function isFiltering(filter: Filter): boolean {
@@ -90,7 +96,7 @@ export function readFilter(text: string): Filter {
 
 /**
  * What to ask the API for, so that a filter also finds what the page does not hold: queries for `/api/spots`, none
- * without a filter. A callsign may be heard or hear, and the API has a parameter for each.
+ * without a filter. A callsign may be heard or hear or be spoken of, and the API has a parameter for each.
  */
 export function searchQueries(filter: Filter, limit: number): readonly string[] {
   const text = filter.text.trim();
@@ -103,9 +109,13 @@ export function searchQueries(filter: Filter, limit: number): readonly string[] 
       ...more,
     }).toString();
   if (text === "") return [query({})];
-  // Shorter than two characters, or no part of a callsign: what the page holds must do.
-  if (!/^[a-z0-9/#-]{2,20}$/i.test(text)) return [];
-  return [query({ dx_call: text }), query({ spotter_call: text })];
+  // One letter is in most callsigns, and two are in most comments: what the page holds must do.
+  return [
+    ...(/^[a-z0-9/#-]{2,20}$/i.test(text)
+      ? [query({ dx_call: text }), query({ spotter_call: text })]
+      : []),
+    ...(text.length >= 3 ? [query({ comment_contains: text })] : []),
+  ];
 }
 
 export type SortKey = "time" | "frequency" | "dx" | "country" | "mode" | "comment" | "spotter";
@@ -137,7 +147,7 @@ export function sortSpots(spots: readonly Spot[], order: Order): readonly Spot[]
         if (b.value === "") return -1;
         return a.value < b.value ? -sign : sign;
       }
-      return b.spot.id - a.spot.id;
+      return byAge(a.spot, b.spot);
     })
     .map(({ spot }) => spot);
 }
@@ -221,4 +231,38 @@ export function wordOfK(k: number): { readonly word: string; readonly level: Lev
   if (k === 3) return { word: "unsettled", level: "green" };
   if (k === 4) return { word: "active", level: "yellow" };
   return { word: "storm", level: "red" };
+}
+
+/** The words of DK0WCY's announcements. */
+const sunActivity: Readonly<Record<string, string>> = {
+  qui: "sun quiet",
+  eru: "sun eruptive",
+  act: "sun active",
+  maj: "major flare expected",
+  pro: "proton flare expected",
+};
+const aurora: Readonly<Record<string, string>> = {
+  no: "no aurora",
+  aurora: "aurora",
+  strong: "strong aurora",
+};
+
+/**
+ * What an announcement says besides its numbers, in words. WWV: `No Storms -> Minor w/G1`, what was and what is expected,
+ * said once when both are the same. WCY: `SA=qui GMF=qui Au=no`; what is not known there is left out, and the field is
+ * judged by K.
+ */
+export function sayConditions(conditions: string): string {
+  if (conditions.includes("=")) {
+    const given = new Map(
+      conditions
+        .toLowerCase()
+        .split(/\s+/)
+        .map((pair) => pair.split("=", 2) as [string, string]),
+    );
+    const parts = [sunActivity[given.get("sa") ?? ""], aurora[given.get("au") ?? ""]];
+    return parts.filter((part) => part !== undefined).join(" · ");
+  }
+  const [was = "", expected = was] = conditions.split(/\s*->\s*/);
+  return (was === expected ? was : `${was} → ${expected}`).toLowerCase();
 }

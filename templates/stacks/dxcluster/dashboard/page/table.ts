@@ -4,7 +4,7 @@ import { element, make, putText } from "./dom.ts";
 import { type Order, type SortKey, type Spot, sortSpots, styleOf } from "./spots.ts";
 import { clockOf, dayOf, isLocal } from "./zone.ts";
 
-export const shownRows = 200;
+export const shownRows = 500;
 
 const columns: readonly { readonly key: SortKey; readonly name: string }[] = [
   { key: "time", name: "Time" },
@@ -68,11 +68,8 @@ export class SpotTable {
     );
     this.#rows = rows;
     place(element("rows"), [...rows.values()]);
-    const count =
-      hits.length > shownRows
-        ? `${shownRows} of ${hits.length.toLocaleString("en")}`
-        : `${hits.length}`;
-    putText(element("count"), count);
+    const all = `${hits.length.toLocaleString("en")} ${hits.length === 1 ? "spot" : "spots"}`;
+    putText(element("count"), hits.length > shownRows ? `${shownRows} of ${all}` : all);
     const note = element("empty");
     note.hidden = hits.length > 0;
     putText(note, empty);
@@ -109,7 +106,7 @@ function makeRow(spot: Spot, fresh: boolean): HTMLElement {
   frequency.append(
     dot,
     Number(spot.frequency).toFixed(1),
-    make("span", ` ${spot.band ?? ""}`, "unseen"),
+    make("span", ` ${spot.band ?? ""}`, "band"),
   );
   const mode = make("td", spot.mode ?? "", "mode");
   mode.dataset["style"] = styleOf(spot.mode);

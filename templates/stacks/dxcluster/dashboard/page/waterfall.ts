@@ -12,7 +12,7 @@ export interface Histogram {
 }
 
 const hour = 3_600_000;
-const inset = { left: 38, right: 10, top: 6, bars: 64, plan: 5, axis: 18 };
+const inset = { left: 46, right: 10, top: 6, bars: 64, plan: 5, axis: 18 };
 const mostKept = 3000;
 
 export class Waterfall {
@@ -113,6 +113,7 @@ export class Waterfall {
     context.fillStyle = colour("soft");
     context.textAlign = "right";
     context.fillText("24 h", inset.left - 6, barsEnd - inset.bars / 2);
+    context.fillText("kHz", inset.left - 21, barsEnd + inset.plan + inset.axis / 2);
 
     // What the band plan expects, one pixel at a time: segments may overlap.
     for (let at = inset.left; at < width - inset.right; at += 1) {
@@ -170,7 +171,9 @@ export class Waterfall {
       shown += 1;
       context.globalAlpha = 0.9 - ((now - time) / hour) * 0.45;
       context.fillStyle = colour(`style-${styleOf(spot.mode)}`);
-      context.fillRect(point.x - 1.5, point.y - 1.5, 3, 3);
+      context.beginPath();
+      context.arc(point.x, point.y, 2.2, 0, 2 * Math.PI);
+      context.fill();
     }
     context.globalAlpha = 1;
     this.#say(shown, bins);
