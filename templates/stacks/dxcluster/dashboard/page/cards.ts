@@ -97,7 +97,7 @@ export function drawSun(sun: Sun, history: readonly Announcement[]): void {
   const judged = sun.k_index === null ? null : wordOfK(sun.k_index);
   element("k-index").dataset["level"] = judged?.level ?? "";
   const parts = [
-    judged === null ? "" : `geomagnetic field ${judged.word}`,
+    judged === null ? "" : `geomagnetic ${judged.level === "red" ? "" : "field "}${judged.word}`,
     sayConditions(sun.conditions ?? ""),
     sun.timestamp === null ? "" : clockOf(sun.timestamp),
   ];
@@ -136,10 +136,7 @@ function drawKHistory(history: readonly Announcement[]): void {
   });
   box.replaceChildren(picture);
   const oldest = shown[0];
-  putText(
-    element("k-span"),
-    oldest === undefined ? "" : `K since ${dayOf(oldest.timestamp)} ${clockOf(oldest.timestamp)}`,
-  );
+  putText(element("k-span"), oldest === undefined ? "" : `K since ${dayOf(oldest.timestamp)}`);
   const values = shown.map((row) => row.k_index ?? 0);
   box.setAttribute(
     "aria-label",
@@ -248,6 +245,7 @@ export function drawBars(
       return item;
     }),
   );
+  if (rows.length === 0) list.append(make("li", "nobody yet", "none note"));
   if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
 }
 

@@ -17,6 +17,8 @@ const hint = matchMedia("(hover: none)").matches
   ? "Touch a station to see its path."
   : "Point at a station, or go through them with the arrow keys.";
 
+const nothing = "No station with a known place in this time.";
+
 type World = Topology<{ countries: GeometryCollection; land: GeometryCollection }>;
 
 interface Drawn {
@@ -66,7 +68,7 @@ export class WorldMap {
     this.#top.setAttribute("aria-describedby", "map-note");
     this.#tip.hidden = true;
     this.#box.replaceChildren(this.#base, this.#top, this.#tip);
-    putText(element("map-note"), hint);
+    putText(element("map-note"), nothing);
     this.#listen();
     this.#resize();
     new ResizeObserver(() => {
@@ -106,11 +108,12 @@ export class WorldMap {
     const countries = new Set(paths.flatMap(({ spot }) => spot.dx_country ?? [])).size;
     const count =
       paths.length === most
-        ? `the newest ${most} paths`
+        ? `newest ${most} paths`
         : `${paths.length} ${paths.length === 1 ? "path" : "paths"}`;
     const to = `${countries} ${countries === 1 ? "country" : "countries"}`;
     putText(element("map-count"), `${count}, ${to}`);
     showLegend(paths);
+    if (this.#chosen === null) putText(element("map-note"), paths.length > 0 ? hint : nothing);
     this.#top.setAttribute(
       "aria-label",
       `World map: ${count} to ${to}. Left and right arrow keys go from path to path.`,
@@ -302,7 +305,8 @@ export class WorldMap {
     if (id === this.#chosen) return;
     this.#chosen = id;
     const chosen = id === null ? undefined : this.#known.get(id);
-    putText(element("map-note"), chosen === undefined ? hint : describe(chosen.path));
+    const unsaid = this.#drawn.length > 0 ? hint : nothing;
+    putText(element("map-note"), chosen === undefined ? unsaid : describe(chosen.path));
     this.#ask();
   }
 }

@@ -27,6 +27,8 @@ let found: readonly Spot[] = [];
 let arrived: Spot[] = [];
 let fresh = new Set<number>();
 let paused = false;
+/** The stream was open before. */
+let opened = false;
 let dirty = true;
 let map: WorldMap | null = null;
 let waterfall: Waterfall | null = null;
@@ -41,8 +43,10 @@ const connection = new Connection({
     for (const spot of more) fresh.add(spot.id);
   },
   opened() {
-    void reports.refresh();
-    void catchUp();
+    const again = opened;
+    opened = true;
+    void reports.refresh(5000);
+    void begun.then(() => catchUp(again || spots.length === 0 ? shownRows : 50));
     void openBand();
   },
   lost() {
@@ -122,13 +126,22 @@ async function openBand(): Promise<void> {
   waterfall?.add(spots);
   dirty = true;
   if (waterfall === null) return;
-  const [histogram, hour] = await Promise.all([
-    connection.ask<Histogram>(`/api/frequency/histogram?bins=100&band=${band}`),
+  const [hour] = await Promise.all([
     connection.ask<{ spots: Spot[] }>(`/api/spots?limit=1000&band=${band}&since=${since}`),
+    countDay(),
   ]);
-  if (band !== select("h-band").value) return;
-  if (histogram !== null) waterfall.setHistogram(histogram);
-  if (hour !== null) waterfall.add(hour.spots);
+  if (hour === null || band !== select("h-band").value) return;
+  waterfall.add(hour.spots);
+  dirty = true;
+}
+
+async function countDay(): Promise<void> {
+  const band = select("h-band").value;
+  const histogram = await connection.ask<Histogram>(
+    `/api/frequency/histogram?bins=100&band=${band}`,
+  );
+  if (histogram === null || band !== select("h-band").value) return;
+  waterfall?.setHistogram(histogram);
   dirty = true;
 }
 
@@ -187,7 +200,7 @@ function draw(): void {
       ? "no spot matches the filter"
       : connection.state === "away"
         ? "waiting for the API"
-        : "no spots yet";
+        : "no spots yet: they appear here as soon as a cluster node tells of one";
   table.draw(matching, fresh, empty);
   fresh = new Set();
   map?.show(matching, Number(select("map-minutes").value));
@@ -292,6 +305,9 @@ setInterval(() => {
   dirty = true;
   void catchUp(50);
 }, 15_000);
+setInterval(() => {
+  if (!document.hidden && waterfall !== null) void countDay();
+}, 60_000);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void reports.refresh();
 });
@@ -306,7 +322,7 @@ peopleField.checked = asked.people;
 offerThemes();
 chooseZone(recall("zone") === "local");
 if (isFiltering(asked)) filtered();
-void catchUp();
+const begun = catchUp();
 void reports.refresh();
 connection.listen();
 

@@ -44,6 +44,7 @@ export class Reports {
   #conditions: readonly Condition[] | null = null;
   #activity: readonly HourCount[] = [];
   #sun: Solar | null = null;
+  #askedAt = 0;
 
   constructor(connection: Connection, page: Surroundings) {
     this.#connection = connection;
@@ -51,9 +52,13 @@ export class Reports {
     this.draw();
   }
 
-  async refresh(): Promise<void> {
+  /** @param pause milliseconds: not when it was done so short a time ago, unless it failed */
+  async refresh(pause = 0): Promise<void> {
+    const now = Date.now();
+    if (now - this.#askedAt < pause) return;
+    this.#askedAt = now;
     const { awaySince } = this.#connection;
-    if (awaySince !== null && Date.now() - awaySince > stale && this.#conditions !== null) {
+    if (awaySince !== null && now - awaySince > stale && this.#conditions !== null) {
       this.#conditions = null;
       this.#drawConditions();
     }
@@ -97,7 +102,8 @@ export class Reports {
 
   async #ask<T>(path: string, show: (answer: T) => void): Promise<void> {
     const answer = await this.#connection.ask<T>(path);
-    if (answer !== null) show(answer);
+    if (answer === null) this.#askedAt = 0;
+    else show(answer);
   }
 
   #drawConditions(): void {
