@@ -8,7 +8,7 @@ import { createDevReport } from "../report/dev.ts";
 import type { DevReport } from "../report/dev.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Context } from "./context.ts";
-import { ChangeQueue } from "./dev/change-queue.ts";
+import { ChangeQueue, joinChanges } from "./dev/change-queue.ts";
 import { LogFollower } from "./dev/logs.ts";
 import { DevSession } from "./dev/session.ts";
 import type { Taken } from "./dev/session.ts";
@@ -33,6 +33,9 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
   const context = chooseLab(given, options);
   const leave = new AbortController();
   const { signal } = leave;
+  const left = new Promise<undefined>((resolve) => {
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
   const report = createDevReport({
     json: context.options.json === true,
     colors: context.colors,
@@ -69,10 +72,15 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
     });
     closers.unshift(() => watching.close());
     let missed: SourceChange | undefined;
+    let isAway = false;
     const logs = new LogFollower(session, {
       onLine: (service, line) => report.tell({ event: "log", service, line }),
-      onLost: (error) => report.tell({ event: "lost", error }),
+      onLost(error) {
+        isAway = true;
+        report.tell({ event: "lost", error });
+      },
       onBack() {
+        isAway = false;
         report.tell({ event: "back", host: hostOf(session.project) });
         if (missed !== undefined) changes.add(missed);
       },
@@ -92,9 +100,13 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
     for (;;) {
       const change = await changes.next();
       if (signal.aborted || change === undefined) break;
+      if (isAway) {
+        missed = joinChanges(missed, change);
+        continue;
+      }
       report.hold();
       const handled = handle(session, report, changes, change, missed !== undefined);
-      const result = await Promise.race([handled, whenAborted(signal)]);
+      const result = await Promise.race([handled, left]);
       report.release();
       if (signal.aborted || result === undefined) break;
       missed = result === "unreachable" ? change : undefined;
@@ -134,11 +146,11 @@ async function handle(
 ): Promise<Handled> {
   let change = first;
   try {
-    const cause = await session.judge(change);
+    const { cause, paths } = await session.judge(change);
     if (cause === "echo" && !wasMissed) return "nothing";
     if (cause === "made") change = await changes.settle(change, wasMissed ? 0 : quietMs);
     const { folder } = session.project.loaded;
-    const files = change.paths.map((file) => path.relative(folder, file));
+    const files = paths.map((file) => path.relative(folder, file));
     const done: Taken | undefined = await session.take(cause === "sources");
     if (done === undefined) {
       report.tell({ event: "unchanged", files });
@@ -159,13 +171,6 @@ function asHostkitError(error: unknown): HostkitError {
   if (error instanceof HostkitError) return error;
   const what = error instanceof Error ? error.message : String(error);
   return new HostkitError("internal", { what, next: "save again" }, { cause: error });
-}
-
-function whenAborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
 }
 
 /** Sites, each under a port of this machine; none behind a jump host, where they cannot be reached from here. */

@@ -50,24 +50,25 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
     return isBelow(file, folder) && rules.ignores(file);
   };
   const changed = new Set<string>();
+  /** Made since the watching began, and not told of yet: editors and tools write beside a file, and rename it then. */
   const fresh = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  const tell = async (): Promise<void> => {
+    const taken = [...changed].sort();
+    changed.clear();
+    const { paths, savedAt } = await readTimes(taken, fresh);
+    for (const file of paths) fresh.delete(file);
+    if (paths.length > 0) options.onChange({ paths, savedAt });
+  };
   const watcher = watch([folder, ...also], { ignoreInitial: true, ignored });
   watcher.on("error", options.onError);
   watcher.on("all", (event, file) => {
     if (event === "addDir") return;
-    // Editors and tools write beside a file, and then rename what they wrote.
     if (event === "add" && !changed.has(file)) fresh.add(file);
-    if (event === "unlink" && fresh.has(file)) changed.delete(file);
+    if (event === "unlink" && fresh.delete(file)) changed.delete(file);
     else changed.add(file);
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const paths = [...changed].sort();
-      changed.clear();
-      fresh.clear();
-      if (paths.length === 0) return;
-      void timeOfSaving(paths).then((savedAt) => options.onChange({ paths, savedAt }));
-    }, settleMs);
+    timer = setTimeout(() => void tell(), settleMs);
   });
   await new Promise<void>((resolve) => watcher.once("ready", () => resolve()));
   return {
@@ -83,11 +84,17 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
   };
 }
 
-/** The files' own times where they are fresh (a copied or moved file keeps an old one); else now. */
-async function timeOfSaving(paths: readonly string[]): Promise<number> {
+/**
+ * The newest time of these files where it is fresh (a copied or moved file keeps an old one); else now.
+ * Files of `fresh` that are gone again are left out.
+ */
+async function readTimes(
+  files: readonly string[],
+  fresh: ReadonlySet<string>,
+): Promise<SourceChange> {
   const now = Date.now();
   const times = await Promise.all(
-    paths.map((file) =>
+    files.map((file) =>
       stat(file).then(
         ({ mtimeMs }) => mtimeMs,
         () => 0,
@@ -95,7 +102,10 @@ async function timeOfSaving(paths: readonly string[]): Promise<number> {
     ),
   );
   const newest = Math.max(0, ...times);
-  return newest > now - 5000 && newest <= now ? newest : now - settleMs;
+  return {
+    paths: files.filter((file, index) => times[index] !== 0 || !fresh.has(file)),
+    savedAt: newest > now - 5000 && newest <= now ? newest : now - settleMs,
+  };
 }
 
 /** What the .gitignore files from the repository's root down to a file say. */

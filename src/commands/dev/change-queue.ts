@@ -46,7 +46,8 @@ export class ChangeQueue {
   }
 }
 
-function joinChanges(before: SourceChange | undefined, change: SourceChange): SourceChange {
+/** Both as one. */
+export function joinChanges(before: SourceChange | undefined, change: SourceChange): SourceChange {
   if (before === undefined) return change;
   return {
     paths: [...new Set([...before.paths, ...change.paths])].sort(),

@@ -21,7 +21,7 @@ import type { Place } from "./scripts.ts";
 import { sendChanges, startAgain } from "./sync.ts";
 import type { FileChanges } from "./sync.ts";
 import { BuildTriggers } from "./triggers.ts";
-import type { Cause } from "./triggers.ts";
+import type { Verdict } from "./triggers.ts";
 
 /** What a session works with. */
 export interface SessionOptions {
@@ -115,8 +115,9 @@ export class DevSession {
   }
 
   /** Why something changed, as far as it concerns this session. */
-  async judge(change: SourceChange): Promise<Cause> {
-    return (await this.#triggers?.judge(change)) ?? "sources";
+  async judge(change: SourceChange): Promise<Verdict> {
+    const verdict = await this.#triggers?.judge(change);
+    return verdict ?? { cause: "sources", paths: change.paths };
   }
 
   /**

@@ -14,6 +14,12 @@ const echoMs = 300;
  */
 export type Cause = "sources" | "made" | "echo";
 
+export interface Verdict {
+  readonly cause: Cause;
+  /** Of the files those that a person would name: the sources, where there are any. */
+  readonly paths: readonly string[];
+}
+
 /**
  * Tells causes apart. What git ignores is made; so is what a build writes each time it runs. A file that was written again
  * with the same content has not changed.
@@ -32,7 +38,7 @@ export class BuildTriggers {
     this.#rules = new GitRules(folder);
   }
 
-  async judge({ paths, savedAt }: SourceChange): Promise<Cause> {
+  async judge({ paths, savedAt }: SourceChange): Promise<Verdict> {
     const isMeanwhile = savedAt >= this.#began && savedAt <= this.#ended + echoMs;
     const sources = paths.filter((file) => !this.#rules.ignores(file));
     let cause: Cause = isMeanwhile || (this.#hasFailed && sources.length === 0) ? "echo" : "made";
@@ -46,7 +52,7 @@ export class BuildTriggers {
       this.#echoes.set(file, echoes);
       if (echoes <= patience) cause = "sources";
     }
-    return cause;
+    return { cause, paths: sources.length > 0 ? sources : paths };
   }
 
   /** Runs a build, and remembers when. */
