@@ -103,14 +103,13 @@ class Bench {
 
   /** A provisioned host's disk under `purpose`: made once for these definitions, kept beside the lab's base images. */
   async ensureSnapshot(purpose, definitions, provision) {
+    const folder = new URL(definitions, import.meta.url).pathname;
+    const snapshot = await hosts.snapshotOf(purpose, [folder]);
+    this.snapshots[purpose] = snapshot;
+    if (await hosts.exists(snapshot)) return undefined;
     const name = `make-${purpose}`;
     await hosts.down(name);
     const host = await hosts.up(name);
-    const snapshot = await hosts.snapshotOf(purpose, host, [
-      new URL(definitions, import.meta.url).pathname,
-    ]);
-    this.snapshots[purpose] = snapshot;
-    if (await hosts.exists(snapshot)) return hosts.down(name);
     log(`provisioning a host with ${purpose} (once; kept in ${snapshot})`);
     await provision(host);
     return hosts.freeze(host, snapshot);

@@ -14,10 +14,12 @@ import {
 } from "../../dist/lab/host.js";
 import { runOnLabHost } from "../../dist/lab/login.js";
 import { kernelNames, supervisorRuns, waitUntil } from "../../dist/lab/power.js";
-import { exists } from "../../dist/lab/tools.js";
+import { ensureBase } from "../../dist/lab/base.js";
+import { ensureLabTools, exists } from "../../dist/lab/tools.js";
 import { interrupt } from "./measure.mjs";
 
 /** What Ansible needs on a host; Debian's cloud images have both. Every host of the benchmark has them. */
+const os = "debian-13";
 const packages = ["python3", "python3-apt"];
 
 export class BenchHosts {
@@ -37,7 +39,7 @@ export class BenchHosts {
     const paths = this.#paths;
     const boot = () => {
       interrupt.signal.throwIfAborted();
-      return upLabHost({ name, os: "debian-13", packages, install: true, paths, log: this.#log });
+      return upLabHost({ name, os, packages, install: true, paths, log: this.#log });
     };
     const wanted = snapshot === undefined ? "" : `${path.join(snapshot, "upper")}:`;
     let host = await boot();
@@ -69,8 +71,12 @@ export class BenchHosts {
 
   /** The output of a shell line on a host. */
   async shell(host, line, options = {}) {
-    interrupt.signal.throwIfAborted();
-    const result = await runOnLabHost(host, line, options);
+    let result;
+    // 255 is the client's own: a host that has just booted on a busy machine can be slow to answer.
+    for (let attempt = 0; attempt < 5 && (result?.exitCode ?? 255) === 255; attempt += 1) {
+      interrupt.signal.throwIfAborted();
+      result = await runOnLabHost(host, line, options);
+    }
     if (result.exitCode === 0) return result.stdout;
     throw new Error(
       `${host.name}: ${line.slice(0, 200)}\nended with ${result.exitCode}:\n${result.stdout}\n${result.stderr}`,
@@ -82,8 +88,10 @@ export class BenchHosts {
   }
 
   /** Where a snapshot of this purpose is kept; other contents are another snapshot. */
-  async snapshotOf(purpose, host, folders) {
-    const hash = createHash("sha256").update(host.base);
+  async snapshotOf(purpose, folders) {
+    const [paths, log] = [this.#paths, this.#log];
+    await ensureLabTools({ install: true, log });
+    const hash = createHash("sha256").update(await ensureBase(os, { packages, log, paths }));
     for (const folder of folders) await hashFolder(hash, folder);
     const name = `bench-${purpose}-trixie-${hash.digest("hex").slice(0, 12)}`;
     return path.join(this.#paths.cache, name);
