@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // Writes what a package installs beside the program, made from the command line itself: completions and the man page.
-// Needs a build (npm run build). Usage: node scripts/generate-packaging.mjs [DIRECTORY]   (default: dist/packaging)
+// Needs a build (npm run build). Usage: node packaging/generate.mjs DIRECTORY
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const target = path.resolve(process.argv[2] ?? path.join(root, "dist/packaging"));
+const target = path.resolve(process.argv[2] ?? fail());
 const cli = path.join(root, "dist/cli.js");
 const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 
@@ -76,4 +76,9 @@ function write(file, text) {
   const where = path.join(target, file);
   mkdirSync(path.dirname(where), { recursive: true });
   writeFileSync(where, text);
+}
+
+function fail() {
+  process.stderr.write("usage: node packaging/generate.mjs DIRECTORY\n");
+  process.exit(64);
 }
