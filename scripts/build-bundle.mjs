@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 // Puts what tsc wrote and the libraries into a few files, dist/bundle/*.cjs: hundreds of modules take Node four times as long to find,
-// read and link as these. dist/cli.js uses them when they are not older than itself. Usage: npm run build
+// read and link as these. dist/cli.js uses them when they are not older than itself. Usage: npm run build, or
+// node scripts/build-bundle.mjs DIST
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const folder = path.join(root, "dist/bundle");
+const dist = path.resolve(process.argv[2] ?? fileURLToPath(new URL("../dist", import.meta.url)));
+const folder = path.join(dist, "bundle");
 
 /** Machine code cannot be put into a bundle: it is loaded from its package. */
 const nativeCode = {
@@ -21,7 +22,7 @@ const nativeCode = {
 };
 
 const bundle = await rolldown({
-  input: { main: path.join(root, "dist/commands/main.js") },
+  input: { main: path.join(dist, "commands/main.js") },
   platform: "node",
   external: ["cpu-features"],
   plugins: [nativeCode],
