@@ -80,7 +80,8 @@ with incoming as (
 )
 select (select count(*) from raw)::int as lines, (select count(*) from spots)::int as spots,
        (select count(*) from solar)::int as solar,
-       (select count(*) from spots join fresh on raw_id = raw_spot_id where replayed)::int as recovered`;
+       (select count(*) from spots
+        where raw_spot_id = any (array(select raw_id from fresh where replayed)))::int as recovered`;
 
 export class Database {
   readonly #keepMonths: number;

@@ -77,7 +77,7 @@ export class SimulatedNode {
     this.#past.push({ spot, time });
     // Cut now and then, not each time: shifting a long list is slow.
     if (this.#past.length > 2 * this.#habits.history + 100)
-      this.#past = this.#past.slice(-this.#habits.history);
+      this.#past = this.#past.slice(this.#past.length - this.#habits.history);
     const line = dialects[this.flavour].spot(spot, time, grid);
     const receivers = this.#sendEach((client) => (client.fields ? formatFields(spot, time) : line));
     if (receivers === 0) return false;
