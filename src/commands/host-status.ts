@@ -1,9 +1,11 @@
-import { archiveFacts, backupFacts } from "../facts/backup.ts";
+import { archiveFacts, backupFacts, describeArchiveFailure } from "../facts/backup.ts";
+import type { BackupReport } from "../facts/backup.ts";
 import { certificateFacts } from "../facts/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { need } from "../facts/fact.ts";
 import { fileFacts } from "../facts/file.ts";
 import { lockFacts } from "../facts/lock.ts";
+import { postgresFacts } from "../facts/postgres.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { targetFacts } from "../facts/target.ts";
 import type { RunSummary } from "../host/run.ts";
@@ -13,8 +15,15 @@ import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
 import { stackDirectoryOf, targetOf } from "../stack/names.ts";
 
-/** What `status` and the end of a provision ask a host. */
-export function statusNeeds(manifest: Manifest): FactNeed[] {
+/**
+ * What `status` and the end of a provision ask a host.
+ * @param certificates what the proxy presents: a TLS handshake for each site
+ * @param archive what PostgreSQL could not archive; not needed beside the facts of a plan, which tell it too
+ */
+export function statusNeeds(
+  manifest: Manifest,
+  { certificates, archive }: { readonly certificates: boolean; readonly archive: boolean },
+): FactNeed[] {
   const directory = stackDirectoryOf(manifest.stack);
   return [
     need(systemFacts, systemSubject),
@@ -23,8 +32,13 @@ export function statusNeeds(manifest: Manifest): FactNeed[] {
     need(targetFacts, targetOf(manifest.stack)),
     ...(manifest.backups === undefined
       ? []
-      : [need(backupFacts, manifest.stack), need(archiveFacts, manifest.stack)]),
-    ...(manifest.proxy?.sites ?? []).map((site) => need(certificateFacts, site.name)),
+      : [
+          need(backupFacts, manifest.stack),
+          ...(archive ? [need(archiveFacts, manifest.stack)] : []),
+        ]),
+    ...(certificates ? (manifest.proxy?.sites ?? []) : []).map((site) =>
+      need(certificateFacts, site.name),
+    ),
   ];
 }
 
@@ -38,7 +52,7 @@ export function readStatus(
 ): HostStatus {
   const directory = stackDirectoryOf(manifest.stack);
   const lockedBy = facts.get(lockFacts, directory);
-  const archive = facts.get(archiveFacts, manifest.stack);
+  const archive = facts.get(archiveFacts, manifest.stack) ?? archiveFailureIn(manifest, facts);
   return {
     host,
     connection,
@@ -46,7 +60,8 @@ export function readStatus(
     isProvisioned: facts.get(fileFacts, statePath(directory)) !== undefined,
     sites: (manifest.proxy?.sites ?? []).map((site) => {
       const certificate = facts.get(certificateFacts, site.name);
-      return { site, ...(certificate === undefined ? {} : { certificate }) };
+      if (certificate !== undefined) return { site, certificate };
+      return { site, ...(facts.wasAsked(certificateFacts) ? {} : { isCertificateUnknown: true }) };
     }),
     backups: [
       ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
@@ -63,4 +78,12 @@ function describeRun({ manifest, state, startedAt, endedAt }: RunSummary): strin
   const took = endedAt === undefined ? "" : ` in ${formatSeconds(endedAt - startedAt)}`;
   const count = manifest.changes.length;
   return `${formatTime(startedAt)} UTC ${state}${took}, ${count} change${count === 1 ? "" : "s"}, by ${manifest.holder}`;
+}
+
+function archiveFailureIn(manifest: Manifest, facts: Facts): BackupReport | undefined {
+  if (manifest.backups?.postgres === undefined) return undefined;
+  for (const { archiveFailure } of facts.all(postgresFacts).values()) {
+    if (archiveFailure) return describeArchiveFailure(archiveFailure.time, archiveFailure.segment);
+  }
+  return undefined;
 }

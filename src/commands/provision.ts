@@ -39,14 +39,20 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
   await withConnections(project.hosts, async (opening) => {
     const wanted = await readWanted(context, project);
-    const alsoAsk = [...preconditionNeeds, ...statusNeeds(project.manifest)];
-    const look = (connection: Connection | Promise<Connection>, host: HostAccess) =>
-      inspect(context, project, wanted, connection, host, alsoAsk);
+    const look = (
+      connection: Connection | Promise<Connection>,
+      host: HostAccess,
+      certificates: boolean,
+    ) =>
+      inspect(context, project, wanted, connection, host, [
+        ...preconditionNeeds,
+        ...statusNeeds(project.manifest, { certificates, archive: false }),
+      ]);
     const sites = collectResults(
       project.hosts,
       await Promise.allSettled(
         project.hosts.map(async (host): Promise<Site> => {
-          const inspection = await look(opening(host), host);
+          const inspection = await look(opening(host), host, false);
           return { host, connection: await opening(host), inspection };
         }),
       ),
@@ -86,7 +92,9 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
       await Promise.allSettled(
         sites.map(async (site) => {
           const wasBusy = busy.includes(site);
-          const inspection = wasBusy ? await look(site.connection, site.host) : site.inspection;
+          const inspection = wasBusy
+            ? await look(site.connection, site.host, true)
+            : site.inspection;
           if (wasBusy) {
             const proved = context.timings.begin(site.host.name, "try every port from outside");
             await prove(project, site.host, inspection);

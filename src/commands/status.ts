@@ -13,7 +13,11 @@ export const runStatus: Verb = async (context) => {
   const { manifest, stackDirectory } = project;
   const shown = await onEachHost(project.hosts, async (connection, host) => {
     const [facts, runs] = await Promise.all([
-      gatherFacts(connection, statusNeeds(manifest), newMarker()),
+      gatherFacts(
+        connection,
+        statusNeeds(manifest, { certificates: true, archive: true }),
+        newMarker(),
+      ),
       listRuns(connection, manifest.stack, stackDirectory),
     ]);
     const now = facts.get(systemFacts, systemSubject)?.time ?? Date.now() / 1000;

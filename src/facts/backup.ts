@@ -95,18 +95,23 @@ done`,
     const found = new Map<string, BackupReport>();
     for (const match of stdout.matchAll(/^(\S+) (\d+) (\S+)$/gm)) {
       const [, stack, seconds, segment] = match as unknown as [string, string, string, string];
-      found.set(stack, {
-        job: "postgres-wal",
-        inputs: "",
-        started: Number(seconds),
-        finished: Number(seconds),
-        result: "archive-failed",
-        message: `WAL ${segment} could not be archived, it piles up on the host: see /var/log/postgresql`,
-      });
+      found.set(stack, describeArchiveFailure(Number(seconds), segment));
     }
     return found;
   },
 };
+
+/** @param time seconds since the epoch */
+export function describeArchiveFailure(time: number, segment: string): BackupReport {
+  return {
+    job: "postgres-wal",
+    inputs: "",
+    started: time,
+    finished: time,
+    result: "archive-failed",
+    message: `WAL ${segment} could not be archived, it piles up on the host: see /var/log/postgresql`,
+  };
+}
 
 interface PgbackrestBackup {
   readonly label: string;

@@ -4,21 +4,40 @@ import { type Script, sh } from "../shell/script.ts";
  * One subsystem of a host that can be asked about several things at once.
  * `script` and `parse` stand side by side: what one prints, the other reads. Both are pure.
  */
-export interface FactSource<T> {
+export type FactSource<T> = (OwnSection | GroupSection) & {
   /** Unique, [a-z-]+; also the section's name in the probe. */
   readonly name: string;
-  /**
-   * Sections of one lane are answered one after another, lanes at the same time: those that mostly wait for another program
-   * have lanes of their own.
-   */
-  readonly lane?: "units" | "docker" | "postgres";
+  /** One entry for each subject that was found. */
+  parse(stdout: string, subjects: readonly string[], guesses: Guesses): ReadonlyMap<string, T>;
+};
+
+/**
+ * Sections of one lane are answered one after another, lanes at the same time: those that mostly wait for another program
+ * have lanes of their own.
+ */
+type Lane = "units" | "docker" | "postgres";
+
+interface OwnSection {
+  readonly lane?: Lane;
+  readonly group?: undefined;
   /**
    * Prints all that `parse` needs about `subjects` (sorted, unique, never empty). A missing program must not fail it.
    * @param guesses what subjects are expected to be; the answer for those that are need not be sent
    */
   script(subjects: readonly string[], guesses: Guesses): Script;
-  /** One entry for each subject that was found. */
-  parse(stdout: string, subjects: readonly string[], guesses: Guesses): ReadonlyMap<string, T>;
+}
+
+interface GroupSection {
+  readonly group: FactGroup;
+}
+
+/** Sources that one section answers together, so that their program is started once. Each reads the whole of it. */
+export interface FactGroup {
+  /** Unique among groups and sources, [a-z-]+. */
+  readonly name: string;
+  readonly lane?: Lane;
+  /** @param subjects by source's name; sources that are not asked are not there */
+  script(subjects: ReadonlyMap<string, readonly string[]>): Script;
 }
 
 /** By subject. */
@@ -48,6 +67,11 @@ export class Facts {
   /** The observed value, or undefined where the subject does not exist on the host. */
   get<T>(source: FactSource<T>, subject: string): T | undefined {
     return this.#values.get(source.name)?.get(subject) as T | undefined;
+  }
+
+  /** Whether the source was asked at all. */
+  wasAsked(source: FactSource<unknown>): boolean {
+    return this.#values.has(source.name);
   }
 
   /** All observed values of a source, by subject. */
@@ -96,20 +120,36 @@ function groupNeeds(needs: readonly FactNeed[]): [name: string, group: Group][] 
     ]);
 }
 
+/** The sections by name, each with its lane. */
+function sectionsOf(needs: readonly FactNeed[]): Map<string, { lane: Lane | ""; script: Script }> {
+  const sections = new Map<string, { lane: Lane | ""; script: Script }>();
+  const groups = new Map<FactGroup, Map<string, readonly string[]>>();
+  for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
+    if (source.group === undefined) {
+      sections.set(name, { lane: source.lane ?? "", script: source.script(subjects, guesses) });
+      continue;
+    }
+    const together = groups.get(source.group) ?? new Map<string, readonly string[]>();
+    groups.set(source.group, together.set(name, subjects));
+  }
+  for (const [group, subjects] of groups)
+    sections.set(group.name, { lane: group.lane ?? "", script: group.script(subjects) });
+  return sections;
+}
+
 /**
  * One script that answers every need in one round trip. Each section's output stands between marker lines.
  * @param marker random word (hex), so that no output can pass for a marker line
  */
 export function buildProbe(needs: readonly FactNeed[], marker: string): Script {
   const lanes = new Map<string, string[]>([["", []]]);
-  for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
+  for (const [name, { lane, script }] of sectionsOf(needs)) {
     const section = sh`echo ${`#${marker} ${name}`}
 (
-${source.script(subjects, guesses)}
+${script}
 ) 2>/dev/null </dev/null
 printf ${`\n#${marker} end\n`}`;
-    const lane = lanes.get(source.lane ?? "") ?? [];
-    lanes.set(source.lane ?? "", [...lane, section.text]);
+    lanes.set(lane, [...(lanes.get(lane) ?? []), section.text]);
   }
   // `{ b | { a >&3; cat >&3; }; } 3>&1`: both run at once, a's output comes first and whole, then b's.
   const body = [...lanes.values()]
@@ -138,7 +178,7 @@ export function parseProbe(
   for (const match of stdout.matchAll(pattern)) outputs.set(match[1] as string, match[2] as string);
   const values = new Map<string, ReadonlyMap<string, unknown>>();
   for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
-    const output = outputs.get(name);
+    const output = outputs.get(source.group?.name ?? name);
     // A lane that was killed must not look like things that are not there.
     if (output === undefined) return undefined;
     values.set(name, source.parse(output, subjects, guesses));

@@ -1,6 +1,7 @@
 import { joinScripts, sh } from "../shell/script.ts";
-import type { FactSource } from "./fact.ts";
-import { psqlScript } from "./psql.ts";
+import type { FactGroup, FactSource } from "./fact.ts";
+import { psqlProgram } from "./psql.ts";
+import { quoteIdentifier, quoteLiteral } from "./sql.ts";
 
 export interface PostgresRoleFact {
   readonly login: boolean;
@@ -32,8 +33,8 @@ export interface PostgresFact {
   readonly restartPending: readonly string[];
   /** Settings made by ALTER SYSTEM, which win over every file. */
   readonly overridden: readonly string[];
-  /** The newest attempt to archive WAL failed. */
-  readonly isArchiveFailing: boolean;
+  /** Where the newest attempt to archive WAL failed: when (seconds since the epoch) and which segment. */
+  readonly archiveFailure?: { readonly time: number; readonly segment: string } | null;
   readonly roles: Readonly<Record<string, PostgresRoleFact>>;
   readonly databases: Readonly<Record<string, PostgresDatabaseFact>>;
 }
@@ -45,7 +46,7 @@ const grantsSql = (acl: string, owner: string, kind: string) =>
     from aclexplode(coalesce(${acl}, acldefault('${kind}', ${owner}))) a
     where a.grantee <> ${owner} group by 1) g), '{}')`;
 
-const clusterSql = `select jsonb_build_object(
+const clusterSql = `jsonb_build_object(
 'version', current_setting('server_version_num')::int,
 'dataChecksums', current_setting('data_checksums') = 'on',
 'isReloadPending', (select max((pg_stat_file(f)).modification) > pg_conf_load_time() from (
@@ -54,7 +55,8 @@ const clusterSql = `select jsonb_build_object(
 'restartPending', coalesce((select jsonb_agg(name order by name) from pg_settings where pending_restart), '[]'),
 'overridden', coalesce((select jsonb_agg(distinct name) from pg_file_settings
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
-'isArchiveFailing', coalesce((select last_failed_time > coalesce(last_archived_time, '-infinity') from pg_stat_archiver), false),
+'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)
+  from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
 'roles', (select jsonb_object_agg(rolname, jsonb_build_object('login', rolcanlogin,
   'powers', array_remove(array[case when rolsuper then 'superuser' end, case when rolcreatedb then 'createdb' end,
     case when rolcreaterole then 'createrole' end, case when rolreplication then 'replication' end,
@@ -65,17 +67,43 @@ const clusterSql = `select jsonb_build_object(
   'encoding', pg_encoding_to_char(encoding), 'locale', datcollate,
   'grants', ${grantsSql("datacl", "datdba", "d")})) from pg_database where datallowconn))`;
 
+/** One psql for each cluster: `SUBJECT {json}` for what answers. */
+const postgresGroup: FactGroup = {
+  name: "postgresql",
+  lane: "postgres",
+  script(asked) {
+    const clusters = asked.get("postgres") ?? [];
+    const databases = (asked.get("postgres-content") ?? []).map((subject) => {
+      const at = subject.indexOf(" ");
+      return { subject, major: subject.slice(0, at), database: subject.slice(at + 1) };
+    });
+    const majors = [...new Set([...clusters, ...databases.map(({ major }) => major)])];
+    return joinScripts(
+      majors.map((major) => {
+        const sql = [
+          ...(clusters.includes(major)
+            ? [`select concat(${quoteLiteral(`${major} `)}, ${clusterSql});`]
+            : []),
+          // What fails in one database fails there alone: psql goes on, without a connection where there is none.
+          ...databases
+            .filter((one) => one.major === major)
+            .map(
+              ({ subject, database }) => `\\connect ${quoteIdentifier(database)}
+\\unset m
+\\unset applied
+${contentSql(subject)}`,
+            ),
+        ];
+        return sh`printf %s ${`${sql.join("\n")}\n`} | ${psqlProgram(Number(major), sh`-XAtq`)} -d postgres`;
+      }),
+    );
+  },
+};
+
 /** Clusters `main` by major version ("17"). Absent where it is not installed or does not answer. */
 export const postgresFacts: FactSource<PostgresFact> = {
   name: "postgres",
-  lane: "postgres",
-  script: (majors) =>
-    joinScripts(
-      majors.map(
-        (major) =>
-          sh`printf '%s ' ${major}; ${psqlScript(Number(major), "postgres", ["-c", clusterSql])} || echo`,
-      ),
-    ),
+  group: postgresGroup,
   parse: (stdout) => parseJsonLines(stdout, 1),
 };
 
@@ -110,13 +138,15 @@ export interface PostgresContentFact {
 
 const ownSchemas = "n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'hostkit')";
 
-const contentSql = `select to_regclass('hostkit.migrations') is not null as m \\gset
+const contentSql = (
+  subject: string,
+) => `select to_regclass('hostkit.migrations') is not null as m \\gset
 \\if :m
 select coalesce(jsonb_object_agg(name, sha256), '{}') as applied from hostkit.migrations \\gset
 \\else
 select '{}' as applied \\gset
 \\endif
-select jsonb_build_object('migrations', :'applied'::jsonb,
+select concat(${quoteLiteral(`${subject} `)}, jsonb_build_object('migrations', :'applied'::jsonb,
 'extensions', (select coalesce(jsonb_object_agg(extname, extversion), '{}') from pg_extension),
 'schemas', (select coalesce(jsonb_object_agg(nspname, ${grantsSql("nspacl", "nspowner", "n")}), '{}')
   from pg_namespace n where ${ownSchemas}),
@@ -136,7 +166,7 @@ select jsonb_build_object('migrations', :'applied'::jsonb,
 'defaults', (select coalesce(jsonb_agg(jsonb_build_object('owner', pg_get_userbyid(defaclrole), 'schema', coalesce(n.nspname, ''),
   'kind', case defaclobjtype when 'r' then 'table' when 'S' then 'sequence' else 'function' end,
   'grants', ${grantsSql("defaclacl", "defaclrole", "r")})), '[]')
-  from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace where defaclobjtype in ('r', 'S', 'f')));
+  from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace where defaclobjtype in ('r', 'S', 'f'))));
 `;
 
 /** The subject of `postgresContentFacts`. */
@@ -147,15 +177,7 @@ export function postgresContentSubject(major: number, database: string): string 
 /** Databases, by `postgresContentSubject`. Absent where the database is not there. */
 export const postgresContentFacts: FactSource<PostgresContentFact> = {
   name: "postgres-content",
-  lane: "postgres",
-  script: (subjects) =>
-    joinScripts(
-      subjects.map((subject) => {
-        const at = subject.indexOf(" ");
-        const psql = psqlScript(Number(subject.slice(0, at)), subject.slice(at + 1));
-        return sh`printf '%s ' ${subject}; printf %s ${contentSql} | ${psql} || echo`;
-      }),
-    ),
+  group: postgresGroup,
   parse: (stdout) => parseJsonLines(stdout, 2),
 };
 

@@ -5,6 +5,9 @@ export function postgresConfigDirectory(major: number): string {
   return `/etc/postgresql/${major}/main`;
 }
 
+/** sed(1): keeps the number of each `port = …` and prints the last one. */
+const portProgram = "/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9][0-9]*\\).*/{s//\\1/;h;};${g;p;}";
+
 /**
  * The server's own psql (Debian's wrapper costs a Perl start) as the superuser over the socket, with these flags; a
  * database and more words may follow.
@@ -13,7 +16,7 @@ export function postgresConfigDirectory(major: number): string {
 export function psqlProgram(major: number, flags: Script): Script {
   const config = postgresConfigDirectory(major);
   // The port is the last one written: conf.d is read after postgresql.conf.
-  const port = sh`$(cat ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null | sed -n ${"s/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9]*\\).*/\\1/p"} | tail -n 1)`;
+  const port = sh`$(sed -n ${portProgram} ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null)`;
   return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} ${flags} -h /var/run/postgresql -p "${port}"`;
 }
 

@@ -1,5 +1,5 @@
-import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
+import { parseSystemd, socketUnit, systemdGroup } from "./systemd.ts";
 
 export interface SshdFact {
   /** What sshd(8) would run with, by keyword in lower case; the values of a repeated keyword are joined with ",". */
@@ -17,15 +17,16 @@ export const sshdSubject = "sshd";
  */
 export const sshdFacts: FactSource<SshdFact> = {
   name: "sshd",
-  script: () => sh`[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
-sshd -T
-if systemctl is-active -q ssh.socket; then systemctl show -p Listen ssh.socket; fi`,
+  group: systemdGroup,
   parse(stdout) {
     const settings: Record<string, string> = {};
     const ports = new Set<number>();
+    const socket = parseSystemd(stdout).units.get(socketUnit);
+    if (socket?.get("ActiveState") === "active") {
+      for (const match of (socket.get("Listen") ?? "").matchAll(/(\d+) \(Stream\)/g))
+        ports.add(Number(match[1]));
+    }
     for (const line of stdout.split("\n")) {
-      const socket = /^Listen=.*?(\d+) \(Stream\)$/.exec(line);
-      if (socket !== null) ports.add(Number(socket[1]));
       const match = /^([a-z0-9]+) (.*)$/.exec(line);
       if (match === null) continue;
       const [, key, value] = match as unknown as [string, string, string];

@@ -1,5 +1,6 @@
-import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
+import { parseSystemd, parseTimestamp, systemdGroup } from "./systemd.ts";
+import type { Properties } from "./systemd.ts";
 
 /** A target, or one unit that it pulls in. */
 export interface TargetMember {
@@ -19,28 +20,20 @@ export interface TargetMember {
   readonly memory: number;
 }
 
-const properties =
-  "Id,Description,Type,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestamp,NextElapseUSecRealtime,MemoryCurrent";
-
 /** Targets by name: they themselves and every unit that hangs directly on them, sorted by name. */
 export const targetFacts: FactSource<readonly TargetMember[]> = {
   name: "target",
-  lane: "units",
-  script: (targets) => sh`for t in ${targets}; do
-  echo "target $t"
-  u=$(systemctl show -p Wants -p Requires --value -- "$t")
-  TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$t" $u
-done`,
+  group: systemdGroup,
   parse(stdout, targets) {
+    const { units, members } = parseSystemd(stdout);
     const found = new Map<string, readonly TargetMember[]>();
-    for (const section of stdout.split(/^target /m)) {
-      const name = targets.find((target) => section.startsWith(`${target}\n`));
-      if (name === undefined) continue;
-      const blocks = section.slice(name.length).split(/\n\s*\n/);
-      const members = blocks.map(readMember).filter((member) => member !== undefined);
+    for (const target of targets) {
+      const names = members.get(target);
+      if (names === undefined) continue;
       found.set(
-        name,
-        members
+        target,
+        names
+          .flatMap((name) => readMember(units.get(name)) ?? [])
           .filter(({ unit }) => !unit.endsWith(".slice"))
           .sort((left, right) => (left.unit < right.unit ? -1 : 1)),
       );
@@ -49,15 +42,9 @@ done`,
   },
 };
 
-function readMember(block: string): TargetMember | undefined {
-  const value = new Map(
-    block.split("\n").map((line) => {
-      const at = line.indexOf("=");
-      return [line.slice(0, at), line.slice(at + 1)] as const;
-    }),
-  );
-  const unit = value.get("Id");
-  if (unit === undefined) return undefined;
+function readMember(value: Properties | undefined): TargetMember | undefined {
+  const unit = value?.get("Id");
+  if (value === undefined || unit === undefined) return undefined;
   const activeState = value.get("ActiveState") ?? "";
   return {
     unit,
@@ -67,18 +54,10 @@ function readMember(block: string): TargetMember | undefined {
     subState: value.get("SubState") ?? "",
     result: value.get("Result") ?? "",
     restarts: Number(value.get("NRestarts") ?? 0),
-    activeSince: activeState === "active" ? readTime(value.get("ActiveEnterTimestamp")) : 0,
-    nextElapse: readTime(value.get("NextElapseUSecRealtime")),
+    activeSince: activeState === "active" ? parseTimestamp(value.get("ActiveEnterTimestamp")) : 0,
+    nextElapse: parseTimestamp(value.get("NextElapseUSecRealtime")),
     memory: /^\d{1,15}$/.test(value.get("MemoryCurrent") ?? "")
       ? Number(value.get("MemoryCurrent"))
       : 0,
   };
-}
-
-/** `@1763683200` of --timestamp=unix (systemd ≥ 248), or `Fri 2026-11-20 23:59:00 UTC`, which timers' next elapse keeps. */
-function readTime(text: string | undefined): number {
-  const unix = /^@(\d+)/.exec(text ?? "")?.[1];
-  if (unix !== undefined) return Number(unix);
-  const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/.exec(text ?? "");
-  return match === null ? 0 : Date.parse(`${match[1]}T${match[2]}Z`) / 1000;
 }

@@ -5,15 +5,14 @@ import type { FactSource } from "./fact.ts";
 export const containerSubject = "host";
 
 /**
- * The container technology the host itself runs in ("systemd-nspawn", "lxc"), by systemd-detect-virt(1); "" on a machine
- * with a kernel of its own. In a container the kernel, its clock and its swap belong to the machine underneath.
+ * The container technology the host itself runs in ("systemd-nspawn", "lxc"), as systemd(1) wrote it down when it
+ * booted; "" on a machine with a kernel of its own. In a container the kernel, its clock and its swap belong to the machine underneath.
  */
 export const containerFacts: FactSource<string> = {
   name: "container",
-  script: () => sh`v=$(systemd-detect-virt --container) || v=none
-echo "$v"`,
+  script: () =>
+    sh`[ ! -f /run/systemd/container ] || { read -r v </run/systemd/container; echo "$v"; }`,
   parse(stdout) {
-    const name = stdout.trim();
-    return new Map([[containerSubject, name === "none" ? "" : name]]);
+    return new Map([[containerSubject, stdout.trim()]]);
   },
 };

@@ -15,7 +15,12 @@ export interface HostStatus {
   readonly system: string;
   /** False where the stack was never provisioned. */
   readonly isProvisioned: boolean;
-  readonly sites: readonly { readonly site: Site; readonly certificate?: CertificateFact }[];
+  readonly sites: readonly {
+    readonly site: Site;
+    readonly certificate?: CertificateFact;
+    /** Nobody looked for one. */
+    readonly isCertificateUnknown?: boolean;
+  }[];
   readonly members: readonly TargetMember[];
   /** How each backup went last. */
   readonly backups: readonly BackupReport[];
@@ -115,14 +120,14 @@ function urlOf({ name }: Site): string {
 
 function renderSites(sites: HostStatus["sites"], now: number, colors: Colors): string[] {
   return table(
-    sites.map(({ site, certificate }) => {
+    sites.map(({ site, certificate, isCertificateUnknown }) => {
       const to = [...new Set(site.routes.map((route) => route.to))].join(", ");
       const target = site.redirect === undefined ? to : `to ${site.redirect}`;
       return [
         colors.cyan("↗"),
         colors.underline(urlOf(site)),
         target,
-        certificateText(certificate, now, colors),
+        isCertificateUnknown === true ? "" : certificateText(certificate, now, colors),
       ];
     }),
   );
