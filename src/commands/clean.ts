@@ -1,0 +1,192 @@
+import { HostkitError } from "../errors.ts";
+import { need } from "../facts/fact.ts";
+import { textFacts } from "../facts/file.ts";
+import { leftoverFacts } from "../facts/leftovers.ts";
+import { lockFacts } from "../facts/lock.ts";
+import type { Connection } from "../host/connection.ts";
+import { gatherFacts } from "../host/gather.ts";
+import { listBuilt, removeBuilt } from "../local/built.ts";
+import type { BuiltThing } from "../local/built.ts";
+import { readManifest, requireManifest } from "../local/manifest.ts";
+import { hostKinds, planCleaning } from "../plan/clean.ts";
+import type { HostKind, Removal } from "../plan/clean.ts";
+import { parseState, statePath } from "../plan/state.ts";
+import { renderCleaned, renderCleaning, sumOf } from "../report/clean.ts";
+import type { CleaningPlace } from "../report/clean.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import type { Context } from "./context.ts";
+import { confirmOrRefuse } from "./execution.ts";
+import type { Verb } from "./program.ts";
+import { collectResults, newMarker, openProject } from "./project.ts";
+import type { HostAccess, Project } from "./project.ts";
+
+interface CleanOptions {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly keepRuns: number;
+  /** Kinds: `built` is here, the others are on hosts. */
+  readonly only?: readonly string[];
+}
+
+const allKinds: readonly string[] = ["built", ...hostKinds];
+
+/** A host and what would go from it. */
+interface Site {
+  readonly host: HostAccess;
+  readonly connection: Connection;
+  readonly removals: readonly Removal[];
+}
+
+const here = "this machine";
+const locked = 75;
+
+/** Takes away what nobody needs any more, here and on the hosts; says so first. */
+export const runClean: Verb<CleanOptions> = async (context, options) => {
+  const only = options.only ?? allKinds;
+  const kinds = new Set(hostKinds.filter((kind) => only.includes(kind)));
+  const built = only.includes("built") ? await findBuilt(context) : [];
+  const project = kinds.size > 0 ? await openProject(context) : undefined;
+  const connections: Connection[] = [];
+  try {
+    const sites = await findOnHosts(project, kinds, options.keepRuns, connections);
+    const places: CleaningPlace[] = [
+      ...(only.includes("built") ? [{ place: here, entries: built.map(entryOf) }] : []),
+      ...sites.map(({ host, removals }) => ({ place: host.name, entries: removals })),
+    ];
+    const total = sumOf(places.flatMap(({ entries }) => entries));
+    const count = places.reduce((sum, { entries }) => sum + entries.length, 0);
+    const json = context.options.json === true;
+    if (options.dryRun === true || count === 0) {
+      if (json) context.print(describe(places, false));
+      else context.print(places.map((place) => renderCleaning(place, context.colors)).join("\n\n"));
+      return;
+    }
+    if (!json)
+      context.print(
+        `${places.map((place) => renderCleaning(place, context.colors)).join("\n\n")}\n`,
+      );
+    await confirmOrRefuse(context, "Take all this away?", options.yes === true);
+    project?.log.info("clean", { count, total });
+    await removeBuilt(built);
+    const stayed = collectResults(
+      sites.map(({ host }) => host),
+      await Promise.allSettled(sites.map((site) => removeOnHost(site, project?.stackDirectory))),
+    );
+    const done = places.map(({ place, entries }): CleaningPlace => {
+      const reasons = stayed[sites.findIndex(({ host }) => host.name === place)];
+      return {
+        place,
+        entries: entries.map((entry, index) => ({ ...entry, stays: reasons?.get(index) ?? "" })),
+      };
+    });
+    if (json) context.print(describe(done, true));
+    else context.print(done.map((place) => renderCleaned(place, context.colors)).join("\n"));
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
+};
+
+async function findBuilt(context: Context): Promise<BuiltThing[]> {
+  const { options, terminal } = context;
+  const loaded = await readManifest(options.file ?? "hostkit.yaml", terminal.workingDirectory);
+  return listBuilt(loaded, requireManifest(loaded), terminal.environment["HOME"]);
+}
+
+function entryOf({ name, bytes, service }: BuiltThing): CleaningPlace["entries"][number] {
+  return { kind: "built", name, because: `hostkit build ${service} makes it again`, bytes };
+}
+
+async function findOnHosts(
+  project: Project | undefined,
+  kinds: ReadonlySet<HostKind>,
+  keepRuns: number,
+  connections: Connection[],
+): Promise<Site[]> {
+  if (project === undefined) return [];
+  return collectResults(
+    project.hosts,
+    await Promise.allSettled(
+      project.hosts.map(async (host) => {
+        const connection = await host.connect();
+        connections.push(connection);
+        return { host, connection, removals: await look(project, connection, kinds, keepRuns) };
+      }),
+    ),
+  );
+}
+
+async function look(
+  { manifest, stackDirectory }: Project,
+  connection: Connection,
+  kinds: ReadonlySet<HostKind>,
+  keepRuns: number,
+): Promise<Removal[]> {
+  const state = statePath(stackDirectory);
+  const facts = await gatherFacts(
+    connection,
+    [need(leftoverFacts, manifest.stack), need(textFacts, state), need(lockFacts, stackDirectory)],
+    newMarker(),
+  );
+  const holder = facts.get(lockFacts, stackDirectory);
+  if (holder !== undefined) throw explainLock(connection, holder);
+  const leftovers = facts.get(leftoverFacts, manifest.stack);
+  if (leftovers === undefined) return [];
+  return planCleaning({
+    ...{ stack: manifest.stack, stackDirectory, leftovers, kinds, keepRuns },
+    owned: parseState(facts.get(textFacts, state) ?? "").values(),
+    services: [...manifest.services, ...manifest.web].map(({ name }) => name),
+  });
+}
+
+/** @returns by index of the removal: why it stays */
+async function removeOnHost(
+  { connection, removals }: Site,
+  stackDirectory: string | undefined,
+): Promise<ReadonlyMap<number, string>> {
+  const lock = `${stackDirectory}/lock`;
+  const result = await connection.exec(
+    joinScripts([
+      sh`cd /
+if [ -e ${lock} ]; then
+  exec 9>>${lock}
+  flock -n 9 || { cat ${`${lock}.holder`} >&2; exit ${locked}; }
+fi`,
+      ...removals.map(
+        ({ script }, index) =>
+          sh`if why=$( ( set -e
+${script}
+) 2>&1 >/dev/null 9>&- ); then :; else echo ${index} $(echo "$why" | tail -n 1); fi`,
+      ),
+    ]).text,
+  );
+  if (result.code === locked) throw explainLock(connection, result.stderr.trim());
+  return new Map(
+    result.stdout.split("\n").flatMap((line) => {
+      const match = /^(\d+) (.*)$/.exec(line);
+      return match === null ? [] : [[Number(match[1]), match[2] ?? ""] as const];
+    }),
+  );
+}
+
+function explainLock(connection: Connection, holder: string): HostkitError {
+  return new HostkitError("run_locked", {
+    what: "another run is going on for this stack",
+    where: connection.description,
+    why: holder,
+    next: "hostkit attach",
+  });
+}
+
+function describe(places: readonly CleaningPlace[], isDone: boolean): string {
+  return JSON.stringify({
+    done: isDone,
+    bytes: sumOf(places.flatMap(({ entries }) => entries)),
+    places: places.map(({ place, entries }) => ({
+      place,
+      entries: entries.map(({ kind, name, because, bytes, stays }) => ({
+        ...{ kind, name, because, bytes },
+        ...(stays === undefined || stays === "" ? {} : { stays }),
+      })),
+    })),
+  });
+}
