@@ -93,8 +93,8 @@ END`);
       expect(await shown(`since=${new Date(later.getTime() - day).toISOString()}`)).toEqual([
         "ASTRAY",
       ]);
-      await spot("AFTER", "clock_timestamp() + interval '2 months'");
-      expect(await placesOf("AFTER")).toEqual(both(month(firstOf(later, 2))));
+      await spot("INTIME", "clock_timestamp() + interval '2 months'");
+      expect(await placesOf("INTIME")).toEqual(both(month(firstOf(later, 2))));
     });
 
     test("a spot with a time that no month has is kept and found", async () => {

@@ -5,7 +5,11 @@ import {
   readParameters,
   toJsonSchema,
 } from "../../../../templates/stacks/dxcluster/api/src/parameters.ts";
-import { countQuery, pageQuery } from "../../../../templates/stacks/dxcluster/api/src/queries.ts";
+import {
+  countQuery,
+  type Matching,
+  pageQuery,
+} from "../../../../templates/stacks/dxcluster/api/src/queries.ts";
 import {
   spotsParameters,
   type SpotsWanted,
@@ -108,7 +112,7 @@ describe("the parameters of /api/spots", () => {
         }
         const place = end && { ...end, order: wanted.order };
         for (const { text, values } of [
-          pageQuery(wanted, {}, place, 101),
+          pageQuery(wanted, {}, place, 101, wanted.offset),
           countQuery(wanted, {}, 10_001),
         ]) {
           expect(text).toMatch(known);
@@ -122,20 +126,47 @@ describe("the parameters of /api/spots", () => {
 
   it("name the stations where they are known, and look for the part where they are too many", () => {
     const wanted = read({ dx_call: "ja1", spotter_call: "dl" });
-    const page = pageQuery(wanted, { dx: ["JA1XYZ"] }, null, 101);
+    const dx = { values: ["JA1XYZ", "JA1ABC"], spots: 7 };
+    const page = pageQuery(wanted, { dx }, null, 101, 0);
     expect(page.text).toContain("dx_call = any($1) and spotter_call like $2");
-    expect(page.values.slice(0, 2)).toEqual([["JA1XYZ"], "%DL%"]);
+    expect(page.values).toEqual([["JA1XYZ", "JA1ABC"], "%DL%"]);
+  });
+
+  it("keep their plan where one index says all, and only there", () => {
+    const nameOf = (query: Record<string, string>, matching: Matching = {}): string | undefined => {
+      const wanted = read(query);
+      const { name, text } = pageQuery(wanted, matching, null, 101, wanted.offset);
+      if (name !== undefined) expect(text).not.toContain("like");
+      return name;
+    };
+    const calls = (...values: string[]): Matching => ({ dx: { values, spots: 1 } });
+    expect(nameOf({})).toBe("page DESC 101 ");
+    expect(nameOf({ band: "20m", since: "2026-01-01" })).toBe("page DESC 101 band= >=");
+    expect(nameOf({ dx_call: "dl1" }, calls("DL1ABC"))).toBe("page DESC 101 dx_call=");
+    expect(nameOf({ dx_call: "dl1" }, calls("DL1ABC", "DL1XYZ"))).toBe(
+      "page DESC 101 dx_call=any()",
+    );
+    expect(nameOf({ dx_call: "dl1" }, calls(..."ABCDEFGHI"))).toBeUndefined();
+    expect(nameOf({ dx_call: "d" })).toBeUndefined();
+    expect(nameOf({ band: "20m", mode: "CW" }, { modes: ["CW"] })).toBe(
+      "page DESC 101 band= mode=",
+    );
+    expect(nameOf({ band: "20m", mode: "FT" }, { modes: ["FT4", "FT8"] })).toBeUndefined();
+    expect(nameOf({ comment_contains: "73" })).toBeUndefined();
+    expect(nameOf({ frequency_min: "14000" })).toBeUndefined();
+    expect(nameOf({ offset: "100" })).toBeUndefined();
+    expect(nameOf({ order_by: "frequency" })).toBeUndefined();
   });
 
   it("take the signs of LIKE literally", () => {
-    expect(pageQuery(read({ comment_contains: "100%_\\" }), {}, null, 101).values[0]).toBe(
+    expect(pageQuery(read({ comment_contains: "100%_\\" }), {}, null, 101, 0).values[0]).toBe(
       "%100\\%\\_\\\\%",
     );
   });
 
   it("walk a band in order of frequency within its edges", () => {
-    const page = pageQuery(read({ band: "20m", order_by: "frequency" }), {}, null, 101);
-    expect(page.values).toEqual(["20m", 14000, 14350, 101, 0]);
+    const page = pageQuery(read({ band: "20m", order_by: "frequency" }), {}, null, 101, 0);
+    expect(page.values).toEqual(["20m", 14000, 14350]);
   });
 
   it("are described for OpenAPI by the same table", () => {

@@ -5,7 +5,7 @@ import { clientOf } from "./clients.ts";
 import { Database, isTooSlow } from "./database.ts";
 import { addMetrics } from "./metrics.ts";
 import { PlaceBook, placesOf, type PrefixRow } from "./places.ts";
-import { prefixesQuery, type SpotRow } from "./queries.ts";
+import { firstLookQuery, prefixesQuery, type SpotRow } from "./queries.ts";
 import { addRoutes, openToAll } from "./routes.ts";
 import { SpotStream } from "./stream.ts";
 
@@ -54,11 +54,9 @@ export async function buildApp(
     waiting: database.waiting,
   }));
   const database = new Database(settings.pool, warn);
+  database.warm(firstLookQuery).catch(warn);
   const places = new Places(database, warn);
-  const show = ({ at: _at, spotter_grid, ...spot }: SpotRow): object => ({
-    ...spot,
-    ...placesOf(places.book, { ...spot, spotter_grid }),
-  });
+  const show = (row: SpotRow): object => showSpot(row, places.book);
   const stream = new SpotStream(database, {
     most: settings.streams,
     mostPerClient: settings.streamsPerClient,
@@ -133,6 +131,31 @@ export async function buildApp(
       await app.close();
       await database.close();
     },
+  };
+}
+
+/** Field by field: copying "all but these" of a hundred rows took longer than everything else in a request. */
+function showSpot(row: SpotRow, book: PlaceBook): object {
+  const places = placesOf(book, row);
+  return {
+    id: row.id,
+    timestamp: row.timestamp,
+    dx_call: row.dx_call,
+    frequency: row.frequency,
+    spotter_call: row.spotter_call,
+    comment: row.comment,
+    mode: row.mode,
+    signal_report: row.signal_report,
+    grid_square: row.grid_square,
+    band: row.band,
+    dx_country: places.dx_country,
+    dx_continent: places.dx_continent,
+    dx_lat: places.dx_lat,
+    dx_lon: places.dx_lon,
+    spotter_country: places.spotter_country,
+    spotter_continent: places.spotter_continent,
+    spotter_lat: places.spotter_lat,
+    spotter_lon: places.spotter_lon,
   };
 }
 

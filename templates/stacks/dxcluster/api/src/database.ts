@@ -1,4 +1,4 @@
-/** A small pool. libpq's variables say where; over the mounted socket the system user is the role, without a password. */
+/** Two small pools. libpq's variables say where; over the mounted socket the system user is the role, without a password. */
 import pg from "pg";
 import type { Query } from "./queries.ts";
 
@@ -21,29 +21,51 @@ export const session = {
 } as const;
 
 export class Database {
-  readonly #pool: pg.Pool;
+  /** For statements that have a name: planned once a session, for whatever the values are. */
+  readonly #prepared: pg.Pool;
+  /** For all others: planned each time, by what the values promise. */
+  readonly #planned: pg.Pool;
+  readonly #size: number;
 
+  /** @param size connections in all, at least two. */
   constructor(size: number, warn: (error: Error) => void) {
-    this.#pool = new pg.Pool({
-      ...session,
-      max: size,
-      application_name: "dx-api",
-      connectionTimeoutMillis: 2000,
-      idleTimeoutMillis: 30_000,
-      statement_timeout: longest,
-      query_timeout: longest + 2000,
-    });
-    // The database was restarted under an idle connection: the next query opens another.
-    this.#pool.on("error", warn);
+    this.#size = Math.max(1, Math.ceil(size / 2));
+    const open = (options: string): pg.Pool => {
+      const pool = new pg.Pool({
+        options,
+        max: this.#size,
+        application_name: "dx-api",
+        connectionTimeoutMillis: 2000,
+        // A new session reads the catalogue of every month first: what is open stays open.
+        idleTimeoutMillis: 3_600_000,
+        statement_timeout: longest,
+        query_timeout: longest + 2000,
+      });
+      // The database was restarted under an idle connection: the next query opens another.
+      pool.on("error", warn);
+      return pool;
+    };
+    this.#prepared = open(`${session.options} -c plan_cache_mode=force_generic_plan`);
+    this.#planned = open(session.options);
+  }
+
+  /** Opens all connections, each with a first look at every month; whoever asks first need not wait for that. */
+  async warm({ text, values }: Query): Promise<void> {
+    const pools = [this.#prepared, this.#planned];
+    const looks = pools.flatMap((pool) =>
+      Array.from({ length: this.#size }, async () => pool.query(text, [...values])),
+    );
+    await Promise.all(looks);
   }
 
   /** How many questions wait for a connection. */
   get waiting(): number {
-    return this.#pool.waitingCount;
+    return this.#prepared.waitingCount + this.#planned.waitingCount;
   }
 
   async rows<T extends object>({ text, values, name }: Query): Promise<readonly T[]> {
-    const result = await this.#pool.query<T>({
+    const pool = name === undefined ? this.#planned : this.#prepared;
+    const result = await pool.query<T>({
       text,
       values: [...values],
       ...(name === undefined ? {} : { name }),
@@ -60,14 +82,14 @@ export class Database {
       }, 2000);
     });
     try {
-      await Promise.race([this.#pool.query("select 1"), late]);
+      await Promise.race([this.#planned.query("select 1"), late]);
     } finally {
       clearTimeout(timer);
     }
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.all([this.#prepared.end(), this.#planned.end()]);
   }
 }
 

@@ -6,7 +6,7 @@ import type { SpotsWanted } from "./requests.ts";
 export interface Query {
   readonly text: string;
   readonly values: readonly unknown[];
-  /** Prepared once a connection. */
+  /** Prepared once a connection, with one plan for all values. Not longer than 63 bytes. */
   readonly name?: string;
 }
 
@@ -30,23 +30,56 @@ export interface SpotRow {
 const spotColumns = `id, timestamp, dx_call, frequency, spotter_call, comment, mode, signal_report, grid_square, band,
   spotter_grid, (extract(epoch from timestamp) * 1000000)::bigint as at`;
 
-/** What parts of callsigns and modes stand for; absent where that is not asked, or too many to list. */
+/** What a part of a callsign or a grid square stands for. */
+export interface Match {
+  readonly values: readonly string[];
+  /** About how many spots have one of them. */
+  readonly spots: number;
+}
+
+/** What parts of names stand for; absent where that is not asked, or too many to list. */
 export interface Matching {
-  readonly dx?: readonly string[];
-  readonly spotter?: readonly string[];
+  readonly dx?: Match;
+  readonly spotter?: Match;
+  readonly grid?: Match;
   readonly modes?: readonly string[];
 }
 
-/** More callsigns than this, and their spots are found soon enough by looking at the newest ones. */
-export const mostMatchingCalls = 200;
+/** More names than this, and their spots are found soon enough by looking at the newest ones. */
+export const mostMatches = 1000;
+
+/** Up to so many names, each has its own walk through an index. */
+const mostWalks = 8;
 
 /** The stations with a part of a callsign: there are far fewer stations than spots, so this is asked first. */
-export function matchingCallsQuery(part: string): Query {
+export function matchingCallsQuery(part: string, count: "total_spots" | "total_spotted"): Query {
   return {
-    text: `select callsign from callsigns where callsign like $1 limit ${mostMatchingCalls + 1}`,
+    text: `select callsign as value, ${count} as spots from callsigns where callsign like $1 limit ${mostMatches + 1}`,
     values: [contains(part.toUpperCase())],
   };
 }
+
+/** The grid squares with a part of a name, likewise. */
+export function matchingGridsQuery(part: string): Query {
+  return {
+    text: `select grid_square as value, spot_count as spots from grid_squares where grid_square ilike $1 limit ${mostMatches + 1}`,
+    values: [contains(part)],
+  };
+}
+
+/** Any spot of every month: what a new session does first. */
+export const firstLookQuery: Query = {
+  text: `select ${spotColumns} from dx_spots order by timestamp desc, id desc limit 1`,
+  values: [],
+};
+
+/** How far back the newest ten thousand spots go, and all of them. */
+export const spanQuery: Query = {
+  name: "span",
+  text: `select (select timestamp from dx_spots order by timestamp desc, id desc offset 10000 limit 1) as ten_thousandth,
+    (select min(timestamp) from dx_spots) as earliest`,
+  values: [],
+};
 
 /** Every mode there is, by hopping through the index. */
 export const modesQuery: Query = {
@@ -67,12 +100,23 @@ export interface Stretch {
 
 const everything: Stretch = { from: undefined, before: undefined };
 
-/** One page, from one stretch of time. `limit` and `offset` are the caller's: it asks for one more than it shows. */
+/** Whether one index has these spots in the order of their time: then finding the newest costs the same however few there are. */
+export function isInOrder(wanted: SpotsWanted, matching: Matching): boolean {
+  return new Where(wanted, matching, everything).isInOrder;
+}
+
+/** Whether the count is found in one index. */
+export function isCountedByIndex(wanted: SpotsWanted, matching: Matching): boolean {
+  return new Where(wanted, matching, everything).isCountedByIndex;
+}
+
+/** One page, from one stretch of time. `limit` and `offset` are the caller's: it asks for one more than it shows, and may get more. */
 export function pageQuery(
   wanted: SpotsWanted,
   matching: Matching,
   cursor: Cursor | null,
   limit: number,
+  offset: number,
   stretch: Stretch = everything,
 ): Query {
   const where = new Where(wanted, matching, stretch);
@@ -83,10 +127,28 @@ export function pageQuery(
     field === "timestamp"
       ? `timestamp ${direction}, id ${direction}`
       : `${field} ${direction}, timestamp desc, id desc`;
-  const values = [...where.values, limit, wanted.offset];
+  // A few sizes only: each is a statement of its own, with a plan of its own.
+  const most = [26, 51, 101, 201, 501].find((size) => size >= limit) ?? Math.trunc(limit);
+  if (offset > 0) {
+    // Spots that are skipped need not be read when the index has all that is asked.
+    const keys = `select timestamp, id from dx_spots ${where.text} order by ${order} limit ${most} offset ${Math.trunc(offset)}`;
+    return {
+      text: `select ${spotColumns} from dx_spots join (${keys}) as page using (timestamp, id) order by ${order}`,
+      values: where.values,
+    };
+  }
+  const named = { values: where.values, name: `page ${direction} ${most} ${where.shape}` };
+  if (field === "timestamp" && where.isInOrder && where.names > 1) {
+    // One walk through the index for each name, and the best of them all.
+    const one = `select ${spotColumns} from dx_spots ${where.text.replace("= any($1)", "= name")} order by ${order} limit ${most}`;
+    return {
+      ...named,
+      text: `select found.* from unnest($1::text[]) as name cross join lateral (${one}) as found order by ${order} limit ${most}`,
+    };
+  }
   return {
-    text: `select ${spotColumns} from dx_spots ${where.text} order by ${order} limit $${values.length - 1} offset $${values.length}`,
-    values,
+    text: `select ${spotColumns} from dx_spots ${where.text} order by ${order} limit ${most}`,
+    ...(where.isInOrder && field === "timestamp" ? named : { values: where.values }),
   };
 }
 
@@ -100,6 +162,7 @@ export function countQuery(
   return {
     text: `select count(*)::int as total from (select 1 from dx_spots ${where.text} limit ${Math.trunc(most)}) as hits`,
     values: where.values,
+    ...(where.isCountedByIndex && { name: `count ${Math.trunc(most)} ${where.shape}` }),
   };
 }
 
@@ -107,20 +170,19 @@ export function countQuery(
 class Where {
   readonly values: unknown[] = [];
   readonly #conditions: string[] = [];
+  /** Conditions in short, those on the time and the others. */
+  readonly #times: string[] = [];
+  readonly #others: string[] = [];
 
   constructor(wanted: SpotsWanted, matching: Matching, stretch: Stretch) {
-    if (matching.dx !== undefined) this.#add("dx_call = any(?)", matching.dx);
-    else this.#add("dx_call like ?", contains(wanted.dx_call?.toUpperCase()));
-    if (matching.spotter !== undefined) this.#add("spotter_call = any(?)", matching.spotter);
-    else this.#add("spotter_call like ?", contains(wanted.spotter_call?.toUpperCase()));
+    this.#addMatch("dx_call", matching.dx, "like", wanted.dx_call?.toUpperCase());
+    this.#addMatch("spotter_call", matching.spotter, "like", wanted.spotter_call?.toUpperCase());
+    this.#addMatch("grid_square", matching.grid, "ilike", wanted.grid_square);
     this.#add("frequency >= ?", wanted.frequency_min);
     this.#add("frequency <= ?", wanted.frequency_max);
     this.#add("band = ?", wanted.band?.toLowerCase());
-    const [mode, ...others] = matching.modes ?? [];
-    if (mode !== undefined && others.length === 0) this.#add("mode = ?", mode);
-    else if (matching.modes !== undefined) this.#add("mode = any(?)", matching.modes);
-    else this.#add("mode like ?", contains(wanted.mode?.toUpperCase()));
-    this.#add("grid_square ilike ?", contains(wanted.grid_square));
+    const modes = matching.modes && { values: matching.modes, spots: 0 };
+    this.#addMatch("mode", modes, "like", wanted.mode?.toUpperCase());
     this.#add("comment ilike ?", contains(wanted.comment_contains));
     this.#add("timestamp >= ?", wanted.since);
     this.#add("timestamp <= ?", wanted.until);
@@ -130,6 +192,38 @@ class Where {
 
   get text(): string {
     return this.#conditions.length === 0 ? "" : `where ${this.#conditions.join(" and ")}`;
+  }
+
+  /** There is one index that says all: one plan is right for whatever the values are. */
+  get isSimple(): boolean {
+    const [only, ...others] = this.#others;
+    if (only === undefined) return true;
+    return others.length === 0
+      ? /^\w+ = /.test(only)
+      : this.#others.join(" ") === "band = ? mode = ?";
+  }
+
+  /** Likewise, and the index has them in the order of their time. */
+  get isInOrder(): boolean {
+    return this.isSimple && this.names <= mostWalks;
+  }
+
+  /** How many names the one condition takes. */
+  get names(): number {
+    const [list] = this.values;
+    return this.isSimple && Array.isArray(list) ? list.length : 1;
+  }
+
+  /** The count may take any index that has all it asks. */
+  get isCountedByIndex(): boolean {
+    return this.isSimple || this.#others.every((condition) => condition.startsWith("frequency "));
+  }
+
+  /** Short enough for the name of a statement (63 bytes). */
+  get shape(): string {
+    return [...this.#others, ...this.#times]
+      .map((condition) => condition.replaceAll(/(?:::)?timestamp(?:tz)?|[ ?]/g, ""))
+      .join(" ");
   }
 
   addCursor(field: string, direction: string, { value, at, id }: Cursor): void {
@@ -158,11 +252,24 @@ class Where {
     this.#add("frequency <= ?", band?.high);
   }
 
+  #addMatch(
+    column: string,
+    match: Pick<Match, "values"> | undefined,
+    like: string,
+    part?: string,
+  ): void {
+    const [only, ...others] = match?.values ?? [];
+    if (match === undefined) this.#add(`${column} ${like} ?`, contains(part));
+    else if (only !== undefined && others.length === 0) this.#add(`${column} = ?`, only);
+    else this.#add(`${column} = any(?)`, match.values);
+  }
+
   #add(condition: string, ...values: readonly unknown[]): void {
     if (values[0] === undefined) return;
     let next = this.values.length;
     this.#conditions.push(condition.replaceAll("?", () => `$${(next += 1)}`));
     this.values.push(...values);
+    (/timestamp/.test(condition) ? this.#times : this.#others).push(condition);
   }
 }
 

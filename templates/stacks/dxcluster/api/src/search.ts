@@ -1,29 +1,35 @@
 /**
- * A search for spots that stays quick at ten million of them: the newest day is looked at first, then longer stretches, until
- * the page is full. A question that finds next to nothing in a very long time is answered with what was found so far.
+ * A search for spots that stays quick at ten million of them. Where one index has the answer in order it is asked at once;
+ * else the newest spots are looked at first, then longer and longer stretches of time, until the page is full. A question that
+ * finds next to nothing in a very long time is answered with what was found so far.
  */
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
 import { type Database, isTooSlow } from "./database.ts";
 import type { Memo } from "./memo.ts";
 import {
   countQuery,
+  isCountedByIndex,
+  isInOrder,
+  type Match,
   matchingCallsQuery,
+  matchingGridsQuery,
   type Matching,
   modesQuery,
-  mostMatchingCalls,
+  mostMatches,
   pageQuery,
+  type Query,
+  spanQuery,
   type SpotRow,
 } from "./queries.ts";
 import type { SpotsWanted } from "./requests.ts";
 
 /** More than this many hits are not counted: the count would cost more than the page. */
 const countLimit = 10_000;
-/** Lengths in days of the stretches that are looked at, newest first; the last one is everything before. */
-const pageStretches = [1, 7, 31, 186];
-const countStretches = [31, 186];
+/** A stretch is longer than the one before by what it takes to fill the page, within these bounds. */
+const leastGrowth = 8;
+const mostGrowth = 256;
 /** Milliseconds after which no further stretch is begun. */
 const patience = 2000;
-const day = 86_400_000;
 
 export interface Page {
   readonly rows: readonly SpotRow[];
@@ -54,9 +60,9 @@ export class SpotSearch {
   async find(wanted: SpotsWanted): Promise<Page> {
     const cursor = wanted.cursor === undefined ? null : readCursor(wanted.cursor, wanted.order);
     const matching = await this.#match(wanted);
-    const impossible = [matching.dx, matching.spotter, matching.modes].some(
-      (list) => list?.length === 0,
-    );
+    const impossible =
+      matching.modes?.length === 0 ||
+      [matching.dx, matching.spotter, matching.grid].some((match) => match?.values.length === 0);
     const { rows: found, searchedBackTo } = impossible
       ? { rows: [], searchedBackTo: null }
       : await this.#page(wanted, matching, cursor);
@@ -96,17 +102,30 @@ export class SpotSearch {
   }
 
   async #match(wanted: SpotsWanted): Promise<Matching> {
-    const calls = async (part: string | undefined): Promise<readonly string[] | undefined> => {
+    const find = async (
+      part: string | undefined,
+      query: (part: string) => Query,
+    ): Promise<Match | undefined> => {
       if (part === undefined) return undefined;
-      const rows = await this.#database.rows<{ callsign: string }>(matchingCallsQuery(part));
-      return rows.length > mostMatchingCalls ? undefined : rows.map((row) => row.callsign);
+      const rows = await this.#database.rows<{ value: string; spots: number }>(query(part));
+      if (rows.length > mostMatches) return undefined;
+      return {
+        values: rows.map((row) => row.value),
+        spots: rows.reduce((sum, row) => sum + row.spots, 0),
+      };
     };
-    const [dx, spotter, modes] = await Promise.all([
-      calls(wanted.dx_call),
-      calls(wanted.spotter_call),
+    const [dx, spotter, grid, modes] = await Promise.all([
+      find(wanted.dx_call, (part) => matchingCallsQuery(part, "total_spotted")),
+      find(wanted.spotter_call, (part) => matchingCallsQuery(part, "total_spots")),
+      find(wanted.grid_square, matchingGridsQuery),
       this.#modes(wanted.mode?.toUpperCase()),
     ]);
-    return { ...(dx && { dx }), ...(spotter && { spotter }), ...(modes && { modes }) };
+    return {
+      ...(dx && { dx }),
+      ...(spotter && { spotter }),
+      ...(grid && { grid }),
+      ...(modes && { modes }),
+    };
   }
 
   async #modes(part: string | undefined): Promise<readonly string[] | undefined> {
@@ -114,15 +133,15 @@ export class SpotSearch {
     const ask = (): Promise<readonly { mode: string }[]> => this.#database.rows(modesQuery);
     const among = (rows: readonly { mode: string }[]): readonly string[] =>
       rows.map((row) => row.mode).filter((mode) => mode.includes(part));
-    const known = among(await this.#memo.get("modes", 5, ask));
+    const known = among(await this.#memo.get("modes", 30, ask));
     // Perhaps the first spot with it has just come.
-    return known.length > 0 ? known : among(await ask());
+    return known.length > 0 ? known : among(await this.#memo.get("modes now", 1, ask));
   }
 
   async #page(wanted: SpotsWanted, matching: Matching, cursor: Cursor | null): Promise<Found> {
     const most = wanted.limit + 1;
-    if (wanted.order !== "timestamp DESC" || wanted.offset > 0) {
-      const query = pageQuery(wanted, matching, cursor, most);
+    if (wanted.order !== "timestamp DESC") {
+      const query = pageQuery(wanted, matching, cursor, most, wanted.offset);
       return { rows: await this.#database.rows<SpotRow>(query), searchedBackTo: null };
     }
     const newest = Math.min(
@@ -131,23 +150,63 @@ export class SpotSearch {
       Date.now(),
     );
     const rows: SpotRow[] = [];
-    const finished = await this.#walk(pageStretches, newest, wanted.since, async (stretch) => {
-      const query = pageQuery(wanted, matching, cursor, most - rows.length, stretch);
-      rows.push(...(await this.#database.rows<SpotRow>(query)));
-      return rows.length >= most;
+    let offset = wanted.offset;
+    const first = await this.#firstLength(wanted, matching, most + offset);
+    const finished = await this.#walk(first, newest, wanted.since, async (stretch) => {
+      const query = pageQuery(wanted, matching, cursor, most - rows.length, offset, stretch);
+      const found = await this.#database.rows<SpotRow>(query);
+      rows.push(...found);
+      if (found.length > 0) offset = 0;
+      else if (offset > 0 && stretch.from !== undefined) {
+        // All that there was is skipped: how much was that?
+        const count = countQuery(wanted, matching, offset, stretch);
+        offset -= (await this.#database.rows<{ total: number }>(count))[0]?.total ?? 0;
+      }
+      return (rows.length + wanted.offset - offset) / (most + wanted.offset);
     });
     return { rows, searchedBackTo: finished };
+  }
+
+  /** How far to look at first, in milliseconds, for so many spots. */
+  async #firstLength(wanted: SpotsWanted, matching: Matching, most: number): Promise<number> {
+    if (isInOrder(wanted, matching)) return Infinity;
+    const { unit, all } = await this.#span();
+    const hits = [matching.dx, matching.spotter, matching.grid].flatMap(
+      (match) => match?.spots ?? [],
+    );
+    const fewest = Math.min(...hits);
+    // So few are read and sorted at once.
+    if (fewest <= most * 3) return Infinity;
+    // Twice as far as it takes when they are spread evenly.
+    return hits.length === 0 ? unit : Math.max(unit, (all * 2 * most) / fewest);
+  }
+
+  /** Milliseconds that ten thousand spots take now, and that all of them took. */
+  async #span(): Promise<{ readonly unit: number; readonly all: number }> {
+    return this.#memo.get("span", 60, async () => {
+      interface Span {
+        readonly ten_thousandth: string | null;
+        readonly earliest: string | null;
+      }
+      const [span] = await this.#database.rows<Span>(spanQuery);
+      const since = (time: string | null | undefined): number =>
+        time === null || time === undefined
+          ? Infinity
+          : Math.max(Date.now() - Date.parse(time), 1000);
+      return { unit: since(span?.ten_thousandth), all: since(span?.earliest) };
+    });
   }
 
   async #count(wanted: SpotsWanted, matching: Matching): Promise<number> {
     const { limit: _limit, offset: _offset, cursor: _cursor, order: _order, ...filter } = wanted;
     return this.#memo.get(`count ${JSON.stringify(filter)}`, 15, async () => {
       const newest = Math.min(wanted.until?.getTime() ?? Infinity, Date.now());
+      const first = isCountedByIndex(wanted, matching) ? Infinity : (await this.#span()).unit * 16;
       let total = 0;
-      const finished = await this.#walk(countStretches, newest, wanted.since, async (stretch) => {
+      const finished = await this.#walk(first, newest, wanted.since, async (stretch) => {
         const query = countQuery(wanted, matching, countLimit + 1 - total, stretch);
         total += (await this.#database.rows<{ total: number }>(query))[0]?.total ?? 0;
-        return total > countLimit;
+        return total / (countLimit + 1);
       }).catch((error: unknown) => {
         if (!isTooSlow(error)) throw error;
         return new Date();
@@ -157,31 +216,34 @@ export class SpotSearch {
   }
 
   /**
-   * Stretches of time, newest first, until `look` has enough or `since` is reached.
+   * Stretches of time, newest first, until `look` says that it has the whole (1) or `since` is reached.
+   * @param first length of the first one, milliseconds
    * @returns null, or where the search was given up because it took too long.
    */
   async #walk(
-    days: readonly number[],
+    first: number,
     newest: number,
     since: Date | undefined,
-    look: (stretch: { from: Date | undefined; before: Date | undefined }) => Promise<boolean>,
+    look: (stretch: { from: Date | undefined; before: Date | undefined }) => Promise<number>,
   ): Promise<Date | null> {
     const started = performance.now();
+    const { all } = await this.#span();
     let before: Date | undefined;
-    for (const length of [...days, Infinity]) {
-      const start = newest - length * day;
-      const isLast = start <= (since?.getTime() ?? -Infinity);
+    for (let length = first; ;) {
+      const start = newest - length;
+      const isLast = length >= all || start <= (since?.getTime() ?? -Infinity);
       const from = isLast ? undefined : new Date(start);
+      let share: number;
       try {
-        if (await look({ from, before })) return null;
+        share = await look({ from, before });
       } catch (error) {
         if (before === undefined || !isTooSlow(error)) throw error;
         return before;
       }
-      if (isLast) return null;
+      if (share >= 1 || isLast) return null;
       before = from;
       if (performance.now() - started > patience && before !== undefined) return before;
+      length *= Math.min(Math.max(2 / Math.max(share, 0.001), leastGrowth), mostGrowth);
     }
-    return null;
   }
 }
