@@ -93,11 +93,11 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         sites.map(async (site) => {
           const wasBusy = busy.includes(site);
           const inspection = wasBusy
-            ? await look(site.connection, site.host, true)
+            ? await look(site.connection, site.host, mayHaveNewCertificates(site))
             : site.inspection;
           if (wasBusy) {
             const proved = context.timings.begin(site.host.name, "try every port from outside");
-            await prove(project, site.host, inspection);
+            await prove(project, site, inspection);
             proved();
           }
           return { ...site, inspection };
@@ -112,12 +112,22 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   await showTimings(context);
 };
 
-async function prove(project: Project, host: HostAccess, inspection: Inspection): Promise<void> {
+/** Asking for certificates takes a TLS handshake for each site. */
+function mayHaveNewCertificates({ inspection }: Site): boolean {
+  return inspection.plan.changes.some(({ id }) => /^(?:caddy|packages|unit:caddy)/.test(id));
+}
+
+async function prove(
+  project: Project,
+  { host, inspection: before }: Site,
+  inspection: Inspection,
+): Promise<void> {
   const { address, port, isDirect } = host.route();
   await proveHost(inspection, {
     manifest: project.manifest,
     host: host.name,
     sshPort: port,
+    changed: new Set(before.plan.changes.map(({ id }) => id)),
     ...(isDirect ? { address } : {}),
   });
 }

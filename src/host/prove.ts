@@ -1,8 +1,12 @@
 import { createConnection } from "node:net";
 import { HostkitError } from "../errors.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { unitFacts } from "../facts/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
+import { idOf } from "../resources/resource.ts";
+import type { ResourceId } from "../resources/resource.ts";
+import type { UnitResource } from "../resources/unit.ts";
 import type { Inspection } from "./inspect.ts";
 
 /** What the proof needs besides the second look at the host. */
@@ -12,6 +16,8 @@ export interface ProofOptions {
   /** Where this machine reaches the host directly; absent behind a jump host: ports are then not tried. */
   readonly address?: string;
   readonly sshPort: number;
+  /** What the run changed. */
+  readonly changed: ReadonlySet<ResourceId>;
 }
 
 /**
@@ -21,6 +27,7 @@ export interface ProofOptions {
  */
 export async function proveHost(inspection: Inspection, options: ProofOptions): Promise<void> {
   const differences = inspection.plan.changes.map((change) => `${change.id}: ${change.because}`);
+  differences.push(...findRestarted(inspection, options.changed));
   if (options.address !== undefined) {
     const listeners = inspection.facts.get(listenerFacts, listenersSubject) ?? [];
     const answering = await findOpenPorts(
@@ -39,6 +46,21 @@ export async function proveHost(inspection: Inspection, options: ProofOptions): 
     details: differences,
     next: "run the same command again; if the same lines come back, look at them with `hostkit plan` and on the host",
   });
+}
+
+/** Services that the run started and that systemd has had to start once more since. */
+function findRestarted(
+  { resources, facts }: Inspection,
+  changed: ReadonlySet<ResourceId>,
+): string[] {
+  return resources
+    .filter((resource): resource is UnitResource => resource.kind === "unit")
+    .filter((resource) => resource.again !== undefined && changed.has(idOf(resource)))
+    .flatMap((resource) => {
+      const restarts = facts.get(unitFacts, resource.unit)?.restarts ?? 0;
+      if (restarts === 0) return [];
+      return [`${idOf(resource)}: does not stay up, systemd has started it again already`];
+    });
 }
 
 /** Those of the TCP ports that take a connection within the time. */

@@ -26,6 +26,11 @@ export interface UnitResource extends Resource {
   readonly onChange: "restart" | "reload";
   /** Runs after a start or restart: waits until it is really up, fails otherwise. */
   readonly check?: Script;
+  /**
+   * For a unit that runs, when nothing but `files` of its settings changed: the same program starts again, so that a short look
+   * is enough, and systemd has nothing to read anew. The proof after the run looks once more, at its restarts too.
+   */
+  readonly again?: { readonly files: readonly ResourceId[]; readonly check: Script };
   /** hostkit wrote the unit file: removal stops it. A package's unit is left to its package. */
   readonly ours: boolean;
 }
@@ -98,17 +103,31 @@ export const unitKind: ResourceKind<UnitResource> = {
     if (reasons.length === 0) return undefined;
 
     const verb = resource.onChange === "reload" && isRunning ? "reload" : "restart";
-    const scripts: Script[] = [
-      sh`systemctl daemon-reload`,
-      ...(fact?.loadState === "masked" ? [sh`systemctl unmask ${name}`] : []),
-      resource.enabled ? sh`systemctl enable -q ${name}` : sh`systemctl disable -q ${name} || true`,
-    ];
+    const { again } = resource;
+    const isKnown =
+      again !== undefined &&
+      isRunning &&
+      fact.loadState === "loaded" &&
+      !fact.needsDaemonReload &&
+      resource.enabled === isEnabled &&
+      trigger.length > 0 &&
+      trigger.every((id) => again.files.includes(id));
+    const scripts: Script[] = isKnown
+      ? []
+      : [
+          sh`systemctl daemon-reload`,
+          ...(fact?.loadState === "masked" ? [sh`systemctl unmask ${name}`] : []),
+          resource.enabled
+            ? sh`systemctl enable -q ${name}`
+            : sh`systemctl disable -q ${name} || true`,
+        ];
     if (resource.state === "started") {
       scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
       scripts.push(
         isRunning && !isStale && fact?.needsDaemonReload !== true ? sh`` : startScript(verb, name),
       );
-      if (resource.check !== undefined) scripts.push(resource.check);
+      const check = isKnown ? again.check : resource.check;
+      if (check !== undefined) scripts.push(check);
     }
     if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
     scripts.push(writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs));

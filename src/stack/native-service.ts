@@ -113,13 +113,16 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     }),
   );
   const watches = [environment, ...secrets, unitFile, ...program.resources].map(idOf);
+  const tellsReady = "watchdogSeconds" in service && service.watchdogSeconds !== undefined;
+  const check = (seconds: number): Script =>
+    port === undefined
+      ? stayCheck(name, seconds)
+      : healthCheck(name, port, "health" in service ? service.health : undefined);
   const running = unit(name, stackDirectoryOf(stack), {
     watches,
     inputs: hashText(text + program.version),
-    check:
-      port === undefined
-        ? stayCheck(name)
-        : healthCheck(name, port, "health" in service ? service.health : undefined),
+    check: check(tellsReady ? moment : firstSeconds),
+    again: { files: [environment, ...secrets].map(idOf), check: check(moment) },
     after: [
       idOf(user),
       ...kept.map(idOf),
@@ -212,15 +215,23 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
   }
 }
 
-/** A program that ends in its first seconds is not running, whatever systemd said about its start. */
-function stayCheck(name: string): Script {
+/**
+ * A program that ends in its first seconds is not running, whatever systemd said about its start; one that told systemd itself
+ * that it is ready (sd_notify) needs less watching.
+ */
+function stayCheck(name: string, seconds: number): Script {
   return joinLogs(
     name,
-    sh`before=$(systemctl show -p NRestarts --value ${name})
-sleep 2
-[ "$(systemctl is-active ${name})" = active ] && [ "$(systemctl show -p NRestarts --value ${name})" = "$before" ]`,
+    sh`sleep ${seconds}
+case $(systemctl show -p ActiveState -p NRestarts ${name} | sort) in
+  ${"ActiveState=active\nNRestarts=0"}) ;;
+  *) false ;;
+esac`,
   );
 }
+
+const firstSeconds = 2;
+const moment = 0.25;
 
 /** Waits until the port answers on this host. */
 function healthCheck(name: string, port: number, health: WebService["health"] | undefined): Script {
