@@ -1,4 +1,5 @@
 // scripts/bench: see there for its use.
+import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { loadavg } from "node:os";
 import path from "node:path";
@@ -64,7 +65,17 @@ class Bench {
   idle = new Map();
 
   /** Runs `work` while nobody else holds the lock of --lock. */
-  alone = (work_) => (options.lock === undefined ? work_() : withLock(options.lock, work_));
+  alone(work) {
+    if (options.lock === undefined) return work();
+    const whenAlone = withLock(options.lock, () => {
+      interrupt.signal.throwIfAborted();
+      return work();
+    });
+    const interrupted = once(interrupt.signal, "abort").then(() =>
+      Promise.reject(interrupt.signal.reason),
+    );
+    return Promise.race([whenAlone, interrupted]);
+  }
 
   /** Whether this tool takes part; floors and hostkit always do. */
   wants(name) {
@@ -263,16 +274,20 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     interrupt.abort(new Error("interrupted"));
   });
 }
-try {
-  if (!options.down) {
+// A second benchmark in the same lab waits for the first.
+await withLock(path.join(paths.cache, `bench-${paths.id}.lock`), async () => {
+  try {
+    if (options.down) return;
     const results = await measure(bench);
     show(results);
     if (options.json) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
     if (Object.keys(results.failures).length > 0) process.exitCode = 1;
+  } catch (error) {
+    log(error.message ?? error);
+    process.exitCode = interrupt.signal.aborted ? 130 : 1;
+  } finally {
+    await cleanUp(bench);
   }
-} catch (error) {
-  log(error.message ?? error);
-  process.exitCode = interrupt.signal.aborted ? 130 : 1;
-} finally {
-  await cleanUp(bench);
-}
+});
+// A wait for a lock that was given up would keep this process.
+process.exit();
