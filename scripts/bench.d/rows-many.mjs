@@ -20,7 +20,7 @@ async function bootTen(bench) {
   // Both kinds at the same time; when one fails, the other's boot in progress is waited for, so that nothing stays.
   const booting = [
     boot("own", bench.ownHost, bench.snapshots.hostkit),
-    bench.wantsPeers ? boot("peer", bench.peerHost, bench.snapshots.peers) : [],
+    bench.wantsPeers ? boot("peer", bench.peerHost, bench.snapshots.peers) : Promise.resolve([]),
   ];
   await Promise.allSettled(booting);
   const [own, peers] = await Promise.all(booting);
