@@ -77,10 +77,7 @@ function packScraper() {
   put("etc/dx-scraper/dx-scraper.conf", read("scraper/package/dx-scraper.conf"));
   put("usr/share/doc/dx-scraper/copyright", read("scraper/package/copyright"));
   put("usr/share/doc/dx-scraper/changelog.gz", gzipSync(changelog, { level: 9 }));
-  put(
-    "usr/share/doc/dx-scraper/examples/dx-scraper.service",
-    read("scraper/package/dx-scraper.service"),
-  );
+  put("usr/lib/systemd/system/dx-scraper.service", read("scraper/package/dx-scraper.service"));
   put(
     "usr/share/man/man8/dx-scraper.8.gz",
     gzipSync(read("scraper/package/dx-scraper.8"), { level: 9 }),
@@ -101,6 +98,8 @@ function packScraper() {
           .digest("hex")}  ${file}\n`,
     );
   put("DEBIAN/md5sums", sums.join(""));
+  for (const script of ["postinst", "prerm", "postrm"])
+    put(`DEBIAN/${script}`, read(`scraper/package/${script}`), 0o755);
   put("DEBIAN/conffiles", "/etc/dx-scraper/dx-scraper.conf\n");
   put(
     "DEBIAN/control",
