@@ -44,17 +44,21 @@ const colourNames = [
 export class WorldMap {
   readonly #box = element("map");
   readonly #base = make("canvas") as HTMLCanvasElement;
+  /** Paths that stand; they are drawn when paths come or go. */
+  readonly #still = make("canvas") as HTMLCanvasElement;
+  /** Paths that grow, and the chosen one: drawn sixty times a second while something grows. */
   readonly #top = make("canvas") as HTMLCanvasElement;
   readonly #tip = make("div", "", "tip");
   readonly #land: Feature | FeatureCollection;
   readonly #borders: MultiLineString;
-  readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #projection: GeoProjection = geoNaturalEarth1();
   #width = 0;
   #height = 0;
-  #context: CanvasRenderingContext2D | null = null;
+  #contexts: Record<"still" | "top", CanvasRenderingContext2D> | null = null;
   #colours: Record<string, string> = {};
   #drawn: readonly Drawn[] = [];
+  #growing: readonly Drawn[] = [];
   #known = new Map<number, Drawn>();
   #chosen: number | null = null;
   #frame = 0;
@@ -67,7 +71,7 @@ export class WorldMap {
     this.#top.setAttribute("role", "img");
     this.#top.setAttribute("aria-describedby", "map-note");
     this.#tip.hidden = true;
-    this.#box.replaceChildren(this.#base, this.#top, this.#tip);
+    this.#box.replaceChildren(this.#base, this.#still, this.#top, this.#tip);
     putText(element("map-note"), nothing);
     this.#listen();
     this.#resize();
@@ -114,11 +118,9 @@ export class WorldMap {
     putText(element("map-count"), `${count}, ${to}`);
     showLegend(paths);
     if (this.#chosen === null) putText(element("map-note"), paths.length > 0 ? hint : nothing);
-    this.#top.setAttribute(
-      "aria-label",
-      `World map: ${count} to ${to}. Left and right arrow keys go from path to path.`,
-    );
-    this.#ask();
+    const label = `World map: ${count} to ${to}. Left and right arrow keys go from path to path.`;
+    if (this.#top.getAttribute("aria-label") !== label) this.#top.setAttribute("aria-label", label);
+    this.#drawPaths();
   }
 
   #project(path: Path, born: number): Drawn {
@@ -146,11 +148,14 @@ export class WorldMap {
         { type: "Sphere" },
       );
     this.#drawBase();
-    this.#context = fitCanvas(this.#top, this.#width, this.#height);
+    this.#contexts = {
+      still: fitCanvas(this.#still, this.#width, this.#height),
+      top: fitCanvas(this.#top, this.#width, this.#height),
+    };
     const again = (drawn: Drawn): Drawn => this.#project(drawn.path, drawn.born);
     this.#drawn = this.#drawn.map(again);
     this.#known = new Map(this.#drawn.map((drawn) => [drawn.path.spot.id, drawn]));
-    this.#drawTop();
+    this.#drawPaths();
   }
 
   #drawBase(): void {
@@ -214,21 +219,34 @@ export class WorldMap {
     });
   }
 
-  #drawTop(): void {
-    const context = this.#context;
-    if (context === null) return;
-    context.clearRect(0, 0, this.#width, this.#height);
+  #drawPaths(): void {
     const now = performance.now();
-    let moving = false;
+    const grows = ({ born }: Drawn): boolean => !this.#calm.matches && now - born < growing;
+    this.#growing = this.#drawn.filter(grows);
+    const context = this.#contexts?.still;
+    if (context === undefined) return;
+    context.clearRect(0, 0, this.#width, this.#height);
     // Oldest first, so that the newest lies on top.
     for (let index = this.#drawn.length - 1; index >= 0; index -= 1) {
       const drawn = this.#drawn[index];
-      if (drawn === undefined || drawn.path.spot.id === this.#chosen) continue;
-      const age = this.#still.matches ? growing : now - drawn.born;
-      const progress = Math.min(1, age / growing);
-      if (progress < 1) moving = true;
+      if (drawn === undefined || drawn.path.spot.id === this.#chosen || grows(drawn)) continue;
       const fade = 1 - (index / Math.max(60, this.#drawn.length)) * 0.75;
-      this.#drawOne(context, drawn, progress, this.#chosen === null ? 0.55 * fade : 0.12, false);
+      this.#drawOne(context, drawn, 1, this.#chosen === null ? 0.55 * fade : 0.12, false);
+    }
+    this.#ask();
+  }
+
+  #drawTop(): void {
+    const context = this.#contexts?.top;
+    if (context === undefined) return;
+    context.clearRect(0, 0, this.#width, this.#height);
+    const now = performance.now();
+    let moving = false;
+    for (const drawn of this.#growing) {
+      if (drawn.path.spot.id === this.#chosen) continue;
+      const progress = Math.min(1, (now - drawn.born) / growing);
+      if (progress < 1) moving = true;
+      this.#drawOne(context, drawn, progress, this.#chosen === null ? 0.55 : 0.12, false);
     }
     const chosen = this.#chosen === null ? undefined : this.#known.get(this.#chosen);
     if (chosen !== undefined) this.#drawOne(context, chosen, 1, 1, true);
@@ -307,7 +325,7 @@ export class WorldMap {
     const chosen = id === null ? undefined : this.#known.get(id);
     const unsaid = this.#drawn.length > 0 ? hint : nothing;
     putText(element("map-note"), chosen === undefined ? unsaid : describe(chosen.path));
-    this.#ask();
+    this.#drawPaths();
   }
 }
 

@@ -217,6 +217,7 @@ setInterval(() => {
     dirty = true;
   }
   if (dirty && !paused && !document.hidden) draw();
+  table.fade();
 }, 250);
 
 // --- the controls ---

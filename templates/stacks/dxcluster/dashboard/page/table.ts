@@ -5,6 +5,8 @@ import { type Order, type SortKey, type Spot, sortSpots, styleOf } from "./spots
 import { clockOf, dayOf, isLocal } from "./zone.ts";
 
 export const shownRows = 500;
+/** Milliseconds. */
+const glow = 2000;
 
 const columns: readonly { readonly key: SortKey; readonly name: string }[] = [
   { key: "time", name: "Time" },
@@ -19,6 +21,8 @@ const columns: readonly { readonly key: SortKey; readonly name: string }[] = [
 export class SpotTable {
   #order: Order = { key: "time", descending: true };
   #rows = new Map<number, HTMLElement>();
+  /** Rows that are marked as new, and since when (milliseconds of `performance.now`). */
+  #fresh = new Map<HTMLElement, number>();
   #zone = "";
 
   constructor(changed: () => void) {
@@ -48,7 +52,7 @@ export class SpotTable {
 
   /**
    * @param hits the spots that match, in any order
-   * @param fresh ids that came since the last drawing: they glow for a moment
+   * @param fresh ids that came since the last drawing: they are marked for a moment
    * @param empty said when there is nothing to show
    */
   draw(hits: readonly Spot[], fresh: ReadonlySet<number>, empty: string): void {
@@ -64,7 +68,7 @@ export class SpotTable {
     }
     const shown = sortSpots(hits, this.#order).slice(0, shownRows);
     const rows = new Map(
-      shown.map((spot) => [spot.id, this.#rows.get(spot.id) ?? makeRow(spot, fresh.has(spot.id))]),
+      shown.map((spot) => [spot.id, this.#rows.get(spot.id) ?? this.#make(spot, fresh)]),
     );
     this.#rows = rows;
     place(element("rows"), [...rows.values()]);
@@ -73,6 +77,31 @@ export class SpotTable {
     const note = element("empty");
     note.hidden = hits.length > 0;
     putText(note, empty);
+  }
+
+  #make(spot: Spot, fresh: ReadonlySet<number>): HTMLElement {
+    const row = makeRow(spot);
+    if (fresh.has(spot.id)) {
+      row.dataset["fresh"] = "1";
+      this.#fresh.set(row, performance.now());
+    }
+    return row;
+  }
+
+  /**
+   * What is new fades in two steps. In steps, because an animation would have the browser paint the whole table sixty times a
+   * second for as long as spots come.
+   */
+  fade(): void {
+    const now = performance.now();
+    for (const [row, since] of this.#fresh) {
+      if (now - since < glow) continue;
+      if (now - since < 2 * glow) row.dataset["fresh"] = "2";
+      else {
+        delete row.dataset["fresh"];
+        this.#fresh.delete(row);
+      }
+    }
   }
 
   #showOrder(): void {
@@ -95,8 +124,8 @@ function place(body: HTMLElement, rows: readonly HTMLElement[]): void {
   }
 }
 
-function makeRow(spot: Spot, fresh: boolean): HTMLElement {
-  const row = make("tr", "", fresh ? "fresh" : "");
+function makeRow(spot: Spot): HTMLElement {
+  const row = make("tr");
   const clock = clockOf(spot.timestamp);
   const day = dayOf(spot.timestamp);
   const frequency = make("td", "", "frequency");
