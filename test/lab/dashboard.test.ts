@@ -117,7 +117,9 @@ describe("the dashboard in a browser", () => {
     await page.locator('#conditions li[data-band="20m"] button').click();
     expect(await page.locator("#f-band").inputValue()).toBe("20m");
     await page.locator("#f-mode").selectOption("CW");
-    await expect.poll(async () => new Set(await cells(page, "mode"))).toEqual(new Set(["CW"]));
+    await expect
+      .poll(async () => new Set(await cells(page, "mode")), { timeout: 60_000 })
+      .toEqual(new Set(["CW"]));
     for (const frequency of await cells(page, "frequency")) expect(frequency).toMatch(/^14.*20m$/);
     await page.locator("#f-text").fill("vp6old");
     await page.locator("#rows tr", { hasText: "VP6OLD" }).waitFor();
