@@ -41,6 +41,7 @@ const { values: options } = parseArgs({
     rows: { type: "string" },
     tools: { type: "string" },
     lock: { type: "string" },
+    note: { type: "string" },
   },
 });
 
@@ -60,7 +61,7 @@ class Bench {
   key = key;
   log = log;
   quick = options.quick;
-  coldRounds = 3;
+  coldRounds = 2;
   snapshots = {};
   idle = new Map();
 
@@ -232,7 +233,9 @@ async function measure(bench) {
     // What else the machine had to do while it began: on an idle one less than half a core.
     const load = round(loadavg()[0], 1);
     try {
-      results.rows[name] = { date, commit, load, tools: await rows[name](bench) };
+      const tools = await rows[name](bench);
+      const note = options.note === undefined ? {} : { note: options.note };
+      results.rows[name] = { date, commit, load, ...note, tools };
     } catch (error) {
       interrupt.signal.throwIfAborted();
       log(`row ${name} failed: ${error.message}`);

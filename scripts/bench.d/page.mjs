@@ -19,8 +19,8 @@ export function renderPage(results, comparison) {
 
 One end state, written four times: for hostkit, for Ansible in its fastest configuration (pipelining, ControlPersist), for Ansible
 with mitogen, and for bundlewrap with a shared ssh connection. Identical lab hosts, all tools in turn in one run, every run with
-a connection of its own; medians, and in brackets the least and the most. The floor is one OpenSSH login that runs a shell script which looks at the same things:
-nothing that asks a host by SSH can be faster.
+a connection of its own; medians, and in brackets the least and the most. The floor is one OpenSSH login that runs one
+shell script which looks at the same things, with nobody reading what it says.
 
 ## Seconds
 
@@ -88,8 +88,8 @@ ${Object.entries(rows)
   .map(([name, row]) => measuredLine(name, row))
   .join("\n")}
 
-The load is the machine's one-minute load average as the row began. Above 0.5 somebody else was at work beside the benchmark: then
-ratios are worth more than seconds.
+The load is the machine's one-minute load average as the row began. Where it is above 1, others were at work beside the benchmark:
+then the ratios, taken in turns within a minute, are worth more than the seconds.${renderNotes(rows)}
 
 ## Again
 
@@ -171,6 +171,15 @@ The controller's CPU time is that of all processes of the tool; its memory that 
 CPU time is that of all of its processes, less what they use in as much time when nobody asks anything.
 
 `;
+}
+
+/** What was special about a measurement, in the words of whoever started it (--note). */
+function renderNotes(rows) {
+  const notes = new Map();
+  for (const [name, { note }] of Object.entries(rows)) {
+    if (note !== undefined) notes.set(note, [...(notes.get(note) ?? []), name]);
+  }
+  return [...notes].map(([note, names]) => ` ${names.join(", ")}: ${note}`).join("");
 }
 
 function measuredLine(name, { date, commit, load, tools }) {
