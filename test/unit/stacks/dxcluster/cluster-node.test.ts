@@ -44,10 +44,14 @@ async function simulate(flavour: Flavour): Promise<{ simulated: SimulatedNode; p
 
 function call(
   port: number,
-  more: Partial<NodeTiming> & { readonly catchUp?: number; readonly standIn?: number } = {},
+  more: Partial<NodeTiming> & {
+    readonly catchUp?: number;
+    readonly standIn?: number;
+    readonly password?: string;
+  } = {},
   commands: readonly string[] = [],
 ): Heard {
-  const { catchUp = 0, standIn, ...times } = more;
+  const { catchUp = 0, standIn, password = null, ...times } = more;
   const at = (number: number) => ({ host: "127.0.0.1", port: number });
   const lines: string[] = [];
   const states: NodeState[] = [];
@@ -59,7 +63,7 @@ function call(
     unreachable: 0,
     node: new ClusterNode(
       standIn === undefined ? [at(port)] : [at(port), at(standIn)],
-      { ...credentials, commands },
+      { ...credentials, password, commands },
       catchUp,
       { ...timing, ...times },
       {
@@ -134,6 +138,20 @@ describe("scraper and simulator, over TCP", () => {
     }, 5000);
     expect(node.name).toBe(`127.0.0.1:${port}`);
     expect(node.names).toHaveLength(2);
+  });
+
+  it("gives the password that a node asks for, and calls again when it is refused", async () => {
+    const simulated = new SimulatedNode("arcluster", { history: 0, tear: false, password: "73" });
+    const port = await simulated.listen(0, "127.0.0.1");
+    closers.push(() => simulated.close());
+    call(port, { password: "73" });
+    await vi.waitFor(() => {
+      expect(simulated.status().callsigns).toEqual(["N0CALL"]);
+    }, 5000);
+    const stranger = call(port, { password: "88" });
+    await vi.waitFor(() => {
+      expect(stranger.reasons.join()).toContain("the node refused the log-in");
+    }, 5000);
   });
 
   it("reads the fields of CC Cluster when it asked for them", async () => {

@@ -53,6 +53,40 @@ describe("LineFramer", () => {
     expect(frame([0x61, 0xff, 0xfa, 0x18], [0x01, 0xff], [0xf0, 0x62, 10]).lines).toEqual(["ab"]);
   });
 
+  it("takes what never ends as a subnegotiation for text", () => {
+    const spot = "DX de DL1ABC: 14025.0 JA1XYZ CW 1445Z";
+    expect(frame([0xff, 0xfa, 0x18, 0x61], "bc\r\n", `${spot}\r\n`).lines).toEqual([
+      "\u00ff\u00fa\u0018abc",
+      spot,
+    ]);
+    expect(frame([0x61, 0xff, 0xfa], `${"x".repeat(100)}\n`).lines).toEqual([
+      `a\u00ff\u00fa${"x".repeat(100)}`,
+    ]);
+  });
+
+  it("hears every line that comes after a line end, whatever came before", () => {
+    const hostile = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.array(fc.constantFrom(0xff, 0xfa, 0xf0, 0xfb, 0xfd, 0x0d, 0x41), { maxLength: 100 }),
+    );
+    fc.assert(
+      fc.property(hostile, (garbage) => {
+        expect(frame([...garbage], "\r\n", "DX de DL1ABC\r\n").lines.at(-1)).toBe("DX de DL1ABC");
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("cuts between characters", () => {
+    const framer = new LineFramer();
+    for (const lead of ["", "x", "xx", "xxx"]) {
+      for (const letter of ["\u00fc", "\u20ac", "\u{1f4fb}"]) {
+        const { lines } = framer.push(Buffer.from(`${lead}${letter.repeat(longestLine)}\n`));
+        expect(lines[0]?.text.replaceAll(letter, "")).toBe(lead);
+      }
+    }
+  });
+
   it("cuts an over-long line and says so", () => {
     const framer = new LineFramer();
     const { lines } = framer.push(Buffer.from(`${"x".repeat(longestLine + 500)}\nnext\n`));

@@ -23,12 +23,16 @@ const will = 251;
 const wont = 252;
 const doOption = 253;
 const dont = 254;
+/** No cluster program negotiates more; what is longer is no telnet. */
+const longestNegotiation = 64;
 
 export class LineFramer {
   #pending: number[] = [];
   #cut = false;
   #telnet: "text" | "command" | "option" | "sub" | "sub-iac" = "text";
   #verb = 0;
+  /** A subnegotiation whose end has not come yet. */
+  #held: number[] = [];
   readonly #answered = new Set<number>();
 
   push(chunk: Uint8Array): Framed {
@@ -56,7 +60,7 @@ export class LineFramer {
         return;
       case "command":
         this.#telnet = "text";
-        if (byte === subnegotiation) this.#telnet = "sub";
+        if (byte === subnegotiation) this.#hold(byte, "sub", lines);
         else if (byte >= will && byte <= dont) {
           this.#verb = byte;
           this.#telnet = "option";
@@ -74,12 +78,31 @@ export class LineFramer {
         }
         return;
       case "sub":
-        if (byte === iac) this.#telnet = "sub-iac";
+        this.#hold(byte, byte === iac ? "sub-iac" : "sub", lines);
         return;
       case "sub-iac":
-        this.#telnet = byte === subnegotiationEnd ? "text" : "sub";
+        if (byte === subnegotiationEnd) {
+          this.#telnet = "text";
+          this.#held = [];
+        } else this.#hold(byte, "sub", lines);
         return;
     }
+  }
+
+  /**
+   * Garbage may look like the beginning of a subnegotiation, and its end never comes: at the end of the line, or when it
+   * is too long, all of it was text. A line that came after it must not be swallowed.
+   */
+  #hold(byte: number, next: "sub" | "sub-iac", lines: FramedLine[]): void {
+    if (byte !== 10 && byte !== 13 && this.#held.length < longestNegotiation) {
+      this.#held.push(byte);
+      this.#telnet = next;
+      return;
+    }
+    const held = this.#held;
+    this.#held = [];
+    this.#telnet = "text";
+    for (const each of [iac, ...held, byte]) this.#addText(each, lines);
   }
 
   #addText(byte: number, lines: FramedLine[]): void {
@@ -88,11 +111,26 @@ export class LineFramer {
       else this.#cut = true;
       return;
     }
-    if (this.#pending.length > 0) lines.push({ text: decode(this.#pending), cut: this.#cut });
+    if (this.#pending.length > 0) lines.push({ text: decode(this.#whole()), cut: this.#cut });
     this.#pending = [];
     this.#cut = false;
   }
+
+  /** Where a line was cut in the middle of a character, that character's bytes would make all of it look like Latin-1. */
+  #whole(): readonly number[] {
+    if (!this.#cut) return this.#pending;
+    let end = this.#pending.length;
+    while (end > this.#pending.length - 3 && continuation(this.#pending[end - 1])) end--;
+    const first = this.#pending[end - 1] ?? 0;
+    const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return end - 1 + length > this.#pending.length
+      ? this.#pending.slice(0, end - 1)
+      : this.#pending;
+  }
 }
+
+const continuation = (byte: number | undefined): boolean =>
+  byte !== undefined && byte >= 0x80 && byte < 0xc0;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

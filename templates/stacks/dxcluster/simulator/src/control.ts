@@ -11,7 +11,7 @@ export interface Pace {
 const usage = {
   "GET /status": "clients, logins, spots sent and announced",
   "POST /spot": '{"spotter":"N0CALL","frequency":14025.0,"dx":"DL1ABC","comment":"CW"}',
-  "POST /raw": "the body is sent as one line",
+  "POST /raw": "the body is sent as one line, byte for byte",
   "POST /wwv": '{"sfi":150,"a":8,"k":2}, all optional',
   "POST /garbage": "bytes that are no cluster line",
   "POST /drop": "cut every connection",
@@ -26,7 +26,7 @@ export function serveControl(node: SimulatedNode, traffic: Traffic, pace: Pace):
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const body = Buffer.concat(chunks).toString("utf8");
+      const body = Buffer.concat(chunks);
       let answer: { readonly code: number; readonly extra: object };
       try {
         answer = act(`${request.method ?? ""} ${request.url ?? ""}`, body, node, traffic, pace);
@@ -41,12 +41,13 @@ export function serveControl(node: SimulatedNode, traffic: Traffic, pace: Pace):
 
 function act(
   what: string,
-  body: string,
+  bytes: Buffer,
   node: SimulatedNode,
   traffic: Traffic,
   pace: Pace,
 ): { code: number; extra: object } {
   const ok = { code: 200, extra: {} };
+  const body = bytes.toString("utf8");
   const json = (): Record<string, unknown> =>
     body.trim() === "" ? {} : (JSON.parse(body) as Record<string, unknown>);
   switch (what) {
@@ -60,7 +61,11 @@ function act(
         : { code: 409, extra: { error: "no client is logged in" } };
     }
     case "POST /raw":
-      return { code: 200, extra: { receivers: node.send(body.replace(/\r?\n$/, "")) } };
+      // Bytes as they are: what is no UTF-8 must get there too.
+      return {
+        code: 200,
+        extra: { receivers: node.send(Buffer.concat([bytes, Buffer.from("\r\n")])) },
+      };
     case "POST /wwv": {
       const { sfi = 150, a = 8, k = 2 } = json();
       const hour = String(new Date().getUTCHours()).padStart(2, "0");

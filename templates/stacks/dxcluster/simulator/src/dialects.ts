@@ -62,6 +62,11 @@ export function formatSpot(spot: MadeSpot, time: Date, grid = ""): string {
   return `${head}  ${spot.dx.padEnd(13)}${spot.comment.slice(0, 30).padEnd(31)}${clockOf(time)}Z${grid === "" ? "" : ` ${grid}`}`;
 }
 
+/** A recorded line as if it were said now: its last `HHMMZ` becomes the minute of `time`. */
+export function retime(line: string, time: Date): string {
+  return line.replace(/\b[0-2]\d[0-5]\dZ(?!.*\b[0-2]\d[0-5]\dZ)/, `${clockOf(time)}Z`);
+}
+
 /** A line of `show/dx`. */
 export function formatPast(spot: MadeSpot, time: Date): string {
   return `${spot.frequency.toFixed(1).padStart(9)}  ${spot.dx.padEnd(12)}${dateOf(time)} ${clockOf(time)}Z ${spot.comment.slice(0, 28).padEnd(29)}<${spot.spotter}>`;

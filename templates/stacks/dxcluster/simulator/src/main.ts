@@ -1,7 +1,8 @@
 /** Runs one simulated DX cluster node. */
+import * as fs from "node:fs";
 import { parseArgs } from "node:util";
 import { type Pace, serveControl } from "./control.ts";
-import { type Flavour, flavours } from "./dialects.ts";
+import { type Flavour, flavours, retime } from "./dialects.ts";
 import { SimulatedNode } from "./node.ts";
 import { type MadeSpot, Traffic } from "./traffic.ts";
 
@@ -14,6 +15,8 @@ Usage: node simulator.cjs [options]
   --rate N            spots a second (5)
   --flavour NAME      dxspider, arcluster, cccluster or skimmer (dxspider)
   --also PORT:NAME    a second node with the same spots, as all nodes of the real network have; may be repeated
+  --password WORD     asked for after the callsign
+  --replay FILE       lines of a real node, sent in their order at the rate, again and again, with the time of now
   --history N         spots that show/dx can tell of (100)
   --numbered          every spot's comment is "nr N TIME": its number, from 1, and epoch milliseconds
   --seed N            the same seed sends the same spots (1)
@@ -22,6 +25,7 @@ Usage: node simulator.cjs [options]
   --tear              cut every line in two writes
   --garbage SECONDS   between lines of garbage (never)
   --drop SECONDS      between cut connections (never)
+  --stall SECONDS     between silences; each is half as long (never)
 
 Control, with curl:
   curl -s localhost:7380/status
@@ -46,11 +50,24 @@ const { values } = parseArgs({
     solar: { type: "string", default: "60" },
     garbage: { type: "string", default: "0" },
     drop: { type: "string", default: "0" },
+    stall: { type: "string", default: "0" },
+    password: { type: "string" },
+    replay: { type: "string" },
   },
 });
 
 function every(seconds: number, act: () => void): void {
   if (seconds > 0) setInterval(act, seconds * 1000);
+}
+
+/** Bytes become characters one by one, so that the node sends what was recorded. */
+function readLines(file: string): readonly string[] {
+  const lines = fs
+    .readFileSync(file, "latin1")
+    .split(/\r?\n/)
+    .filter((line) => line !== "");
+  if (lines.length === 0) throw new Error(`${file} holds no line`);
+  return lines;
 }
 
 function keyOf(spot: MadeSpot): string {
@@ -60,7 +77,12 @@ function keyOf(spot: MadeSpot): string {
 async function openNode(port: number, name: string): Promise<SimulatedNode> {
   const flavour = flavours.find((known): known is Flavour => known === name);
   if (flavour === undefined) throw new Error(`no flavour "${name}"`);
-  const habits = { history: Number(values.history), tear: values.tear };
+  const { tear, password } = values;
+  const habits = {
+    history: Number(values.history),
+    tear,
+    ...(password === undefined ? {} : { password }),
+  };
   const node = new SimulatedNode(flavour, habits);
   await node.listen(port, values.host);
   return node;
@@ -77,6 +99,8 @@ async function main(): Promise<void> {
     }),
   );
 
+  const recorded = values.replay === undefined ? null : readLines(values.replay);
+
   // Spots are due by the clock, so that a busy machine catches up instead of sending fewer.
   let due = 0;
   let number = 0;
@@ -91,6 +115,11 @@ async function main(): Promise<void> {
     if (node.backlog() > 4_000_000) return;
     for (; due >= 1; due--) {
       const time = new Date();
+      if (recorded !== null) {
+        const line = recorded[number++ % recorded.length] ?? "";
+        for (const each of [node, ...others]) each.line(retime(line, time));
+        continue;
+      }
       const minute = time.toISOString().slice(0, 16);
       if (minute !== lastMinute) seen = new Set();
       lastMinute = minute;
@@ -116,6 +145,13 @@ async function main(): Promise<void> {
   every(Number(values.garbage), () => node.send(traffic.garbage()));
   every(Number(values.drop), () => {
     for (const each of [node, ...others]) each.drop();
+  });
+  const stall = Number(values.stall);
+  every(stall, () => {
+    for (const each of [node, ...others]) each.stall(true);
+    setTimeout(() => {
+      for (const each of [node, ...others]) each.stall(false);
+    }, stall * 500);
   });
 
   const control = Number(values.control);

@@ -18,7 +18,7 @@ export interface NodeStatus {
 
 interface Client {
   readonly socket: net.Socket;
-  phase: "call" | "name" | "correct" | "in";
+  phase: "call" | "password" | "name" | "correct" | "in";
   callsign: string;
   fields: boolean;
   heard: string;
@@ -29,6 +29,8 @@ export interface NodeHabits {
   readonly history: number;
   /** Cuts every line in two writes. */
   readonly tear: boolean;
+  /** Asked for after the callsign. */
+  readonly password?: string;
 }
 
 export class SimulatedNode {
@@ -69,6 +71,12 @@ export class SimulatedNode {
   /** To every logged-in client. Returns how many got it. */
   send(bytes: string | Buffer): number {
     return this.#sendEach(() => bytes);
+  }
+
+  /** A recorded line, one byte a character. */
+  line(text: string): void {
+    this.#announced++;
+    if (this.send(Buffer.from(`${text}\r\n`, "latin1")) > 0) this.#sent++;
   }
 
   /** Announces a spot. Returns whether anybody got it; those who log in later can ask for it. */
@@ -165,12 +173,17 @@ export class SimulatedNode {
           return;
         }
         client.callsign = call;
-        if (dialects[this.flavour].asksName && !this.#names.has(call)) {
-          client.phase = "name";
-          socket.write("\r\nPlease enter your name\r\n");
-        } else this.#enter(client);
+        if (this.#habits.password === undefined) this.#know(client);
+        else {
+          client.phase = "password";
+          socket.write("password: ");
+        }
         return;
       }
+      case "password":
+        if (line === this.#habits.password) this.#know(client);
+        else socket.end("Sorry, invalid password\r\n");
+        return;
       case "name":
         client.phase = "correct";
         socket.write(`Your name is ${line}.  Is this correct? (Y or N) >`);
@@ -187,6 +200,13 @@ export class SimulatedNode {
       case "in":
         this.#obey(client, line);
     }
+  }
+
+  #know(client: Client): void {
+    if (dialects[this.flavour].asksName && !this.#names.has(client.callsign)) {
+      client.phase = "name";
+      client.socket.write("\r\nPlease enter your name\r\n");
+    } else this.#enter(client);
   }
 
   #enter(client: Client): void {
