@@ -70,7 +70,8 @@ export class HostkitProject {
   async edit(where, value) {
     const file = path.join(this.folder, "hostkit.yaml");
     const document = parseDocument(await readFile(file, "utf8"));
-    document.setIn(where, value);
+    // No YAML aliases for what is used twice: hostkit refuses many of them.
+    document.setIn(where, document.createNode(value, { aliasDuplicateObjects: false }));
     await writeFile(file, document.toString({ lineWidth: 0 }));
   }
 
