@@ -42,6 +42,7 @@ const { values: options } = parseArgs({
     tools: { type: "string" },
     lock: { type: "string" },
     note: { type: "string" },
+    rounds: { type: "string" },
   },
 });
 
@@ -61,6 +62,7 @@ class Bench {
   key = key;
   log = log;
   quick = options.quick;
+  mostRounds = Number(options.rounds ?? Number.POSITIVE_INFINITY);
   coldRounds = 2;
   snapshots = {};
   idle = new Map();

@@ -86,10 +86,11 @@ const longestAlone = 120_000;
 /**
  * Measures several tools in turn, round by round, so that what disturbs the machine disturbs all of them.
  * @param tools name → { measure() → sample, prepare?(), rounds? (how often at most) }
- * @param bench log(line) and alone(work), which keeps others of this machine quiet for some rounds
+ * @param bench log(line), mostRounds (--rounds) and alone(work), which keeps others of this machine quiet for some rounds
  * @returns name → summary
  */
-export async function takeTurns(tools, rounds, { log, alone }) {
+export async function takeTurns(tools, rounds, { log, alone, mostRounds }) {
+  rounds = Math.min(rounds, mostRounds);
   const samples = new Map(Object.keys(tools).map((name) => [name, []]));
   const takeTurn = async (turn) => {
     for (const [name, tool] of Object.entries(tools)) {
