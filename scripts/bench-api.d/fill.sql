@@ -24,7 +24,7 @@ create table bench_indexes as
 select format('drop index %I', indexname) from pg_indexes
   where schemaname = 'public' and tablename = 'dx_spots' and indexname <> 'dx_spots_timestamp_dx_call_spotter_call_frequency_key' \gexec
 alter table dx_spots drop constraint dx_spots_timestamp_dx_call_spotter_call_frequency_key;
-alter table dx_spots disable trigger announce_new_spots;
+alter table dx_spots disable trigger user;
 
 create unlogged table bench_calls as
 select i, (array['DL','JA','W','K','N','VE','F','G','IK','EA','SP','UA','R','OH','SM','PY','LU','VK','ZL','YB','HS','BG','VU','ZS',
@@ -57,7 +57,7 @@ join bench_bands b on b.n = r.n
 cross join lateral (select case when r.m < 0.4 then 'CW' when r.m < 0.6 then 'FT8' when r.m < 0.7 then 'FT4' when r.m < 0.98 then 'SSB'
                                 when r.m < 0.9995 then 'RTTY' else 'SSTV' end as mode) as modes;
 
-alter table dx_spots enable trigger announce_new_spots;
+alter table dx_spots enable trigger user;
 alter table dx_spots add unique (timestamp, dx_call, spotter_call, frequency);
 select replace(indexdef, ' ON ONLY ', ' ON ') from bench_indexes \gexec
 
@@ -66,6 +66,7 @@ select call, min(first), max(last), sum(sent), sum(spotted) from (
   select spotter_call as call, min(timestamp) as first, max(timestamp) as last, count(*) as sent, 0 as spotted from dx_spots group by 1
   union all select dx_call, min(timestamp), max(timestamp), 0, count(*) from dx_spots group by 1) as ends group by call;
 insert into band_stations select coalesce(band, ''), dx_call, count(*), min(frequency), max(frequency), max(timestamp) from dx_spots group by 1, 2;
-drop table bench_bands, bench_indexes;
+insert into grid_squares select grid_square, count(*) from dx_spots where grid_square is not null group by 1;
+drop table bench_bands, bench_indexes, bench_calls;
 vacuum (analyze) dx_spots;
-vacuum (analyze) callsigns, band_stations;
+vacuum (analyze) callsigns, band_stations, grid_squares;

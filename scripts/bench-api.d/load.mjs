@@ -82,6 +82,28 @@ export async function ask(base, seen, { rate, seconds, seed }) {
   };
 }
 
+/** Asks one after the other: milliseconds of the first answer, of the middle one and of the slowest. */
+export async function askInTurn(base, path, times) {
+  const took = [];
+  let status = 0;
+  for (let turn = 0; turn < times; turn += 1) {
+    const longAgo = new Date(Date.now() - (500 + turn) * 86_400_000).toISOString().slice(0, 10);
+    const where = path.replace("=N", `=${168 - turn}`).replace("LONGAGO", longAgo);
+    const started = performance.now();
+    const answer = await get(base, where, { "x-forwarded-for": `203.0.113.${turn}` });
+    took.push(performance.now() - started);
+    if (answer.status !== 200) status = answer.status;
+  }
+  const [first] = took;
+  return {
+    path,
+    first_ms: quantile([first], 0),
+    p50_ms: quantile(took, 0.5),
+    most_ms: quantile(took, 1),
+    ...(status === 0 ? {} : { status }),
+  };
+}
+
 export function quantile(list, share) {
   const sorted = [...list].sort((a, b) => a - b);
   return (

@@ -4,8 +4,8 @@ import * as fs from "node:fs";
 import { parseArgs } from "node:util";
 import { explain } from "./explain.mjs";
 import { listen } from "./listen.mjs";
-import { ask, get, look, quantile } from "./load.mjs";
-import { questions } from "./questions.mjs";
+import { ask, askInTurn, get, look, quantile } from "./load.mjs";
+import { paths, questions, worst } from "./questions.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -89,9 +89,16 @@ async function main() {
   const seen = await look(base);
   await ask(base, seen, { rate, seconds: Math.min(10, seconds), seed: 1 });
   say(`${rate} requests a second for ${seconds} s …`);
+  const before = readCpu();
   const load = await ask(base, seen, { rate, seconds, seed: 2 });
+  const after = readCpu();
   say(`${clients} listeners …`);
   const stream = await measureStream(base);
+  say("the other paths, and the worst questions …");
+  const others = [];
+  for (const path of paths) others.push(await askInTurn(base, path, 5));
+  const hard = [];
+  for (const query of worst) hard.push(await askInTurn(base, `/api/spots?${query}`, 5));
   const all = [...load.times.values()].flat();
   const result = {
     spots,
@@ -103,6 +110,10 @@ async function main() {
     p50_ms: quantile(all, 0.5),
     p99_ms: quantile(all, 0.99),
     most_ms: quantile(all, 1),
+    // What it costs, however busy the machine is with other things.
+    api_cpu_ms: Math.round(((after.api - before.api) / all.length) * 100) / 100,
+    postgresql_cpu_ms:
+      Math.round(((after.postgresql - before.postgresql) / all.length) * 100) / 100,
     questions: questions.flatMap(({ name: question }) => {
       const times = load.times.get(question);
       return times === undefined
@@ -116,6 +127,8 @@ async function main() {
             },
           ];
     }),
+    paths: others,
+    worst: hard,
     stream: {
       listeners: clients,
       spots: stream.latest.length,
@@ -167,6 +180,22 @@ function startApi() {
   );
 }
 
+/** Milliseconds of processor time that the API and all of PostgreSQL have used so far. */
+function readCpu() {
+  const sum = { api: 0, postgresql: 0 };
+  for (const line of onHost("cat /proc/[0-9]*/stat 2>/dev/null || true").split("\n")) {
+    const [, name = "", rest = ""] = /^\d+ \((.*)\) (.*)$/.exec(line) ?? [];
+    // utime, stime and those of children that ended, in hundredths of a second.
+    const [user = 0, system = 0, childUser = 0, childSystem = 0] = rest
+      .split(" ")
+      .slice(11, 15)
+      .map(Number);
+    if (name === "postgres") sum.postgresql += (user + system + childUser + childSystem) * 10;
+    if (name === "node" || name === "MainThread") sum.api += (user + system) * 10;
+  }
+  return sum;
+}
+
 async function waitFor(base) {
   for (let tries = 0; tries < 100; tries += 1) {
     const answer = await get(base, "/api/health").catch(() => ({ status: 0 }));
@@ -206,9 +235,15 @@ function report(result) {
   const lines = [
     `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
     `all                  p50 ${String(result.p50_ms).padStart(7)} ms   p99 ${String(result.p99_ms).padStart(7)} ms   most ${result.most_ms} ms`,
+    `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms`,
     ...result.questions.map(
       (row) =>
         `${row.question.padEnd(20)} p50 ${String(row.p50_ms).padStart(7)} ms   p99 ${String(row.p99_ms).padStart(7)} ms   ${row.count}`,
+    ),
+    "one after the other:",
+    ...[...result.paths, ...result.worst].map(
+      (row) =>
+        `${row.path.padEnd(62)} first ${String(row.first_ms).padStart(7)} ms   p50 ${String(row.p50_ms).padStart(7)} ms   most ${String(row.most_ms).padStart(7)} ms${row.status === undefined ? "" : `   ANSWERED ${row.status}`}`,
     ),
     `stream: the last of ${result.stream.listeners} listeners has a new spot after ${result.stream.last_p50_ms} ms (p50), ${result.stream.last_most_ms} ms at most; memory of the API ${result.api_megabytes} MB at most`,
   ];

@@ -74,6 +74,53 @@ export const questions = [
   { name: "csv", share: 1, query: () => "format=csv&limit=500" },
 ];
 
+/** What no index was made for, or where most must be passed over: asked one after the other, not as part of the load. */
+export const worst = [
+  "offset=1000000",
+  "offset=500000&band=20m",
+  "offset=3000&comment_contains=tnx&band=6m",
+  "comment_contains=zzz+nowhere",
+  "comment_contains=qz",
+  "comment_contains=IOTA&band=160m&mode=RTTY",
+  "comment_contains=EU-187&order_by=frequency",
+  "grid_square=ZZ",
+  "grid_square=J",
+  "grid_square=AA00&mode=SSTV",
+  "spotter_call=DL",
+  "spotter_call=W1&dx_call=9A1",
+  "spotter_call=1B&mode=SSTV",
+  "dx_call=A&spotter_call=Q",
+  "mode=SSTV&band=160m&since=2000-01-01",
+  "mode=FT&frequency_min=28990",
+  "frequency_min=14349&frequency_max=14349.5",
+  "frequency_min=1&frequency_max=60000&mode=RTTY",
+  "until=LONGAGO&band=12m&mode=SSTV",
+  "until=LONGAGO&comment_contains=long+path",
+  "order_by=timestamp&comment_contains=long+path",
+  "order_by=timestamp&limit=1000",
+  "order_by=frequency",
+  "order_by=frequency+desc&mode=SSTV",
+  "order_by=dx_call+desc",
+  "order_by=spotter_call+desc",
+  "order_by=spotter_call&band=6m",
+];
+
+/** The other paths; `N` is another number each time, so that no answer is one that was kept. */
+export const paths = [
+  "/api/stats",
+  "/api/spots/recent?hours=N",
+  "/api/bands",
+  "/api/bands?hours=N",
+  "/api/bands/conditions?minutes=N",
+  "/api/frequency/histogram?hours=N",
+  "/api/frequency/histogram?hours=N&band=20m",
+  "/api/activity/hourly?hours=N",
+  "/api/activity/bands?hours=N",
+  "/api/callsigns/top?hours=N",
+  "/api/solar?hours=N",
+  "/api/prefixes",
+];
+
 /** Numbers from 0 to 1, the same for every run. */
 export function seeded(seed) {
   let state = seed;

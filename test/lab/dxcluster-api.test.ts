@@ -295,5 +295,21 @@ describe("the DX Cluster API on Debian 13", () => {
     stream.close();
   });
 
+  test("dropping a month gives up while somebody reads, instead of making everybody wait behind it", async () => {
+    await api.sql(
+      "create table spots_by_month.dx_spots_2001_01 partition of dx_spots for values from ('2001-01-01Z') to ('2001-02-01Z')",
+    );
+    await api.run(
+      "systemd-run -q --unit=long-reader --uid=postgres psql -Xq -d dxcluster -c 'begin; lock table dx_spots in access share mode; select pg_sleep(300)'",
+    );
+    const sleeper = "from pg_stat_activity where wait_event = 'PgSleep'";
+    await until("it reads", async () => (await api.sql(`select count(*) ${sleeper}`))[0] === "1");
+    const drop = "select drop_old_spots(240)";
+    await expect(api.sql(drop, "dx_scraper")).rejects.toThrow(/lock timeout/);
+    await api.sql(`select pg_terminate_backend(pid) ${sleeper}`);
+    await until("it is gone", async () => (await api.sql(`select count(*) ${sleeper}`))[0] === "0");
+    expect(await api.sql(drop, "dx_scraper")).toEqual(["1"]);
+  });
+
   describeMonths(() => api);
 });

@@ -129,5 +129,13 @@ END`);
       expect(await countOf("END1")).toBe(0);
       expect(await countOf("ASTRAY")).toBe(1);
     });
+
+    test("a reader cannot write by hanging the table's own triggers on a table of its own", async () => {
+      const hang =
+        "create temp table own (grid_square text); create trigger own after insert on own referencing new table as fresh for each statement execute function count_grid_squares()";
+      await expect(getApi().sql(hang, "dx_reader")).rejects.toThrow(
+        /permission denied for function/,
+      );
+    });
   });
 }

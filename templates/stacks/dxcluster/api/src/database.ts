@@ -17,7 +17,7 @@ const longest = 4000;
 
 /** Questions are many and short: compiling one costs more than it saves, and the data is in memory or on a solid disk. */
 export const session = {
-  options: "-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c random_page_cost=1.1",
+  options: "-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c random_page_cost=1.1 -c work_mem=24MB",
 } as const;
 
 export class Database {
