@@ -27,6 +27,10 @@ const editorFiles = /(?:~|\.sw[a-z]|\.tmp|\.bak)$|^(?:\.#.*|#.*#|4913)$/;
 const neverWatched = new Set([".git", ".hg", ".svn", "node_modules", ".hostkit"]);
 /** Saving all files of an editor is one change. */
 const settleMs = 40;
+/** A file that was written longer ago was copied or moved here just now. */
+const freshMs = 15_000;
+/** So often an empty file is given time to be filled; some are meant to be empty. */
+const emptyAttempts = 5;
 
 export interface Watching {
   /** From now on these are watched too. */
@@ -53,12 +57,18 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
   /** Made since the watching began, and not told of yet: editors and tools write beside a file, and rename it then. */
   const fresh = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
-  const tell = async (): Promise<void> => {
+  const tell = async (attempt: number): Promise<void> => {
+    // Whoever writes a file in place empties it first.
+    if (attempt < emptyAttempts && (await hasEmpty([...changed]))) return settle(attempt + 1);
     const taken = [...changed].sort();
     changed.clear();
     const { paths, savedAt } = await readTimes(taken, fresh);
     for (const file of paths) fresh.delete(file);
     if (paths.length > 0) options.onChange({ paths, savedAt });
+  };
+  const settle = (attempt: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void tell(attempt), settleMs);
   };
   const watcher = watch([folder, ...also], { ignoreInitial: true, ignored });
   watcher.on("error", options.onError);
@@ -67,8 +77,7 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
     if (event === "add" && !changed.has(file)) fresh.add(file);
     if (event === "unlink" && fresh.delete(file)) changed.delete(file);
     else changed.add(file);
-    clearTimeout(timer);
-    timer = setTimeout(() => void tell(), settleMs);
+    settle(0);
   });
   await new Promise<void>((resolve) => watcher.once("ready", () => resolve()));
   return {
@@ -82,6 +91,18 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
       await watcher.close();
     },
   };
+}
+
+async function hasEmpty(files: readonly string[]): Promise<boolean> {
+  const sizes = await Promise.all(
+    files.map((file) =>
+      stat(file).then(
+        (facts) => (facts.isFile() ? facts.size : 1),
+        () => 1,
+      ),
+    ),
+  );
+  return sizes.includes(0);
 }
 
 /**
@@ -104,7 +125,7 @@ async function readTimes(
   const newest = Math.max(0, ...times);
   return {
     paths: files.filter((file, index) => times[index] !== 0 || !fresh.has(file)),
-    savedAt: newest > now - 5000 && newest <= now ? newest : now - settleMs,
+    savedAt: newest > now - freshMs && newest <= now ? newest : now - settleMs,
   };
 }
 

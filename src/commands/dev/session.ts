@@ -58,6 +58,8 @@ export class DevSession {
   readonly #pins = new Map<string, Blob>();
   #triggers: BuildTriggers | undefined;
   #isRunning = false;
+  /** What did not come up: it is tried again when a source is saved, not when a build's echo comes late. */
+  #rejected: Sources | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -111,7 +113,7 @@ export class DevSession {
     this.#pulse = setInterval(() => void this.#giveSignOfLife(), signOfLifeMs).unref();
     this.#triggers = new BuildTriggers(project.loaded.folder);
     await this.#build();
-    return this.bring();
+    return this.#bring(true);
   }
 
   /** Why something changed, as far as it concerns this session. */
@@ -127,14 +129,22 @@ export class DevSession {
    */
   async take(isSource: boolean): Promise<Taken | undefined> {
     this.#project = chosen(await openProject(this.#options.context), this.#options.names);
-    if (isSource) await this.#build();
-    return this.bring();
+    try {
+      if (isSource) await this.#build();
+      const taken = await this.#bring(isSource);
+      this.#triggers?.settle(true);
+      return taken;
+    } catch (error) {
+      this.#triggers?.settle(false);
+      throw error;
+    }
   }
 
-  /** As `take`, with the manifest and the products as they are. */
-  async bring(): Promise<Taken | undefined> {
+  async #bring(isSource: boolean): Promise<Taken | undefined> {
     const now = await this.#read();
     const before = this.#deployed;
+    if (!isSource && this.#rejected !== undefined && isSame(this.#rejected, now)) return undefined;
+    this.#rejected = undefined;
     const connection = await this.connection();
     await this.#claim?.hold(connection);
     if (before === undefined) return this.#release(connection, now);
@@ -241,7 +251,10 @@ export class DevSession {
       const came = changes.filter((_, index) => results[index]?.status === "fulfilled");
       this.#deployed = replaceServices(before, now, came);
     }
-    if (failures[0] !== undefined) throw failures[0].reason as Error;
+    if (failures[0] !== undefined) {
+      if (this.#deployed !== undefined) this.#rejected = now;
+      throw failures[0].reason as Error;
+    }
     if (results.every((result) => result.status === "fulfilled" && result.value)) return true;
     // The images of this session may be gone.
     this.#pins.clear();
@@ -305,6 +318,11 @@ export class DevSession {
       this.#isRunning = false;
     }
   }
+}
+
+function isSame(before: Sources, now: Sources): boolean {
+  const { needsRelease, sync } = compareSources(before, now);
+  return !needsRelease && sync.length === 0;
 }
 
 /** One host: a session is for one. */

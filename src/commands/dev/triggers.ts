@@ -32,6 +32,7 @@ export class BuildTriggers {
   #began = 0;
   #ended = 0;
   #hasFailed = false;
+  #isRetryWanted = false;
 
   /** @param folder of the manifest, absolute */
   constructor(folder: string) {
@@ -46,13 +47,18 @@ export class BuildTriggers {
       const hash = await hashFile(file);
       const isSame = this.#hashes.get(file) === hash;
       // Saved once more after a failure: somebody wants it tried again.
-      if (isSame && (isMeanwhile || !this.#hasFailed)) continue;
+      if (isSame && (isMeanwhile || !(this.#hasFailed || this.#isRetryWanted))) continue;
       this.#hashes.set(file, hash);
       const echoes = isMeanwhile ? (this.#echoes.get(file) ?? 0) + 1 : 0;
       this.#echoes.set(file, echoes);
       if (echoes <= patience) cause = "sources";
     }
     return { cause, paths: sources.length > 0 ? sources : paths };
+  }
+
+  /** How a pass went: after one that failed, a file that is saved as it was asks for another. */
+  settle(isFine: boolean): void {
+    this.#isRetryWanted = !isFine;
   }
 
   /** Runs a build, and remembers when. */
