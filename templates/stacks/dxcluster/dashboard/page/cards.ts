@@ -81,8 +81,10 @@ export interface Sun {
   readonly conditions: string | null;
 }
 
+/** Newest first, as the API has them. */
 export interface Announcement {
   readonly timestamp: string;
+  readonly sunspot_number: number | null;
   readonly k_index: number | null;
 }
 
@@ -93,7 +95,9 @@ export function drawSun(sun: Sun, history: readonly Announcement[]): void {
   put("sfi", sun.solar_flux);
   put("a-index", sun.a_index);
   put("k-index", sun.k_index);
-  put("ssn", sun.sunspot_number);
+  // WWV has no sunspot number, WCY does: what was said last holds.
+  const counted = history.find((row) => row.sunspot_number !== null);
+  put("ssn", sun.sunspot_number ?? counted?.sunspot_number ?? null);
   const judged = sun.k_index === null ? null : wordOfK(sun.k_index);
   element("k-index").dataset["level"] = judged?.level ?? "";
   const parts = [
