@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page, Request } from "playwright-core";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const pictures = path.join(root, "test-output/dashboard");
@@ -18,6 +18,7 @@ export interface SitePage {
   picture(name: string, whole?: boolean): Promise<void>;
   /** What axe finds that hinders people, however little: `rule: where`. */
   hindrances(): Promise<readonly string[]>;
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,7 +53,7 @@ export async function openSite(
       complaints.push(message.text());
   });
   const transfers = await watchTransfers(page);
-  await page.goto(`https://${site}/`);
+  await arrive(page, () => page.goto(`https://${site}/`));
   return {
     page,
     complaints,
@@ -75,8 +76,36 @@ export async function openSite(
         nodes.map((node) => `${id}: ${node.target.join(" ")}`),
       );
     },
+    reload: () => arrive(page, () => page.reload()),
     close: () => context.close(),
   };
+}
+
+/**
+ * Chromium drops all its connections when an interface of this machine comes or goes, as those of lab hosts do beside this
+ * test. What the page does then on its own account is its business; but it has to get here whole.
+ */
+async function arrive(page: Page, go: () => Promise<unknown>): Promise<void> {
+  for (let left = 10; ; left -= 1) {
+    let broken = "";
+    const listen = (request: Request): void => {
+      const why = request.failure()?.errorText ?? "";
+      const kind = request.resourceType();
+      if (why.includes("ERR_NETWORK_CHANGED") && /document|script|stylesheet/.test(kind))
+        broken = why;
+    };
+    page.on("requestfailed", listen);
+    try {
+      await go();
+    } catch (error) {
+      if (!String(error).includes("ERR_NETWORK_CHANGED")) throw error;
+      broken = String(error);
+    } finally {
+      page.off("requestfailed", listen);
+    }
+    if (broken === "") return;
+    if (left === 0) throw new Error(`the page never arrived: ${broken}`);
+  }
 }
 
 async function watchTransfers(page: Page): Promise<{ path: string; bytes: number }[]> {

@@ -113,7 +113,7 @@ describe("the dashboard in a browser", () => {
   });
 
   test("filters by band, mode and text, and finds in the database what it did not hold", async () => {
-    const { page } = await visit();
+    const { page, reload } = await visit();
     await page.locator('#conditions li[data-band="20m"] button').click();
     expect(await page.locator("#f-band").inputValue()).toBe("20m");
     await page.locator("#f-mode").selectOption("CW");
@@ -129,7 +129,7 @@ describe("the dashboard in a browser", () => {
     // The address says it all: whoever gets it sees the same.
     await page.locator("#f-text").fill("vp6old");
     await page.waitForURL(/#band=20m&mode=CW&find=vp6old$/);
-    await page.reload();
+    await reload();
     await page.locator("#rows tr", { hasText: "VP6OLD" }).waitFor();
     expect(await page.locator("#f-mode").inputValue()).toBe("CW");
     // A callsign of the lists is looked for when it is pressed; a band that is pressed again is free again.
@@ -172,7 +172,7 @@ describe("the dashboard in a browser", () => {
   });
 
   test("changes between dark and light, and remembers it", async () => {
-    const { page, picture, complaints } = await visit({ colorScheme: "dark" });
+    const { page, picture, complaints, reload } = await visit({ colorScheme: "dark" });
     const back = (): Promise<unknown> =>
       page.evaluate("getComputedStyle(document.body).backgroundColor");
     const dark = await back();
@@ -182,7 +182,7 @@ describe("the dashboard in a browser", () => {
     await page.getByRole("button", { name: "Light colours" }).click();
     const light = await back();
     expect(light).not.toBe(dark);
-    await page.reload();
+    await reload();
     expect(await back()).toBe(light);
     await page.getByRole("button", { name: "Dark colours" }).click();
     expect(await back()).toBe(dark);

@@ -111,6 +111,7 @@ export function drawSun(sun: Sun, history: readonly Announcement[]): void {
       ? "no announcement yet"
       : parts.filter((part) => part !== "").join(" · "),
   );
+  element("sun-note").title = element("sun-note").textContent;
   drawKHistory(history);
 }
 

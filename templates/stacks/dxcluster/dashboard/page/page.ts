@@ -329,20 +329,18 @@ connection.listen();
 
 /** Charts and map data come when the page stands. */
 async function loadCharts(): Promise<void> {
-  const { Waterfall } = await import("./waterfall.ts");
-  waterfall = new Waterfall();
-  void openBand();
-  await loadMap();
-}
-
-async function loadMap(): Promise<void> {
   try {
+    if (waterfall === null) {
+      const { Waterfall } = await import("./waterfall.ts");
+      waterfall = new Waterfall();
+      void openBand();
+    }
     const { WorldMap } = await import("./map.ts");
     map = await WorldMap.load();
     draw();
   } catch {
-    putText(element("map-count"), "The map could not be loaded; trying again.");
-    setTimeout(() => void loadMap(), 10_000);
+    putText(element("map-count"), "could not be loaded; trying again");
+    setTimeout(() => void loadCharts(), 5000);
   }
 }
 
