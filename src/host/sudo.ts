@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { HostkitError } from "../errors.ts";
 import { quoteWord } from "../shell/quote.ts";
 import type { ConnectOptions, ExecOptions, ExecResult, HostTarget } from "./connection.ts";
@@ -14,6 +15,8 @@ export type Root =
 
 /** Above this a script goes over stdin: one argument of execve(2) ends at 128 KiB, and quoting needs room. */
 const maxArgumentBytes = 100_000;
+/** Ten packets of 1,448 bytes, less what SSH and the request itself take. */
+const firstBytes = 13_000;
 /** Written by the dialogue's own script before it calls sudo. */
 const wanted = "hostkit-sudo-wants-a-password";
 /** What sudo shows when it reads a password: SUDO_PROMPT, which sudo-rs before 0.2.8 does not know. */
@@ -27,8 +30,9 @@ const attempts = 3;
  * no length limit applies: `dd` takes exactly the script's bytes and leaves the rest to the script.
  */
 export function composeRequest(root: Root, shellText: string): ExecRequest {
-  if (root.kind === "already" && Buffer.byteLength(shellText) * 1.2 < maxArgumentBytes) {
-    return { command: `sh -c ${quoteWord(shellText)}` };
+  const argument = root.kind === "already" ? shortenScript(shellText) : shellText;
+  if (root.kind === "already" && Buffer.byteLength(argument) * 1.2 < maxArgumentBytes) {
+    return { command: `sh -c ${quoteWord(argument)}` };
   }
   // The braces make a script that was cut short a syntax error instead of half a script.
   const script = Buffer.from(`{\n${shellText}\n}\n`);
@@ -49,6 +53,18 @@ export function composeRequest(root: Root, shellText: string): ExecRequest {
     gate: { answer: `${root.password}\n`, mark, question: promptPattern },
     prefix: Buffer.concat([Buffer.from(`${mark}\n`), script]),
   };
+}
+
+/**
+ * What does not fit into the first bytes that TCP sends without waiting (10 packets, RFC 6928) costs a round trip more: long text
+ * is packed. Both programs are part of every Debian.
+ */
+function shortenScript(shellText: string): string {
+  if (Buffer.byteLength(shellText) < firstBytes) return shellText;
+  const packed = gzipSync(shellText, { level: 9 }).toString("base64");
+  return `hostkit_script=$(printf %s ${packed} | base64 -d | gzip -d)
+[ -n "$hostkit_script" ] || { echo "hostkit: the script cannot be unpacked" >&2; exit 125; }
+eval "$hostkit_script"`;
 }
 
 /**

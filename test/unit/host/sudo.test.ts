@@ -173,6 +173,21 @@ describe("becoming root", () => {
 });
 
 describe("a script on its way to root", () => {
+  it("is packed when it is long, and does the same", async () => {
+    const connection = await open("nopasswd", {}, { sudo: false });
+    const words = Array.from({ length: 3000 }, (_, index) => `it's \\ "${index}" $HOME ö`);
+    const script = `cat\n${words.map((word) => `printf '%s\\n' '${word.replaceAll("'", `'\\''`)}'`).join("\n")}\nexit 3`;
+    expect(composeRequest({ kind: "already" }, script).command.length).toBeLessThan(
+      script.length / 2,
+    );
+    const result = await connection.exec(script, { stdin: "payload\n" });
+    expect(result).toEqual({
+      ...{ code: 3, signal: null, stderr: "" },
+      stdout: `payload\n${words.map((word) => `${word}\n`).join("")}`,
+    });
+    await connection.close();
+  });
+
   it("is not run by halves when the connection breaks off", async () => {
     const connection = await open("nopasswd");
     const { command, prefix = new Uint8Array() } = composeRequest(
