@@ -15,13 +15,15 @@ interface PlanOptions {
 /** Shows what would change. Reads only. */
 export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
   const project = await openProject(context);
-  const inspections = await withConnections(project.hosts, async (opening) => {
+  const inspections = await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     return collectResults(
       project.hosts,
       await Promise.allSettled(
         project.hosts.map((host) =>
-          inspect(context, project, wanted, opening(host), host, preconditionNeeds),
+          visit(host, (connection) =>
+            inspect(context, project, wanted, connection, host, preconditionNeeds),
+          ),
         ),
       ),
     );

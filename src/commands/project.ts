@@ -107,42 +107,52 @@ export async function onEachHost<T>(
   );
 }
 
-/** Hosts that are connected to at once; the others wait for their turn. */
-const maxParallelLogins = 16;
+/** Hosts that are logged in to and looked at at once. Together they take this machine's processor; a handshake without it times out. */
+const maxParallelVisits = 16;
 
-/** The connection to a host, which may still be on its way. */
-export type Opening = (host: HostAccess) => Promise<Connection>;
+/** The first look at a host, over the connection to it, which may still be on its way. Once a host. */
+export type Visit = <T>(
+  host: HostAccess,
+  look: (connection: Promise<Connection>) => Promise<T>,
+) => Promise<T>;
 
 /**
- * Begins to connect to hosts, a few at a time, while `work` does what needs no connection yet: a login is mostly waiting.
+ * Begins to connect to hosts, a few at a time, while `work` does what needs no connection yet: a login is mostly waiting. A host
+ * makes room for the next one when its visit is over; its connection stays.
  * In the end all are closed; nobody waits for that, since the far end needs no more of us.
  */
 export async function withConnections<T>(
   hosts: readonly HostAccess[],
-  work: (opening: Opening) => Promise<T>,
+  work: (visit: Visit) => Promise<T>,
 ): Promise<T> {
   const waiting: (() => void)[] = [];
-  let free = maxParallelLogins;
+  let free = maxParallelVisits;
   let isOver = false;
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) free++;
+    else next();
+  };
   const open = async (host: HostAccess): Promise<Connection> => {
     if (free > 0) free--;
     else await new Promise<void>((go) => waiting.push(go));
-    try {
-      if (isOver) throw new HostkitError("run_interrupted", { what: `no need of ${host.name}` });
-      return await host.connect();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free++;
-      else next();
-    }
+    if (isOver) throw new HostkitError("run_interrupted", { what: `no need of ${host.name}` });
+    return host.connect();
   };
   const opened = new Map(hosts.map((host) => [host.name, open(host)]));
   // Whoever asks for a connection gets its error; it may be that nobody asks.
   for (const connection of opened.values()) connection.catch(() => undefined);
   try {
-    return await work((host) => opened.get(host.name) ?? host.connect());
+    return await work(async (host, look) => {
+      try {
+        return await look(opened.get(host.name) ?? host.connect());
+      } finally {
+        leave();
+      }
+    });
   } finally {
     isOver = true;
+    for (const go of waiting) go();
     for (const connection of opened.values())
       connection.then((one) => one.close()).catch(() => undefined);
   }

@@ -37,7 +37,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   const project = await openProject(context);
   const expected =
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
-  await withConnections(project.hosts, async (opening) => {
+  await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     const look = (
       connection: Connection | Promise<Connection>,
@@ -51,10 +51,12 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     const sites = collectResults(
       project.hosts,
       await Promise.allSettled(
-        project.hosts.map(async (host): Promise<Site> => {
-          const inspection = await look(opening(host), host, false);
-          return { host, connection: await opening(host), inspection };
-        }),
+        project.hosts.map((host) =>
+          visit(host, async (connection): Promise<Site> => {
+            const inspection = await look(connection, host, false);
+            return { host, connection: await connection, inspection };
+          }),
+        ),
       ),
     );
     if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");

@@ -11,8 +11,8 @@ import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { getSite, makeProject, until } from "../harness/lab-project.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 
-/** Holds a POSIX lock on dpkg's lock file, as another apt would, for `$1` seconds. `$$`: systemd-run's `$`. */
-const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; my $$l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $$l) or die; sleep(shift)`;
+/** Holds a POSIX lock on dpkg's lock file, as another apt would, until the command `$1` succeeds. `$$`: systemd-run's `$`. */
+const holdLock = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; my $$l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $$l) or die; sleep 1 while system($$ARGV[0])`;
 
 describe("one web service with a certificate by ACME, on Debian 13", () => {
   const site = "page.lab.example";
@@ -71,7 +71,8 @@ proxy:
     await project.onHost(
       'apt-get update -qq && cd /tmp && apt-get download -qq bc >/dev/null 2>&1 && dpkg --unpack bc_*.deb >/dev/null; test -n "$(dpkg --audit)"',
     );
-    await project.onHost(`systemd-run -q perl -e '${holdLock}' 5`);
+    const isWaiting = "grep -qs waiting /var/lib/hostkit/page/runs/*/c/*/1.log";
+    await project.onHost(`systemd-run -q perl -e '${holdLock}' '${isWaiting}'`);
     const result = await project.hostkit("provision", "--yes");
     expect(result.exitCode, result.stdout + result.stderr).toBe(0);
     const log = await project.onHost("cat /var/lib/hostkit/page/runs/*/c/*/1.log");
