@@ -26,7 +26,12 @@ export async function rowCold(bench) {
       await project.setHosts({ target: at });
       return project.provision("changes");
     }),
-    bundlewrap: onFreshHost((at) => peers.bundlewrap("apply", [at.address])),
+    // It does not fetch apt's lists by itself, and a bare host has none.
+    bundlewrap: onFreshHost(async (at) => {
+      const update = await run([...sshWords(bench.key, at.address), "apt-get -q update"]);
+      const apply = await peers.bundlewrap("apply", [at.address]);
+      return { ...apply, seconds: update.seconds + apply.seconds };
+    }),
     "Ansible with mitogen": onFreshHost((at) => peers.ansible("ansible-mitogen", [at.address])),
     Ansible: onFreshHost((at) => peers.ansible("ansible", [at.address])),
   };

@@ -7,37 +7,37 @@ import { sshWords } from "./tools.mjs";
 const count = 10;
 const perHost = 10;
 
-/** Boots ten of each; the first of each is the host of the other rows. */
-async function bootTen(bench) {
+/** Boots nine beside the host of the other rows. */
+async function bootTen(bench, prefix, first, snapshot) {
+  bench.log(`booting ${count - 1} hosts beside ${first.name}`);
+  const booted = [first];
+  for (let at = 2; at <= count; at += 1)
+    booted.push(await bench.hosts.up(`${prefix}-${at}`, snapshot));
+  return booted;
+}
+
+async function ownTen(bench) {
   if (bench.ten !== undefined) return bench.ten;
-  bench.log(`booting ${count - 1} more of each kind`);
-  const boot = async (prefix, first, snapshot) => {
-    const booted = [first];
-    for (let at = 2; at <= count; at += 1)
-      booted.push(await bench.hosts.up(`${prefix}-${at}`, snapshot));
-    return booted;
-  };
-  // Both kinds at the same time; when one fails, the other's boot in progress is waited for, so that nothing stays.
-  const booting = [
-    boot("own", bench.ownHost, bench.snapshots.hostkit),
-    bench.wantsPeers ? boot("peer", bench.peerHost, bench.snapshots.peers) : Promise.resolve([]),
-  ];
-  await Promise.allSettled(booting);
-  const [own, peers] = await Promise.all(booting);
+  const own = await bootTen(bench, "own", bench.ownHost, bench.snapshots.hostkit);
   bench.log("settling");
   await bench.project.setHosts(byName(own));
   await bench.project.settle();
-  if (bench.wantsPeers) {
-    const addresses = peers.map(({ address }) => address);
-    await bench.peers.ansible("ansible-mitogen", addresses);
-    await bench.peers.bundlewrap("apply", addresses);
-  }
-  bench.ten = { own, peers };
-  return bench.ten;
+  bench.ten = own;
+  return own;
+}
+
+async function peerTen(bench) {
+  if (!bench.wantsPeers) return [];
+  const peers = await bootTen(bench, "peer", bench.peerHost, bench.snapshots.peers);
+  const addresses = peers.map(({ address }) => address);
+  await bench.peers.ansible("ansible-mitogen", addresses);
+  await bench.peers.bundlewrap("apply", addresses);
+  return peers;
 }
 
 export async function rowTen(bench) {
-  const { own, peers } = await bootTen(bench);
+  const own = await ownTen(bench);
+  const peers = await peerTen(bench);
   const { project } = bench;
   const addresses = peers.map(({ address }) => address);
   const probe = await readFile(new URL("peers/probe.sh", import.meta.url), "utf8");
@@ -80,7 +80,7 @@ export async function rowTen(bench) {
 
 /** Ten hosts, each with ten addresses: to the controller these are a hundred hosts with a hundred connections. */
 export async function rowHundred(bench) {
-  const { own } = await bootTen(bench);
+  const own = await ownTen(bench);
   const targets = {};
   const lab = bench.ownHost.address.split(".")[2];
   const addressesOf = (at) =>
