@@ -297,7 +297,7 @@ describe("the dashboard in a browser", () => {
     await project.onHost(`systemctl start ${unit}`);
     for (const one of [page, late.page]) {
       await one.locator('#state[data-state="live"]').waitFor();
-      expect(await one.locator("#outage").isVisible()).toBe(false);
+      await one.locator("#outage").waitFor({ state: "hidden" });
     }
     await simulator.spot({ spotter: "DL1NEW", frequency: 21025.5, dx: "ZL4BACK", comment: "CW" });
     for (const one of [page, late.page])
