@@ -139,6 +139,8 @@ export interface Simulator {
   status(): Promise<{ readonly announced: number; readonly logins: number }>;
   /** Stalls, resumes, drops, sends garbage, changes its rate: what the simulator's control offers. */
   tell(what: string, body?: object): Promise<void>;
+  /** These bytes as one line. */
+  raw(bytes: Buffer): Promise<void>;
   /** Makes the node announce a spot to everybody who is logged in. */
   spot(spot: { spotter: string; frequency: number; dx: string; comment: string }): Promise<void>;
   stop(): Promise<void>;
@@ -176,6 +178,11 @@ export async function startSimulator(...more: string[]): Promise<Simulator> {
     async tell(what, body = {}) {
       expect((await call(`/${what}`, body)).status).toBe(200);
     },
+    async raw(bytes) {
+      const body = new Uint8Array(bytes);
+      const answer = await fetch(`http://127.0.0.1:${control}/raw`, { method: "POST", body });
+      expect(await answer.json()).toMatchObject({ receivers: 1 });
+    },
     async spot(spot) {
       await until("somebody is logged in to the node", async () => (await call("/spot", spot)).ok);
     },
@@ -187,7 +194,7 @@ export async function startSimulator(...more: string[]): Promise<Simulator> {
 }
 
 /** Two ports that nobody listens on, and that the kernel does not give out again at once. */
-async function findFreePorts(): Promise<[number, number]> {
+export async function findFreePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()] as const;
   const ports = await Promise.all(
     servers.map(async (server) => {

@@ -50,17 +50,17 @@ export const troubles: readonly (readonly [
   ],
   [
     "a subnegotiation without end",
-    bytes([0xff, 0xfa, 0x18, 1, 2, 3, 4, 5, 6]),
+    bytes([0xff, 0xfa, 0x18, 1, 2, 3, 4, 5, 6], "x"),
     "broken",
     "\u00ff\u00fa\u0018",
-    9,
+    10,
   ],
   [
     "the sun",
-    bytes("WWV de AE5E <12>:   SFI=151, A=7, K=3, No Storms -> No Storms"),
+    bytes("WWV de VE7CC <12>:   SFI=151, A=7, K=3, No Storms -> No Storms"),
     "wwv",
-    "WWV de AE5E",
-    61,
+    "WWV de VE7CC",
+    62,
   ],
   ["people", bytes("To ALL de F5ABC: qrz?"), "announcement", "To ALL de F5ABC: qrz?", 21],
 ];

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
-import { startSimulator, until } from "../harness/lab-project.ts";
+import { findFreePorts, startSimulator, until } from "../harness/lab-project.ts";
 import type { Simulator } from "../harness/lab-project.ts";
+import { troubles } from "../harness/troubled-lines.ts";
 
 const stack = path.resolve(import.meta.dirname, "../../templates/stacks/dxcluster");
 const deb = path.join(stack, "dist/dx-scraper.deb");
@@ -14,8 +15,7 @@ const deb = path.join(stack, "dist/dx-scraper.deb");
 /** What a package can leave behind; nss-systemd shows the users that services have only while they run. */
 const snapshot = `
 getent passwd; getent group
-find /etc /usr /opt /srv /var/lib /var/cache /var/log /run/systemd -xdev \\( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt -o -path /var/cache/man -o -path /var/lib/postgresql -o -path '/run/systemd/*' -o -path /var/log/journal -o -path /var/log/postgresql \\) -prune -o -print | sort
-systemctl list-unit-files --no-legend | awk '{ print $1, $2 }' | grep -v '\\.scope'`;
+find /etc /usr /opt /srv /var/lib /var/cache /var/log /run/systemd -xdev \\( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt -o -path /var/cache/man -o -path /var/lib/postgresql -o -path '/run/systemd/*' -o -path /var/log/journal -o -path /var/log/postgresql \\) -prune -o -print | sort`;
 
 test("lintian finds nothing wrong with the package", async () => {
   const { exitCode, stdout } = await execa("lintian", ["--fail-on", "error,warning", deb], {
@@ -29,6 +29,7 @@ describe("the scraper's package by itself, on Debian 12", () => {
   const name = `scraper-deb-${process.pid}`;
   let host: LabHost;
   let simulator: Simulator;
+  let secondPort: number;
   let before: string;
 
   const tryOnHost = (text: string, input?: string) =>
@@ -42,7 +43,10 @@ describe("the scraper's package by itself, on Debian 12", () => {
     `runuser -u ${role} -- psql -XAtq -v ON_ERROR_STOP=1 -d ${database}`;
 
   beforeAll(async () => {
-    simulator = await startSimulator();
+    [secondPort] = await findFreePorts();
+    simulator = await startSimulator(
+      ...["--also", `${secondPort}:cccluster`, "--password", "73 es gl", "--numbered"],
+    );
     host = await upLabHost({ name, os: "debian-12" });
     await onHost(
       "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql nodejs libnss-systemd >/dev/null 2>&1; systemctl start postgresql.service; useradd --system dx_owner",
@@ -91,9 +95,19 @@ describe("the scraper's package by itself, on Debian 12", () => {
 
   test("with settings it stores spots as a user that exists while it runs", async () => {
     const gateway = host.address.replace(/\.\d+$/, ".1");
+    const nodes = [simulator.port, secondPort].map((port) => `${gateway}:${port}`);
     await onHost(
-      "cat >>/etc/dx-scraper/dx-scraper.conf; systemctl enable -q --now dx-scraper.service",
-      `DX_NODES=${gateway}:${simulator.port}\nDX_CALLSIGN=N0CALL\n`,
+      `cat >>/etc/dx-scraper/dx-scraper.conf
+      (umask 077; echo '73 es gl' >/etc/dx-scraper/password)
+      mkdir -p /etc/systemd/system/dx-scraper.service.d
+      printf '[Service]\\nLoadCredential=DX_PASSWORD:/etc/dx-scraper/password\\n' >/etc/systemd/system/dx-scraper.service.d/password.conf
+      systemctl daemon-reload; systemctl enable -q --now dx-scraper.service`,
+      `DX_NODES=${nodes.join(",")}\nDX_CALLSIGN=N0CALL\nDX_METRICS=127.0.0.1:9465\n`,
+    );
+    await until("both nodes let it in", async () =>
+      (await onHost("systemctl show -p StatusText dx-scraper.service")).includes(
+        "2 of 2 nodes connected",
+      ),
     );
     await simulator.spot({ spotter: "F5ABC", frequency: 14025.5, dx: "VP8LP", comment: "CW up 2" });
     await until(
@@ -107,6 +121,35 @@ describe("the scraper's package by itself, on Debian 12", () => {
     );
   });
 
+  test("the same spot from two nodes is stored once", async () => {
+    const fromBoth = `select count(*) from (select from raw_spots where kind = 'spot' and raw_text like '% nr %'
+      group by substring(raw_text from 'nr [0-9]+ ') having count(distinct node) = 2) as number;`;
+    await until(
+      "both nodes told of twenty spots",
+      async () => Number(await onHost(psql("dxcluster"), fromBoth)) >= 20,
+    );
+    const counts = `select count(*) = count(distinct comment) from dx_spots where comment like 'nr %';`;
+    expect(await onHost(psql("dxcluster"), counts)).toBe("t");
+  });
+
+  test("what is strange, broken or too long is kept as it came, and counted", async () => {
+    for (const [, sent] of troubles) await simulator.raw(sent);
+    for (const [what, , kind, text, length] of troubles) {
+      const found = `select count(*) from raw_spots where kind = '${kind}' and starts_with(raw_text, $$${text}$$) and length(raw_text) = ${length};`;
+      await until(what, async () => (await onHost(psql("dxcluster"), found)) === "1");
+    }
+    const calls =
+      "select string_agg(dx_call, ' ' order by dx_call) from dx_spots where dx_call ~ '^VP8L[A-E]$';";
+    expect(await onHost(psql("dxcluster"), calls)).toBe("VP8LA VP8LB VP8LC VP8LE");
+    const metrics = await onHost(
+      `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:9465") or die; print $s "GET /metrics HTTP/1.0\r\n\r\n"; print <$s>'`,
+    );
+    expect(metrics).toContain("\ndx_scraper_lines_cut_total 2\n");
+    expect(metrics).toMatch(/^dx_scraper_lines_received_total\{.*kind="broken"\} 4$/m);
+    expect(metrics).toContain("\ndx_scraper_rows_rejected_total 0\n");
+    await expect(fetch(`http://${host.address}:9465/metrics`)).rejects.toThrow();
+  });
+
   test("systemd-analyze rates its unit 1.5 or better", async () => {
     const { exitCode, stdout } = await tryOnHost(
       "systemd-analyze security --no-pager --threshold=15 dx-scraper.service",
@@ -116,7 +159,10 @@ describe("the scraper's package by itself, on Debian 12", () => {
   });
 
   test("a purge leaves no user, file, unit or state", async () => {
-    await onHost("dpkg -P dx-scraper >/dev/null");
+    // What the administrator wrote stays the administrator's.
+    await onHost(
+      "rm -r /etc/dx-scraper/password /etc/systemd/system/dx-scraper.service.d; dpkg -P dx-scraper >/dev/null",
+    );
     expect((await tryOnHost("systemctl is-active dx-scraper.service")).stdout.trim()).toBe(
       "inactive",
     );
