@@ -101,7 +101,8 @@ scripts/bench --json           one JSON object: every median, ratio, target and 
 \`\`\`
 
 The first call builds a controller root with the peers and two snapshots of provisioned hosts, beside the lab's base images.
-After that \`--quick\` takes less than three minutes and everything about twenty-five. It needs root, and an otherwise idle machine.
+After that \`--quick\` is meant to take less than three minutes on an idle machine, and everything about three quarters of an hour; beside
+other work both take longer. It needs root.
 `;
 }
 
