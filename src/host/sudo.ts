@@ -30,9 +30,8 @@ const attempts = 3;
  * no length limit applies: `dd` takes exactly the script's bytes and leaves the rest to the script.
  */
 export function composeRequest(root: Root, shellText: string): ExecRequest {
-  const argument = root.kind === "already" ? shortenScript(shellText) : shellText;
-  if (root.kind === "already" && Buffer.byteLength(argument) * 1.2 < maxArgumentBytes) {
-    return { command: `sh -c ${quoteWord(argument)}` };
+  if (root.kind === "already" && Buffer.byteLength(shellText) * 1.2 < maxArgumentBytes) {
+    return { command: `sh -c ${quoteWord(shortenScript(shellText))}` };
   }
   // The braces make a script that was cut short a syntax error instead of half a script.
   const script = Buffer.from(`{\n${shellText}\n}\n`);

@@ -175,7 +175,7 @@ describe("becoming root", () => {
 describe("a script on its way to root", () => {
   it("is packed when it is long, and does the same", async () => {
     const connection = await open("nopasswd", {}, { sudo: false });
-    const words = Array.from({ length: 3000 }, (_, index) => `it's \\ "${index}" $HOME ö`);
+    const words = Array.from({ length: 2000 }, (_, index) => `it's \\ "${index}" $HOME ö`);
     const script = `cat\n${words.map((word) => `printf '%s\\n' '${word.replaceAll("'", `'\\''`)}'`).join("\n")}\nexit 3`;
     expect(composeRequest({ kind: "already" }, script).command.length).toBeLessThan(
       script.length / 2,
