@@ -27,6 +27,9 @@ interface DevOptions {
 /** What is written by nobody we know is taken once nothing has come for so long. */
 const quietMs = 500;
 
+/** So often saved files are looked at of which no event came. */
+const lookAgainMs = 2000;
+
 /** Keeps a host like the sources here: what is saved is live a moment later. */
 export const runDev: Verb<DevOptions> = async (given, options, names) => {
   const startedAt = performance.now();
@@ -71,6 +74,12 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
       onError: (error) => context.note(`watching: ${String(error)}`),
     });
     closers.unshift(() => watching.close());
+    const lookAgain = async (): Promise<void> => {
+      const paths = await session.findMissed();
+      if (paths.length > 0) changes.add({ paths, savedAt: Date.now() });
+    };
+    const looking = setInterval(() => void lookAgain(), lookAgainMs).unref();
+    closers.unshift(() => clearInterval(looking));
     let missed: SourceChange | undefined;
     let isAway = false;
     const logs = new LogFollower(session, {

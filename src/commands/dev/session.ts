@@ -122,6 +122,11 @@ export class DevSession {
     return verdict ?? { cause: "sources", paths: change.paths };
   }
 
+  /** Saved files of which nothing was told. */
+  async findMissed(): Promise<string[]> {
+    return (await this.#triggers?.findMissed()) ?? [];
+  }
+
   /**
    * Brings what was saved onto the host.
    * @param isSource the build commands run first

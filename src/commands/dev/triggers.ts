@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { GitRules } from "../../local/watch.ts";
 import type { SourceChange } from "../../local/watch.ts";
 
@@ -26,7 +26,7 @@ export interface Verdict {
  */
 export class BuildTriggers {
   readonly #rules: GitRules;
-  readonly #hashes = new Map<string, string>();
+  readonly #seen = new Map<string, Saved>();
   /** How often in a row a file was changed while a build ran. */
   readonly #echoes = new Map<string, number>();
   #began = 0;
@@ -44,16 +44,29 @@ export class BuildTriggers {
     const sources = paths.filter((file) => !this.#rules.ignores(file));
     let cause: Cause = isMeanwhile || (this.#hasFailed && sources.length === 0) ? "echo" : "made";
     for (const file of sources) {
-      const hash = await hashFile(file);
-      const isSame = this.#hashes.get(file) === hash;
-      // Saved once more after a failure: somebody wants it tried again.
-      if (isSame && (isMeanwhile || !(this.#hasFailed || this.#isRetryWanted))) continue;
-      this.#hashes.set(file, hash);
+      const saved = await readSaved(file);
+      const before = this.#seen.get(file);
+      const isSame = before?.hash === saved.hash;
+      // Saved once more after a failure: somebody wants it tried again. The same time is the same save, told of twice.
+      const isRetry =
+        (this.#hasFailed || this.#isRetryWanted) && before?.modifiedAt !== saved.modifiedAt;
+      if (isSame && (isMeanwhile || !isRetry)) continue;
+      this.#seen.set(file, saved);
       const echoes = isMeanwhile ? (this.#echoes.get(file) ?? 0) + 1 : 0;
       this.#echoes.set(file, echoes);
       if (echoes <= patience) cause = "sources";
     }
     return { cause, paths: sources.length > 0 ? sources : paths };
+  }
+
+  /** Files judged before that are others now: the watching may lose what is saved twice within a moment. */
+  async findMissed(): Promise<string[]> {
+    const found = await Promise.all(
+      [...this.#seen].map(async ([file, { hash }]) =>
+        (await readSaved(file)).hash === hash ? [] : [file],
+      ),
+    );
+    return found.flat();
   }
 
   /** How a pass went: after one that failed, a file that is saved as it was asks for another. */
@@ -74,9 +87,20 @@ export class BuildTriggers {
   }
 }
 
-function hashFile(file: string): Promise<string> {
-  return readFile(file).then(
-    (content) => createHash("sha256").update(content).digest("hex"),
-    () => "gone",
-  );
+interface Saved {
+  readonly hash: string;
+  /** Milliseconds since the epoch; 0: gone. */
+  readonly modifiedAt: number;
+}
+
+async function readSaved(file: string): Promise<Saved> {
+  try {
+    const { mtimeMs } = await stat(file);
+    const hash = createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
+    return { hash, modifiedAt: mtimeMs };
+  } catch {
+    return { hash: "gone", modifiedAt: 0 };
+  }
 }
