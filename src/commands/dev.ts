@@ -70,6 +70,7 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
     const watching = await watchSources({
       folder: session.project.loaded.folder,
       also: await session.listOutputs(),
+      never: [context.logFile() ?? ""],
       onChange: (change) => changes.add(change),
       onError: (error) => context.note(`watching: ${String(error)}`),
     });

@@ -18,6 +18,8 @@ export interface WatchOptions {
   readonly folder: string;
   /** Absolute paths that are watched whatever git says of them: what builds make, files elsewhere. */
   readonly also: readonly string[];
+  /** Absolute paths that are not watched in any case: what the watcher itself writes. */
+  readonly never: readonly string[];
   onChange(change: SourceChange): void;
   onError(error: unknown): void;
 }
@@ -47,6 +49,7 @@ export async function watchSources(options: WatchOptions): Promise<Watching> {
   const isAbove = (file: string) => also.some((root) => isBelow(root, file));
   const ignored = (file: string): boolean => {
     const name = path.basename(file);
+    if (options.never.includes(file)) return true;
     if (isAbove(file)) return false;
     if (also.some((root) => isBelow(file, root)))
       return editorFiles.test(name) || name === "node_modules";

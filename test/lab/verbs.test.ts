@@ -94,7 +94,8 @@ firewall: none
     );
     await offerNodeImage(project.host);
     for (const folder of ["page", "src"]) await mkdir(path.join(project.folder, folder));
-    await project.write(".gitignore", "dist/\n");
+    // The test's home is here too.
+    await project.write(".gitignore", "dist/\n.state/\n.cache/\n");
     await project.write(
       "make",
       "#!/bin/sh\nset -e\nmkdir -p page/dist\nnode --check src/server.js\ncp src/server.js page/dist/server.js\n",
