@@ -31,6 +31,8 @@ export const kernelSettings: Readonly<Record<string, string>> = {
   ...everyInterface("net.ipv6", "accept_source_route", "0"),
   "net.ipv4.icmp_echo_ignore_broadcasts": "1",
   "net.ipv4.icmp_ignore_bogus_error_responses": "1",
+  // Caddy listens anew at each reload, beside itself (SO_REUSEPORT): connections that wait at the old socket go on at the new one.
+  "net.ipv4.tcp_migrate_req": "1",
   "net.ipv4.tcp_syncookies": "1",
 };
 
