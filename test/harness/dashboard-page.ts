@@ -1,8 +1,11 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
-import type { Browser, BrowserContextOptions, Page, Request } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { LabHost } from "../../src/lab/lab-host.ts";
+import { labPaths } from "../../src/lab/paths.ts";
+import { kernelNames } from "../../src/lab/power.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const pictures = path.join(root, "test-output/dashboard");
@@ -22,10 +25,25 @@ export interface SitePage {
   close(): Promise<void>;
 }
 
-/** @param address where the site's name leads: no DNS knows it */
-export function openBrowser(site: string, address: string): Promise<Browser> {
+/**
+ * Chromium as somebody at `visitor` sees the site. It drops all its connections whenever an interface comes or goes
+ * (ERR_NETWORK_CHANGED), as those of lab hosts do on this machine; in a lab host's network nothing changes.
+ *
+ * @param address where the site's name leads: no DNS knows it
+ * @param folder holds the program that starts it
+ */
+export async function openBrowser(
+  site: string,
+  address: string,
+  visitor: LabHost,
+  folder: string,
+): Promise<Browser> {
+  const { netns } = kernelNames(labPaths(), visitor.name);
+  const executablePath = path.join(folder, "chromium-at-visitor");
+  const words = ["exec", "nsenter", `--net=/run/netns/${netns}`, "/usr/bin/chromium"];
+  await writeFile(executablePath, `#!/bin/sh\n${words.join(" ")} "$@"\n`, { mode: 0o755 });
   return chromium.launch({
-    executablePath: "/usr/bin/chromium",
+    executablePath,
     // Chromium's own sandbox does not start as root.
     args: ["--no-sandbox", `--host-resolver-rules=MAP ${site} ${address}`],
   });
@@ -53,7 +71,7 @@ export async function openSite(
       complaints.push(message.text());
   });
   const transfers = await watchTransfers(page);
-  await arrive(page, () => page.goto(`https://${site}/`));
+  await page.goto(`https://${site}/`);
   return {
     page,
     complaints,
@@ -76,36 +94,11 @@ export async function openSite(
         nodes.map((node) => `${id}: ${node.target.join(" ")}`),
       );
     },
-    reload: () => arrive(page, () => page.reload()),
+    async reload() {
+      await page.reload();
+    },
     close: () => context.close(),
   };
-}
-
-/**
- * Chromium drops all its connections when an interface of this machine comes or goes, as those of lab hosts do beside this
- * test. What the page does then on its own account is its business; but it has to get here whole.
- */
-async function arrive(page: Page, go: () => Promise<unknown>): Promise<void> {
-  for (let left = 10; ; left -= 1) {
-    let broken = "";
-    const listen = (request: Request): void => {
-      const why = request.failure()?.errorText ?? "";
-      const kind = request.resourceType();
-      if (why.includes("ERR_NETWORK_CHANGED") && /document|script|stylesheet/.test(kind))
-        broken = why;
-    };
-    page.on("requestfailed", listen);
-    try {
-      await go();
-    } catch (error) {
-      if (!String(error).includes("ERR_NETWORK_CHANGED")) throw error;
-      broken = String(error);
-    } finally {
-      page.off("requestfailed", listen);
-    }
-    if (broken === "") return;
-    if (left === 0) throw new Error(`the page never arrived: ${broken}`);
-  }
 }
 
 async function watchTransfers(page: Page): Promise<{ path: string; bytes: number }[]> {

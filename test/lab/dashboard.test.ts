@@ -6,13 +6,14 @@ import { runOnLabHost } from "../../src/lab/login.ts";
 import { openBrowser, openSite } from "../harness/dashboard-page.ts";
 import type { SitePage } from "../harness/dashboard-page.ts";
 import { makeDay } from "../harness/dx-day.ts";
-import { makeDxCluster, startSimulator } from "../harness/lab-project.ts";
+import { makeDxCluster, makeProject, startSimulator } from "../harness/lab-project.ts";
 import type { LabProject, Simulator } from "../harness/lab-project.ts";
 
 const site = "dx.example.org";
 
 describe("the dashboard in a browser", () => {
   let project: LabProject;
+  let visitor: LabProject;
   let simulator: Simulator;
   let browser: Browser;
   let open: SitePage | undefined;
@@ -20,6 +21,7 @@ describe("the dashboard in a browser", () => {
   beforeAll(async () => {
     simulator = await startSimulator();
     project = await makeDxCluster("dashboard", "debian-13", simulator.port);
+    visitor = await makeProject("visitor", "debian-13", "stack: visitor\n");
     // No backups: they have tests of their own, and take half a minute.
     const manifest = parseDocument(await project.read("hostkit.yaml"));
     manifest.delete("backups");
@@ -32,12 +34,13 @@ describe("the dashboard in a browser", () => {
       { input: makeDay(Date.now()) },
     );
     if (stored.exitCode !== 0) throw new Error(stored.stderr);
-    browser = await openBrowser(site, project.host.address);
+    browser = await openBrowser(site, project.host.address, visitor.host, visitor.folder);
   });
 
   afterAll(async () => {
     await browser?.close();
     await simulator?.stop();
+    await visitor?.down();
     await project?.down();
   });
 
