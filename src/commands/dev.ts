@@ -154,11 +154,13 @@ async function handle(
   first: SourceChange,
   wasMissed: boolean,
 ): Promise<Handled> {
-  let change = first;
   try {
-    const { cause, paths } = await session.judge(change);
-    if (cause === "echo" && !wasMissed) return "nothing";
-    if (cause === "made") change = await changes.settle(change, wasMissed ? 0 : quietMs);
+    const judge = async (change: SourceChange) => session.judge(change);
+    let judged = { change: first, verdict: await judge(first) };
+    if (judged.verdict.cause === "echo" && !wasMissed) return "nothing";
+    if (judged.verdict.cause === "made")
+      judged = await changes.settle(judged, wasMissed ? 0 : quietMs, judge);
+    const { cause, paths } = judged.verdict;
     const { folder } = session.project.loaded;
     const files = paths.map((file) => path.relative(folder, file));
     const done: Taken | undefined = await session.take(cause === "sources");
@@ -166,7 +168,7 @@ async function handle(
       report.tell({ event: "unchanged", files });
       return "nothing";
     }
-    const seconds = roundMs(Date.now() - change.savedAt);
+    const seconds = roundMs(Date.now() - judged.change.savedAt);
     report.tell({ event: "live", ...done, files, seconds });
     return "live";
   } catch (error) {
