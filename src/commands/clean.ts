@@ -1,10 +1,10 @@
-import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import { textFacts } from "../facts/file.ts";
 import { leftoverFacts } from "../facts/leftovers.ts";
 import { lockFacts } from "../facts/lock.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
+import { explainLocked } from "../host/outcome.ts";
 import { listBuilt, removeBuilt } from "../local/built.ts";
 import type { BuiltThing } from "../local/built.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
@@ -128,7 +128,7 @@ async function look(
     newMarker(),
   );
   const holder = facts.get(lockFacts, stackDirectory);
-  if (holder !== undefined) throw explainLock(connection, holder);
+  if (holder !== undefined) throw explainLocked(connection.description, holder);
   const leftovers = facts.get(leftoverFacts, manifest.stack);
   if (leftovers === undefined) return [];
   return planCleaning({
@@ -159,22 +159,13 @@ ${script}
       ),
     ]).text,
   );
-  if (result.code === locked) throw explainLock(connection, result.stderr.trim());
+  if (result.code === locked) throw explainLocked(connection.description, result.stderr.trim());
   return new Map(
     result.stdout.split("\n").flatMap((line) => {
       const match = /^(\d+) (.*)$/.exec(line);
       return match === null ? [] : [[Number(match[1]), match[2] ?? ""] as const];
     }),
   );
-}
-
-function explainLock(connection: Connection, holder: string): HostkitError {
-  return new HostkitError("run_locked", {
-    what: "another run is going on for this stack",
-    where: connection.description,
-    why: holder,
-    next: "hostkit attach",
-  });
 }
 
 function describe(places: readonly CleaningPlace[], isDone: boolean): string {

@@ -128,6 +128,9 @@ export async function withConnections<T>(
   const waiting: (() => void)[] = [];
   let free = maxParallelVisits;
   let isOver = false;
+  /** Hosts that hold a place, and those whose visit ended before they had one. */
+  const inside = new Set<string>();
+  const unneeded = new Set<string>();
   const leave = (): void => {
     const next = waiting.shift();
     if (next === undefined) free++;
@@ -136,7 +139,11 @@ export async function withConnections<T>(
   const open = async (host: HostAccess): Promise<Connection> => {
     if (free > 0) free--;
     else await new Promise<void>((go) => waiting.push(go));
-    if (isOver) throw new HostkitError("run_interrupted", { what: `no need of ${host.name}` });
+    if (isOver || unneeded.has(host.name)) {
+      leave();
+      throw new HostkitError("run_interrupted", { what: `no need of ${host.name}` });
+    }
+    inside.add(host.name);
     return host.connect();
   };
   const opened = new Map(hosts.map((host) => [host.name, open(host)]));
@@ -147,7 +154,8 @@ export async function withConnections<T>(
       try {
         return await look(opened.get(host.name) ?? host.connect());
       } finally {
-        leave();
+        if (inside.delete(host.name)) leave();
+        else unneeded.add(host.name);
       }
     });
   } finally {

@@ -3,7 +3,7 @@ import { HostkitError } from "../errors.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { Connection } from "../host/connection.ts";
 import type { Inspection } from "../host/inspect.ts";
-import { assertRunOk } from "../host/outcome.ts";
+import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { proveHost } from "../host/prove.ts";
 import { readJson } from "../local/output.ts";
 import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
@@ -176,14 +176,7 @@ function refuseOtherPlan(sites: readonly Site[], expected: PlanDocument, file: s
 }
 
 function refuseObstacles(project: Project, { host, inspection }: Site): void {
-  if (inspection.lockedBy !== undefined) {
-    throw new HostkitError("run_locked", {
-      what: "another run is going on for this stack",
-      where: host.name,
-      why: inspection.lockedBy,
-      next: "hostkit attach",
-    });
-  }
+  if (inspection.lockedBy !== undefined) throw explainLocked(host.name, inspection.lockedBy);
   const [first, ...others] = findObstacles(project.manifest, inspection.plan, inspection.facts);
   if (first === undefined) return;
   if (others.length === 0) throw first;

@@ -1,11 +1,10 @@
-import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import { textFacts } from "../facts/file.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
-import { assertRunOk } from "../host/outcome.ts";
+import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { makeRemovalPlan, planNeeds } from "../plan/plan.ts";
 import type { Plan } from "../plan/plan.ts";
 import { parseState, statePath } from "../plan/state.ts";
@@ -100,14 +99,7 @@ async function lookForRemoval(
     newMarker(),
   );
   const lockedBy = first.get(lockFacts, stackDirectory);
-  if (lockedBy !== undefined) {
-    throw new HostkitError("run_locked", {
-      what: "another run is going on for this stack",
-      where: host.name,
-      why: lockedBy,
-      next: "hostkit attach",
-    });
-  }
+  if (lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
   const owned = parseState(first.get(textFacts, statePath(stackDirectory)) ?? "");
   const facts = await gatherFacts(
     connection,

@@ -11,14 +11,8 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
   const where = `${host}, run ${run.runId}`;
   const logs = `${run.stackDirectory}/runs/${run.runId}`;
   if (state === "ok") return;
-  if (state === "locked") {
-    throw new HostkitError("run_locked", {
-      what: "another run is going on for this stack",
-      where,
-      why: "it took the lock first; nothing was changed by this one",
-      next: "hostkit attach",
-    });
-  }
+  if (state === "locked")
+    throw explainLocked(where, "it took the lock first; nothing was changed by this one");
   if (state === "stale") {
     throw new HostkitError("plan_stale", {
       what: "the host changed between the plan and the run",
@@ -54,5 +48,18 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
     why: `${outcome.done.length} changes were made before it, the rest was not begun`,
     details: [...(first?.log ?? []), ...others],
     next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,
+  });
+}
+
+/**
+ * What is said where another run holds the stack's lock.
+ * @param why who it is, as the lock on the host says
+ */
+export function explainLocked(where: string, why: string): HostkitError {
+  return new HostkitError("run_locked", {
+    what: "another run is going on for this stack",
+    where,
+    why,
+    next: "hostkit attach",
   });
 }

@@ -1,8 +1,7 @@
-import { HostkitError } from "../../errors.ts";
 import { textFacts } from "../../facts/file.ts";
 import type { Connection } from "../../host/connection.ts";
 import { gatherFacts } from "../../host/gather.ts";
-import { assertRunOk } from "../../host/outcome.ts";
+import { assertRunOk, explainLocked } from "../../host/outcome.ts";
 import type { LocalFiles } from "../../local/inputs.ts";
 import type { ServiceSource } from "../../local/sources.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
@@ -62,14 +61,7 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
     host,
     preconditionNeeds,
   );
-  if (lockedBy !== undefined) {
-    throw new HostkitError("run_locked", {
-      what: "another run is going on for this stack",
-      where: host.name,
-      why: lockedBy,
-      next: "hostkit attach",
-    });
-  }
+  if (lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
   const [obstacle] = findObstacles(manifest, plan, facts);
   if (obstacle !== undefined) throw obstacle;
   const staged = await stageSources(connection, manifest.stack, sources);

@@ -57,6 +57,28 @@ test("who cannot be reached makes room too", async () => {
   expect(results.filter(({ status }) => status === "rejected")).toHaveLength(30);
 });
 
+test("a visit that ends before its host had its turn neither frees a place nor connects", async () => {
+  const { hosts, seen } = makeHosts();
+  const [waiting, others] = [hosts.slice(20, 40), [...hosts.slice(0, 20), ...hosts.slice(40)]];
+  await withConnections(hosts, async (visit) => {
+    const given = await Promise.allSettled(
+      waiting.map((host) => visit(host, () => Promise.reject(new Error("not this one")))),
+    );
+    expect(given.every(({ status }) => status === "rejected")).toBe(true);
+    const visited = others.map((host) =>
+      visit(host, async (connection) => {
+        await connection;
+        await turn();
+        await turn();
+        seen.now--;
+      }),
+    );
+    await Promise.all(visited);
+  });
+  expect(seen.most).toBe(16);
+  expect(seen.now).toBe(0);
+});
+
 test("work that fails before any visit leaves no host connected", async () => {
   const { hosts, open } = makeHosts();
   await expect(
