@@ -31,7 +31,11 @@ export async function look(base) {
   };
 }
 
-/** @returns milliseconds of each answer by the name of its question, and how many were no 200 */
+/**
+ * Asks whatever the answers take, at moments fixed before: an answer's time counts from when its question was due, so that a
+ * question which had to wait because others took long waits in the result too.
+ * @returns milliseconds of each answer by the name of its question, how many were no 200, and what the asking itself cost
+ */
 export async function ask(base, seen, { rate, seconds, seed }) {
   const random = seeded(seed);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 200 });
@@ -39,11 +43,14 @@ export async function ask(base, seen, { rate, seconds, seed }) {
   const failures = new Map();
   const pending = [];
   const started = performance.now();
+  const usedBefore = process.cpuUsage();
+  const late = [];
   let bytes = 0;
   for (let index = 0; index < rate * seconds; index += 1) {
     const due = started + (index * 1000) / rate;
     const wait = due - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    late.push(performance.now() - due);
     const question = choose(random);
     const query = question.query(random, seen);
     // A proxy in front of the API names the visitor: here there are 250.
@@ -61,7 +68,7 @@ export async function ask(base, seen, { rate, seconds, seed }) {
           times.set(question.name, list);
           bytes += body.length;
           if (status !== 200) failures.set(status, (failures.get(status) ?? 0) + 1);
-          if (question.name === "next page" && seen.cursors.length < 200) {
+          if (question.name === "next page" && status === 200 && seen.cursors.length < 200) {
             const next = /"next_cursor":"([\w-]+)"/.exec(body)?.[1];
             if (next !== undefined) seen.cursors.push(next);
           }
@@ -74,8 +81,11 @@ export async function ask(base, seen, { rate, seconds, seed }) {
   }
   await Promise.all(pending);
   agent.destroy();
+  const used = process.cpuUsage(usedBefore);
   return {
     times,
+    late,
+    cpuMs: (used.user + used.system) / 1000,
     failures: Object.fromEntries(failures),
     bytes,
     seconds: (performance.now() - started) / 1000,

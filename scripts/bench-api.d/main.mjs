@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { parseArgs } from "node:util";
+import { parse } from "yaml";
 import { explain } from "./explain.mjs";
 import { listen } from "./listen.mjs";
 import { ask, askInTurn, get, look, quantile } from "./load.mjs";
@@ -114,6 +115,8 @@ async function main() {
     api_cpu_ms: Math.round(((after.api - before.api) / all.length) * 100) / 100,
     postgresql_cpu_ms:
       Math.round(((after.postgresql - before.postgresql) / all.length) * 100) / 100,
+    asking_cpu_ms: Math.round((load.cpuMs / all.length) * 100) / 100,
+    asked_late_p99_ms: quantile(load.late, 0.99),
     questions: questions.flatMap(({ name: question }) => {
       const times = load.times.get(question);
       return times === undefined
@@ -151,24 +154,39 @@ async function main() {
     execFileSync(process.execPath, ["dist/cli.js", "lab", "down", name], { stdio: "ignore" });
 }
 
-/** Nothing to do when the host has these spots from a run before. */
+/** Makes the spots, unless the host has them from a run before; what has been added to the migrations since is run there, too. */
 function prepare() {
   const there = onHost(
     `${psql} dxcluster -c 'select count(*) from dx_spots' 2>/dev/null || echo 0`,
   ).trim();
-  if (Number(there) >= spots && Number(there) < spots + 100_000) return;
-  say(`making ${spots} spots …`);
+  const isThere = Number(there) >= spots && Number(there) < spots + 100_000;
   onHost(
     `rm -rf /root/bench; mkdir -p /root/bench; chmod 755 /root /root/bench; tar -C /root/bench -xf -; chmod -R a+rX /root/bench`,
     execFileSync("tar", ["-cf", "-", "-C", `${stack}/db`, "migrations", "-C", here, "fill.sql"]),
   );
-  onHost(`
+  if (!isThere)
+    onHost(`
     systemctl stop api-bench 2>/dev/null || true
     ${psql} postgres -c 'drop database if exists dxcluster' -c 'drop role if exists dx_reader' -c 'create role dx_reader login' -c 'create database dxcluster'
-    ${psql} dxcluster -c 'create extension pg_trgm'
-    for file in /root/bench/migrations/*.sql; do ${psql} dxcluster -1 -f $file >/dev/null; done
-    ${psql} dxcluster -c 'grant select on all tables in schema public to dx_reader'
-    ${psql} dxcluster -v spots=${spots} -f /root/bench/fill.sql >/dev/null`);
+    ${psql} dxcluster -c 'create extension pg_trgm' -c 'create schema bench' -c 'create table bench.migrations (name text)'`);
+  onHost(`
+    for file in /root/bench/migrations/*.sql; do
+      name=\${file##*/}
+      [ "$(${psql} dxcluster -c "select count(*) from bench.migrations where name = '$name'")" = 0 ] || continue
+      ${psql} dxcluster -1 -f $file >/dev/null
+      ${psql} dxcluster -c "insert into bench.migrations values ('$name')"
+    done
+    ${psql} dxcluster -c 'revoke all on all tables in schema public from dx_reader'`);
+  for (const { on, privileges } of readGrants("dx_reader"))
+    onHost(`${psql} dxcluster -c 'grant ${privileges.join()} on ${on.join()} to dx_reader'`);
+  if (isThere) return;
+  say(`making ${spots} spots …`);
+  onHost(`${psql} dxcluster -v spots=${spots} -f /root/bench/fill.sql >/dev/null`);
+}
+
+/** What the stack's manifest lets a role do. */
+function readGrants(role) {
+  return parse(fs.readFileSync(`${stack}/hostkit.yaml`, "utf8")).database.roles[role].grants;
 }
 
 function startApi() {
@@ -235,7 +253,7 @@ function report(result) {
   const lines = [
     `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
     `all                  p50 ${String(result.p50_ms).padStart(7)} ms   p99 ${String(result.p99_ms).padStart(7)} ms   most ${result.most_ms} ms`,
-    `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms`,
+    `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms, asking ${result.asking_cpu_ms} ms (p99 of how late: ${result.asked_late_p99_ms} ms)`,
     ...result.questions.map(
       (row) =>
         `${row.question.padEnd(20)} p50 ${String(row.p50_ms).padStart(7)} ms   p99 ${String(row.p99_ms).padStart(7)} ms   ${row.count}`,

@@ -1,26 +1,15 @@
+import * as fs from "node:fs";
+import { parse } from "yaml";
+
 /** The database and the scraper of the stack, without its web half. */
 export function makeManifest(host, node) {
+  const { database } = parse(fs.readFileSync("templates/stacks/dxcluster/hostkit.yaml", "utf8"));
   return JSON.stringify({
     stack: "bench",
     hosts: {
       dx1: { address: host.address, user: "root", identity: host.keyPath, host_key: host.hostKey },
     },
-    database: {
-      engine: "postgresql",
-      databases: {
-        dxcluster: { owner: "dx_owner", migrations: "db/migrations", extensions: ["pg_trgm"] },
-      },
-      roles: {
-        dx_scraper: {
-          grants: [
-            {
-              on: ["raw_spots", "dx_spots", "callsigns", "band_stations", "wwv_announcements"],
-              privileges: ["select", "insert", "update"],
-            },
-          ],
-        },
-      },
-    },
+    database: { ...database, roles: { dx_scraper: database.roles.dx_scraper } },
     services: {
       scraper: {
         package: "dist/dx-scraper.deb",

@@ -4,10 +4,9 @@ import path from "node:path";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
+import { grantsOf, stackFolder } from "./dx-stack.ts";
 import { until } from "./lab-project.ts";
 import { PsqlSession } from "./psql-session.ts";
-
-const stack = path.resolve(import.meta.dirname, "../../templates/stacks/dxcluster");
 
 export interface HttpAnswer {
   readonly status: number;
@@ -33,13 +32,10 @@ export interface DxApi {
   down(): Promise<void>;
 }
 
-/** The roles and grants that the stack's manifest asks hostkit for. */
+/** The roles that the stack's manifest asks hostkit for. */
 const roles = `
 create role dx_owner login; create role dx_scraper login; create role dx_reader login;
 create database dxcluster owner dx_owner;`;
-const grants = `
-grant select, insert, update on raw_spots, dx_spots, callsigns, band_stations, wwv_announcements to dx_scraper;
-grant select on all tables in schema public to dx_reader;`;
 
 export async function makeDxApi(name: string): Promise<DxApi> {
   await downLabHost(name);
@@ -62,7 +58,7 @@ export async function makeDxApi(name: string): Promise<DxApi> {
   );
   await run(psql("postgres"), roles);
   await run(psql("dxcluster"), "create extension pg_trgm;");
-  const migrations = path.join(stack, "db/migrations");
+  const migrations = path.join(stackFolder, "db/migrations");
   // Each in a transaction of its own, as hostkit runs them.
   const files = readdirSync(migrations).sort();
   const texts = files.map((file) => readFileSync(path.join(migrations, file), "utf8"));
@@ -70,10 +66,10 @@ export async function makeDxApi(name: string): Promise<DxApi> {
     psql("dxcluster", "dx_owner"),
     texts.map((text) => `begin;\n${text}\ncommit;`).join("\n"),
   );
-  await run(psql("dxcluster"), grants);
+  await run(psql("dxcluster"), `${grantsOf("dx_scraper")}\n${grantsOf("dx_reader")}`);
   await run(
     "mkdir -p /opt/api; cat >/opt/api/server.cjs",
-    readFileSync(path.join(stack, "api/dist/server.cjs"), "utf8"),
+    readFileSync(path.join(stackFolder, "api/dist/server.cjs"), "utf8"),
   );
   const sessions = new Map<string, PsqlSession>();
   const sessionOf = (role: string): PsqlSession => {

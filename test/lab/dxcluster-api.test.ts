@@ -218,6 +218,19 @@ describe("the DX Cluster API on Debian 13", () => {
     expect(count).toBeGreaterThan(3000);
   });
 
+  test.each([
+    ["dx_reader", "select from raw_spots", "permission denied for table raw_spots"],
+    ["dx_reader", "insert into prefixes values ('ZZ', 'x', 'EU', 0, 0)", "permission denied for"],
+    ["dx_reader", "select ensure_spot_partitions()", "only a role that writes spots may make"],
+    ["dx_reader", "select drop_old_spots(1)", "only a role that writes spots may drop"],
+    ["dx_scraper", "delete from dx_spots", "permission denied for table dx_spots"],
+    ["dx_scraper", "update dx_spots set comment = ''", "permission denied for table dx_spots"],
+    ["dx_scraper", "update raw_spots set raw_text = ''", "permission denied for table raw_spots"],
+    ["dx_scraper", "truncate callsigns", "permission denied for table callsigns"],
+  ])("%s may not: %s", async (role, statement, refusal) => {
+    await expect(api.sql(`${statement};`, role)).rejects.toThrow(refusal);
+  });
+
   test("limits go by the visitor that the proxy names, and nobody else may name one", async () => {
     await api.start("dx-limited", "PORT=8081 RATE_LIMIT=5 STREAMS_PER_CLIENT=2");
     const base = `http://${api.host.address}:8081`;

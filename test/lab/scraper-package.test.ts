@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
+import { grantsOf, stackFolder } from "../harness/dx-stack.ts";
 import { findFreePorts, startSimulator, until } from "../harness/lab-project.ts";
 import type { Simulator } from "../harness/lab-project.ts";
 import { troubles } from "../harness/troubled-lines.ts";
 
-const stack = path.resolve(import.meta.dirname, "../../templates/stacks/dxcluster");
-const deb = path.join(stack, "dist/dx-scraper.deb");
+const deb = path.join(stackFolder, "dist/dx-scraper.deb");
 
 /** What a package can leave behind; nss-systemd shows the users that services have only while they run. */
 const snapshot = `
@@ -60,16 +60,13 @@ describe("the scraper's package by itself, on Debian 12", () => {
       "create role dx_owner login; create role dx_scraper login;\ncreate database dxcluster owner dx_owner;",
     );
     await onHost(psql("dxcluster"), "create extension pg_trgm;");
-    const folder = path.join(stack, "db/migrations");
+    const folder = path.join(stackFolder, "db/migrations");
     const migrations = readdirSync(folder).sort();
     await onHost(
       `${psql("dxcluster", "dx_owner")} -1`,
       migrations.map((file) => readFileSync(path.join(folder, file), "utf8")).join("\n"),
     );
-    await onHost(
-      psql("dxcluster"),
-      "grant select, insert, update on raw_spots, dx_spots, callsigns, band_stations, wwv_announcements to dx_scraper;",
-    );
+    await onHost(psql("dxcluster"), grantsOf("dx_scraper"));
     before = await onHost(snapshot);
     const file = await execa("base64", [deb]);
     await onHost(

@@ -1,37 +1,30 @@
 import { cp, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
 import { powerOffLabHost, powerOnLabHost } from "../../src/lab/host.ts";
+import { databaseSection, stackFolder } from "../harness/dx-stack.ts";
 import { makeProject, startSimulator, until } from "../harness/lab-project.ts";
 import type { LabProject, Simulator } from "../harness/lab-project.ts";
 
-const stack = path.resolve(import.meta.dirname, "../../templates/stacks/dxcluster");
 const rate = 20;
 const postgres = "'postgresql@*-main.service'";
 
 /** The database and the scraper of the stack, without its web half. */
-const manifest = `stack: spots
-hosts: {}
-database:
-  engine: postgresql
-  databases:
-    dxcluster: { owner: dx_owner, migrations: db/migrations, extensions: [pg_trgm] }
-  roles:
-    dx_scraper:
-      grants:
-        - on: [raw_spots, dx_spots, callsigns, band_stations, wwv_announcements]
-          privileges: [select, insert, update]
-services:
-  scraper:
-    package: dist/dx-scraper.deb
-    exec: /usr/bin/dx-scraper
-    database: { name: dxcluster, role: dx_scraper }
-    env:
-      DX_NODES: ""
-      DX_CALLSIGN: N0CALL
-      DX_CATCH_UP: "20000"
-    watchdog: 10s
-`;
+const manifest = stringify({
+  stack: "spots",
+  hosts: {},
+  database: databaseSection("dx_scraper"),
+  services: {
+    scraper: {
+      package: "dist/dx-scraper.deb",
+      exec: "/usr/bin/dx-scraper",
+      database: { name: "dxcluster", role: "dx_scraper" },
+      env: { DX_NODES: "", DX_CALLSIGN: "N0CALL", DX_CATCH_UP: "20000" },
+      watchdog: "10s",
+    },
+  },
+});
 
 /** Every spot has a number of its own in its comment: what is missing and what came twice can be named. */
 const account = `select json_build_object(
@@ -99,9 +92,9 @@ describe("no accepted spot is lost, on Debian 13", () => {
     simulator = await startSimulator("--rate", String(rate), "--numbered", "--history", "20000");
     project = await makeProject("spot-loss", "debian-13", manifest);
     await mkdir(path.join(project.folder, "dist"));
-    await cp(path.join(stack, "db"), path.join(project.folder, "db"), { recursive: true });
+    await cp(path.join(stackFolder, "db"), path.join(project.folder, "db"), { recursive: true });
     await cp(
-      path.join(stack, "dist/dx-scraper.deb"),
+      path.join(stackFolder, "dist/dx-scraper.deb"),
       path.join(project.folder, "dist/dx-scraper.deb"),
     );
     const gateway = project.host.address.replace(/\.\d+$/, ".1");
