@@ -115,6 +115,12 @@ async function main() {
     api_cpu_ms: Math.round(((after.api - before.api) / all.length) * 100) / 100,
     postgresql_cpu_ms:
       Math.round(((after.postgresql - before.postgresql) / all.length) * 100) / 100,
+    // Of both processors, everything on this machine taken together.
+    busy_percent: percent(
+      after.all - after.idle - before.all + before.idle,
+      after.all - before.all,
+    ),
+    stolen_percent: percent(after.stolen - before.stolen, after.all - before.all),
     asking_cpu_ms: Math.round((load.cpuMs / all.length) * 100) / 100,
     asked_late_p99_ms: quantile(load.late, 0.99),
     questions: questions.flatMap(({ name: question }) => {
@@ -200,7 +206,7 @@ function startApi() {
 
 /** Milliseconds of processor time that the API and all of PostgreSQL have used so far. */
 function readCpu() {
-  const sum = { api: 0, postgresql: 0 };
+  const sum = { api: 0, postgresql: 0, ...readMachine() };
   for (const line of onHost("cat /proc/[0-9]*/stat 2>/dev/null || true").split("\n")) {
     const [, name = "", rest = ""] = /^\d+ \((.*)\) (.*)$/.exec(line) ?? [];
     // utime, stime and those of children that ended, in hundredths of a second.
@@ -212,6 +218,18 @@ function readCpu() {
     if (name === "node" || name === "MainThread") sum.api += (user + system) * 10;
   }
   return sum;
+}
+
+function percent(part, whole) {
+  return Math.round((part / whole) * 1000) / 10;
+}
+
+/** Hundredths of a second of all processors: in all, idle, and taken by other machines on the same hardware. */
+function readMachine() {
+  const [line = ""] = fs.readFileSync("/proc/stat", "utf8").split("\n");
+  const times = line.split(/\s+/).slice(1, 9).map(Number);
+  const all = times.reduce((sum, time) => sum + time, 0);
+  return { all, idle: times[3] + times[4], stolen: times[7] };
 }
 
 async function waitFor(base) {
@@ -253,7 +271,7 @@ function report(result) {
   const lines = [
     `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
     `all                  p50 ${String(result.p50_ms).padStart(7)} ms   p99 ${String(result.p99_ms).padStart(7)} ms   most ${result.most_ms} ms`,
-    `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms, asking ${result.asking_cpu_ms} ms (p99 of how late: ${result.asked_late_p99_ms} ms)`,
+    `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms, asking ${result.asking_cpu_ms} ms (p99 of how late: ${result.asked_late_p99_ms} ms); processors ${result.busy_percent} % busy, ${result.stolen_percent} % taken by other machines`,
     ...result.questions.map(
       (row) =>
         `${row.question.padEnd(20)} p50 ${String(row.p50_ms).padStart(7)} ms   p99 ${String(row.p99_ms).padStart(7)} ms   ${row.count}`,

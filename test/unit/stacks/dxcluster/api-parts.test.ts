@@ -85,6 +85,31 @@ describe("a memo", () => {
     expect(await get()).toBe(3);
   });
 
+  it("keeps the longer what took the longer", async () => {
+    let now = 0;
+    let asked = 0;
+    const memo = new Memo(() => now);
+    const take = (milliseconds: number): Promise<number> =>
+      memo.get(`${milliseconds}`, { least: 15, most: 120 }, async () => {
+        now += milliseconds;
+        return (asked += 1);
+      });
+    for (const [milliseconds, seconds] of [
+      [2, 15],
+      [40, 40],
+      [4000, 120],
+    ] as const) {
+      const begun = now;
+      const first = await take(milliseconds);
+      now = begun + seconds * 1000 - 1;
+      await take(milliseconds);
+      expect(asked).toBe(first);
+      now += 1;
+      await take(milliseconds);
+      expect(asked).toBe(first + 1);
+    }
+  });
+
   it("keeps no failure", async () => {
     let now = 0;
     const memo = new Memo(() => now);

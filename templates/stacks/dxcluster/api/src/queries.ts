@@ -28,7 +28,7 @@ export interface SpotRow {
 }
 
 const spotColumns = `id, timestamp, dx_call, frequency, spotter_call, comment, mode, signal_report, grid_square, band,
-  spotter_grid, (extract(epoch from timestamp) * 1000000)::bigint as at`;
+  spotter_grid, round(date_part('epoch', timestamp) * 1000000)::bigint as at`;
 
 /** What a part of a callsign or a grid square stands for. */
 export interface Match {
@@ -98,7 +98,8 @@ export interface Stretch {
   readonly before: Date | undefined;
 }
 
-const everything: Stretch = { from: undefined, before: undefined };
+/** All of time. */
+export const everything: Stretch = { from: undefined, before: undefined };
 
 /** Whether one index has these spots in the order of their time: then finding the newest costs the same however few there are. */
 export function isInOrder(wanted: SpotsWanted, matching: Matching): boolean {
@@ -110,7 +111,11 @@ export function isCountedByIndex(wanted: SpotsWanted, matching: Matching): boole
   return new Where(wanted, matching, everything).isCountedByIndex;
 }
 
-/** One page, from one stretch of time. `limit` and `offset` are the caller's: it asks for one more than it shows, and may get more. */
+/**
+ * One page, from one stretch of time. `limit` and `offset` are the caller's: it asks for one more than it shows, and may get more.
+ * @param isGathered all hits of the stretch are read and then sorted. PostgreSQL would walk from the newest spot on and stop when
+ *   the page is full: in vain, where two lists of names have next to no spot in common.
+ */
 export function pageQuery(
   wanted: SpotsWanted,
   matching: Matching,
@@ -118,6 +123,7 @@ export function pageQuery(
   limit: number,
   offset: number,
   stretch: Stretch = everything,
+  isGathered = false,
 ): Query {
   const where = new Where(wanted, matching, stretch);
   const [field = "timestamp", direction = "ASC"] = wanted.order.split(" ");
@@ -129,9 +135,12 @@ export function pageQuery(
       : `${field} ${direction}, timestamp desc, id desc`;
   // A few sizes only: each is a statement of its own, with a plan of its own.
   const most = [26, 51, 101, 201, 501].find((size) => size >= limit) ?? Math.trunc(limit);
+  const hits = isGathered
+    ? `(select * from dx_spots ${where.text} offset 0) as gathered`
+    : `dx_spots ${where.text}`;
   if (offset > 0) {
     // Spots that are skipped need not be read when the index has all that is asked.
-    const keys = `select timestamp, id from dx_spots ${where.text} order by ${order} limit ${most} offset ${Math.trunc(offset)}`;
+    const keys = `select timestamp, id from ${hits} order by ${order} limit ${most} offset ${Math.trunc(offset)}`;
     return {
       text: `select ${spotColumns} from dx_spots join (${keys}) as page using (timestamp, id) order by ${order}`,
       values: where.values,
@@ -147,7 +156,7 @@ export function pageQuery(
     };
   }
   return {
-    text: `select ${spotColumns} from dx_spots ${where.text} order by ${order} limit ${most}`,
+    text: `select ${spotColumns} from ${hits} order by ${order} limit ${most}`,
     ...(where.isInOrder && field === "timestamp" ? named : { values: where.values }),
   };
 }

@@ -8,6 +8,7 @@ import { type Database, isTooSlow } from "./database.ts";
 import type { Memo } from "./memo.ts";
 import {
   countQuery,
+  everything,
   isCountedByIndex,
   isInOrder,
   type Match,
@@ -28,8 +29,12 @@ const countLimit = 10_000;
 /** A stretch is longer than the one before by what it takes to fill the page, within these bounds. */
 const leastGrowth = 8;
 const mostGrowth = 256;
-/** Milliseconds after which no further stretch is begun. */
-const patience = 2000;
+/** Milliseconds for all stretches together: no further one is begun that would take longer, going by the last. */
+const patience = { page: 1200, count: 600 } as const;
+/** A list of names is worked off by itself where about so many spots have them. */
+const mostGathered = 50_000;
+/** A count is kept the longer, the more it cost: seconds. */
+const countKept = { least: 15, most: 120 } as const;
 
 export interface Page {
   readonly rows: readonly SpotRow[];
@@ -140,8 +145,17 @@ export class SpotSearch {
 
   async #page(wanted: SpotsWanted, matching: Matching, cursor: Cursor | null): Promise<Found> {
     const most = wanted.limit + 1;
+    const { all } = await this.#span();
+    const fewest = countFewest(matching);
+    const isOrdered = isInOrder(wanted, matching);
+    /** Whether so long a stretch has few enough spots with one of the names. */
+    const isGathered = (length: number): boolean =>
+      !isOrdered && fewest * Math.min(length / all, 1) <= mostGathered;
     if (wanted.order !== "timestamp DESC") {
-      const query = pageQuery(wanted, matching, cursor, most, wanted.offset);
+      const query = pageQuery(
+        ...([wanted, matching, cursor, most, wanted.offset] as const),
+        ...([everything, isGathered(all)] as const),
+      );
       return { rows: await this.#database.rows<SpotRow>(query), searchedBackTo: null };
     }
     const newest = Math.min(
@@ -151,34 +165,39 @@ export class SpotSearch {
     );
     const rows: SpotRow[] = [];
     let offset = wanted.offset;
-    const first = await this.#firstLength(wanted, matching, most + offset);
-    const finished = await this.#walk(first, newest, wanted.since, async (stretch) => {
-      const query = pageQuery(wanted, matching, cursor, most - rows.length, offset, stretch);
-      const found = await this.#database.rows<SpotRow>(query);
-      rows.push(...found);
-      if (found.length > 0) offset = 0;
-      else if (offset > 0 && stretch.from !== undefined) {
-        // All that there was is skipped: how much was that?
-        const count = countQuery(wanted, matching, offset, stretch);
-        offset -= (await this.#database.rows<{ total: number }>(count))[0]?.total ?? 0;
-      }
-      return (rows.length + wanted.offset - offset) / (most + wanted.offset);
-    });
+    const first = isOrdered ? Infinity : await this.#firstLength(fewest, most + offset);
+    const finished = await this.#walk(
+      patience.page,
+      first,
+      newest,
+      wanted.since,
+      async (stretch) => {
+        const length = newest - (stretch.from?.getTime() ?? -Infinity);
+        const query = pageQuery(
+          ...([wanted, matching, cursor, most - rows.length, offset] as const),
+          ...([stretch, isGathered(length)] as const),
+        );
+        const found = await this.#database.rows<SpotRow>(query);
+        rows.push(...found);
+        if (found.length > 0) offset = 0;
+        else if (offset > 0 && stretch.from !== undefined) {
+          // All that there was is skipped: how much was that?
+          const count = countQuery(wanted, matching, offset, stretch);
+          offset -= (await this.#database.rows<{ total: number }>(count))[0]?.total ?? 0;
+        }
+        return (rows.length + wanted.offset - offset) / (most + wanted.offset);
+      },
+    );
     return { rows, searchedBackTo: finished };
   }
 
   /** How far to look at first, in milliseconds, for so many spots. */
-  async #firstLength(wanted: SpotsWanted, matching: Matching, most: number): Promise<number> {
-    if (isInOrder(wanted, matching)) return Infinity;
-    const { unit, all } = await this.#span();
-    const hits = [matching.dx, matching.spotter, matching.grid].flatMap(
-      (match) => match?.spots ?? [],
-    );
-    const fewest = Math.min(...hits);
+  async #firstLength(fewest: number, most: number): Promise<number> {
     // So few are read and sorted at once.
     if (fewest <= most * 3) return Infinity;
+    const { unit, all } = await this.#span();
     // Twice as far as it takes when they are spread evenly.
-    return hits.length === 0 ? unit : Math.max(unit, (all * 2 * most) / fewest);
+    return fewest === Infinity ? unit : Math.max(unit, (all * 2 * most) / fewest);
   }
 
   /** Milliseconds that ten thousand spots take now, and that all of them took. */
@@ -199,11 +218,12 @@ export class SpotSearch {
 
   async #count(wanted: SpotsWanted, matching: Matching): Promise<number> {
     const { limit: _limit, offset: _offset, cursor: _cursor, order: _order, ...filter } = wanted;
-    return this.#memo.get(`count ${JSON.stringify(filter)}`, 15, async () => {
+    return this.#memo.get(`count ${JSON.stringify(filter)}`, countKept, async () => {
       const newest = Math.min(wanted.until?.getTime() ?? Infinity, Date.now());
       const first = isCountedByIndex(wanted, matching) ? Infinity : (await this.#span()).unit * 16;
       let total = 0;
-      const finished = await this.#walk(first, newest, wanted.since, async (stretch) => {
+      const { count } = patience;
+      const finished = await this.#walk(count, first, newest, wanted.since, async (stretch) => {
         const query = countQuery(wanted, matching, countLimit + 1 - total, stretch);
         total += (await this.#database.rows<{ total: number }>(query))[0]?.total ?? 0;
         return total / (countLimit + 1);
@@ -217,10 +237,12 @@ export class SpotSearch {
 
   /**
    * Stretches of time, newest first, until `look` says that it has the whole (1) or `since` is reached.
+   * @param longestMs that all may take together
    * @param first length of the first one, milliseconds
    * @returns null, or where the search was given up because it took too long.
    */
   async #walk(
+    longestMs: number,
     first: number,
     newest: number,
     since: Date | undefined,
@@ -233,6 +255,7 @@ export class SpotSearch {
       const start = newest - length;
       const isLast = length >= all || start <= (since?.getTime() ?? -Infinity);
       const from = isLast ? undefined : new Date(start);
+      const begun = performance.now();
       let share: number;
       try {
         share = await look({ from, before });
@@ -240,10 +263,19 @@ export class SpotSearch {
         if (before === undefined || !isTooSlow(error)) throw error;
         return before;
       }
-      if (share >= 1 || isLast) return null;
+      if (share >= 1 || from === undefined) return null;
       before = from;
-      if (performance.now() - started > patience && before !== undefined) return before;
-      length *= Math.min(Math.max(2 / Math.max(share, 0.001), leastGrowth), mostGrowth);
+      const now = performance.now();
+      // Going by this stretch, one so much longer would use up what patience is left.
+      const longest = (started + longestMs - now) / (now - begun);
+      if (longest < 2) return before;
+      const wanting = Math.max(2 / Math.max(share, 0.001), leastGrowth);
+      length *= Math.min(wanting, mostGrowth, longest);
     }
   }
+}
+
+/** About how many spots have a name of the shortest list; Infinity: there is no list. */
+function countFewest({ dx, spotter, grid }: Matching): number {
+  return Math.min(...[dx, spotter, grid].flatMap((match) => match?.spots ?? []));
 }
