@@ -11,7 +11,7 @@ export const runCheck: Verb = async (context) => {
   const { environment, workingDirectory } = context.terminal;
   const file = context.options.file ?? "hostkit.yaml";
   const loaded = await readManifest(file, workingDirectory);
-  const { manifest } = loaded.parsed;
+  const { manifest = loaded.parsed.draft } = loaded.parsed;
   const problems: Problem[] = [...loaded.parsed.problems];
   if (manifest !== undefined) {
     const files = await readLocalFiles(loaded, manifest, {

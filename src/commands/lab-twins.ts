@@ -21,18 +21,20 @@ export async function upTwin(
   const { supervisorRuns } = await import("../lab/power.ts");
   const { labPaths } = await import("../lab/paths.ts");
   const name = twinNameOf(manifest.stack, host);
+  const { knowsNodeImage, offerNodeImage, wantsNodeImage } = await import("../lab/image-offer.ts");
   const known = await findLabHost(name);
   // A twin that runs need not be looked after: this saves every command a login.
   const isFit = known !== undefined && (os === undefined || os === known.os);
-  if (isFit && (await supervisorRuns(labPaths(), name))) return known;
+  const wantsImage = wantsNodeImage(listBuildArguments(manifest));
+  const isReady = isFit && (!wantsImage || (await knowsNodeImage(known)));
+  if (isReady && (await supervisorRuns(labPaths(), name))) return known;
   const wanted = os ?? known?.os;
   const twin = await upLabHost({
     name,
     ...(wanted === undefined ? {} : { os: wanted }),
     log: context.note,
   });
-  const { offerNodeImage, wantsNodeImage } = await import("../lab/image-offer.ts");
-  if (wantsNodeImage(listBuildArguments(manifest))) await offerNodeImage(twin, context.note);
+  if (wantsImage) await offerNodeImage(twin, context.note);
   return twin;
 }
 

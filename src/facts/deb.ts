@@ -6,28 +6,31 @@ export interface DebFact {
   readonly sha256: string;
   readonly package: string;
   readonly version: string;
+  /** What was taken over from the package's own unit: `command`, `unit` or `nothing`. */
+  readonly adopted: string;
   /** What dpkg says about that package now: "ii" and its version; "" where it is gone. */
   readonly status: string;
   readonly installedVersion: string;
 }
 
-/** Packages that were installed from a local .deb, by the path of their stamp (`<sha256> <package> <version>`). */
+/** Packages that were installed from a local .deb, by the path of their stamp (`<sha256> <package> <version> <adopted>`). */
 export const debFacts: FactSource<DebFact> = {
   name: "deb",
   script: (stamps) => sh`for f in ${stamps}; do
   [ -s "$f" ] || continue
-  read -r sha256 package version <"$f"
-  echo "$f $sha256 $package $version $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
+  read -r sha256 package version adopted <"$f"
+  echo "$f $sha256 $package $version \${adopted:--} $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
 done`,
   parse(stdout) {
     const found = new Map<string, DebFact>();
     for (const line of stdout.split("\n")) {
-      const [path, sha256, name, version, status, installedVersion] = line.split(/ +/);
+      const [path, sha256, name, version, adopted, status, installedVersion] = line.split(/ +/);
       if (path === undefined || sha256 === undefined || name === undefined) continue;
       found.set(path, {
         sha256,
         package: name,
         version: version ?? "",
+        adopted: adopted ?? "",
         status: status ?? "",
         installedVersion: installedVersion ?? "",
       });

@@ -38,7 +38,12 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
     });
   }
   const first = outcome.failed[0];
-  const others = outcome.failed.slice(1).map((step) => `also failed: ${step.id}: ${step.title}`);
+  const others = outcome.failed
+    .slice(1)
+    .flatMap((step) => [
+      `also failed: ${step.id}: ${step.title} (exit ${step.code})`,
+      ...step.log.map((line) => `  ${line}`),
+    ]);
   throw new HostkitError("run_failed", {
     what:
       first === undefined

@@ -1,8 +1,11 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
 import type { LabHost } from "./lab-host.ts";
 import { sshArguments } from "./login.ts";
 import { ensureNodeImage, nodeImageTag } from "./node-image.ts";
+import { exists } from "./tools.ts";
 
 const archive = "/var/cache/hostkit-lab-node.tar.gz";
 
@@ -14,6 +17,13 @@ ExecStartPost=/bin/sh -c 'docker image inspect ${nodeImageTag} >/dev/null 2>&1 |
 /** True where a build asks for the lab's image by name, so that it must be there. */
 export function wantsNodeImage(buildArguments: Iterable<string>): boolean {
   return [...buildArguments].includes(nodeImageTag);
+}
+
+/** Where it stands that a host has been offered the image: asking the host would cost every command a login. */
+const markerOf = (host: LabHost): string => path.join(host.folder, "node-image-offered");
+
+export function knowsNodeImage(host: LabHost): Promise<boolean> {
+  return exists(markerOf(host));
 }
 
 /**
@@ -36,11 +46,15 @@ mkdir -p /etc/systemd/system/docker.service.d
 cat >/etc/systemd/system/docker.service.d/hostkit-lab.conf <<'EOF'
 ${dropIn}EOF
 mv ${archive}.new ${archive}
-systemctl daemon-reload`,
+systemctl daemon-reload
+if systemctl is-active -q docker; then docker load --quiet --input ${archive}; fi`,
     ],
     { reject: false, inputFile: image.file },
   );
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0) {
+    await writeFile(markerOf(host), "");
+    return;
+  }
   throw new HostkitError("lab_unavailable", {
     what: `lab host ${host.name} did not take the container image`,
     details: (result.stderr ?? "").split("\n").slice(-5),

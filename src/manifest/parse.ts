@@ -24,6 +24,8 @@ export interface ParsedManifest {
   readonly file: string;
   /** There exactly when no problem is an error. */
   readonly manifest?: Manifest;
+  /** What is left of a manifest with mistakes, where that can be told: only to look for more of them. */
+  readonly draft?: Manifest;
   /** Everything that is wrong, in the order of the file. */
   readonly problems: readonly Problem[];
   /** Where something stands in the text. */
@@ -88,12 +90,18 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
     })),
   ].toSorted((left, right) => left.line - right.line || left.column - right.column);
   const valid = written !== undefined && problems.every((problem) => problem.severity !== "error");
-  return {
-    file,
-    ...(valid ? { manifest: normalizeManifest(written) } : {}),
-    problems,
-    locate: find,
-  };
+  if (valid) return { file, manifest: normalizeManifest(written), problems, locate: find };
+  const draft = written === undefined ? undefined : draftManifest(written);
+  return { file, ...(draft === undefined ? {} : { draft }), problems, locate: find };
+}
+
+function draftManifest(written: WrittenManifest): Manifest | undefined {
+  try {
+    return normalizeManifest(written);
+  } catch {
+    // It relies on the rules: without them anything may be missing.
+    return undefined;
+  }
 }
 
 const coreTags = new Set(

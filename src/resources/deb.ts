@@ -5,6 +5,7 @@ import { stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import { aptPrelude } from "./packages.ts";
 import { adoptProgramScript } from "./packaged-program.ts";
+import type { Adopted } from "./packaged-program.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Blob, Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -13,12 +14,13 @@ export interface DebResource extends Resource {
   readonly kind: "deb";
   readonly deb: Blob;
   readonly stackDirectory: string;
-  /** Where the script that starts the package's program goes; see packaged-program. */
+  /** Where the drop-in goes that starts the package's program; see packaged-program. */
   readonly program: string;
-  readonly wantsProgram: boolean;
+  readonly adopts: Adopted;
+  readonly environmentFile: string;
 }
 
-/** The stamp: `<sha256> <package> <version>` of the .deb that is installed. */
+/** The stamp: `<sha256> <package> <version> <what was adopted>` of the .deb that is installed. */
 function stampOf(name: string): string {
   return `deb-${name}`;
 }
@@ -41,7 +43,12 @@ export const debKind: ResourceKind<DebResource> = {
       if (fact.status !== "ii") reasons.push(`${fact.package} is not installed`);
       else if (fact.installedVersion !== fact.version)
         reasons.push(`version is ${fact.installedVersion}, should be ${fact.version}`);
-      if (resource.wantsProgram && facts.get(fileFacts, resource.program) === undefined)
+      if (fact.adopted !== resource.adopts)
+        reasons.push(`${fact.package} is not set up as this service`);
+      else if (
+        resource.adopts !== "nothing" &&
+        facts.get(fileFacts, resource.program) === undefined
+      )
         reasons.push(`${resource.program} does not exist`);
     }
     if (reasons.length === 0) return undefined;
@@ -72,8 +79,8 @@ apt_get install --no-remove --allow-downgrades --reinstall "$folder/$package.deb
 ${listInstalled} >installed
 comm -13 before installed | grep -vxF "$package" >>${ledger} || true
 sort -u -o ${ledger} ${ledger}`,
-            adoptProgramScript(resource.program, resource.wantsProgram),
-            sh`printf ${"%s %s %s"} ${resource.deb.sha256} "$package" "$version" >${`${stampFile}.new`}
+            adoptProgramScript({ ...resource, path: resource.program }),
+            sh`printf ${"%s %s %s %s\n"} ${resource.deb.sha256} "$package" "$version" ${resource.adopts} >${`${stampFile}.new`}
 mv -f ${`${stampFile}.new`} ${stampFile}`,
           ]),
         },
@@ -95,7 +102,7 @@ mv -f ${`${stampFile}.new`} ${stampFile}`,
 rmdir -p --ignore-fail-on-non-empty ${program.slice(0, program.lastIndexOf("/"))} 2>/dev/null || true
 [ -s ${stampFile} ] || exit 0`,
         aptPrelude,
-        sh`read -r _ package _ <${stampFile} || [ -n "$package" ]
+        sh`read -r _ package _ <${stampFile}
 if dpkg-query -W "$package" >/dev/null 2>&1; then apt_get purge "$package"; fi
 rm -f ${stampFile}`,
       ]),

@@ -8,7 +8,14 @@ import type { Change, Resource, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
 
 /**
- * What a package of the distribution starts: a small script at `path` that runs it, for services without `exec`.
+ * How much of what a package says about its service is taken over into hostkit's own unit.
+ * `command`: what to start. `unit`: where the package's unit names a user of its own, also that user, with the unit's folders,
+ * files and way of starting; else the command alone. `nothing`: `exec` says what to start.
+ */
+export type Adopted = "command" | "unit" | "nothing";
+
+/**
+ * What a package of the distribution starts: a drop-in at `path` for the service's unit.
  * Units that came with the package do not run beside ours.
  */
 export interface PackagedProgramResource extends Resource {
@@ -16,15 +23,39 @@ export interface PackagedProgramResource extends Resource {
   readonly package: string;
   readonly path: string;
   readonly stackDirectory: string;
-  /** False where `exec` says what to start: then only the package's own units are switched off. */
-  readonly wantsProgram: boolean;
+  readonly adopts: Adopted;
+  /** Of the service's unit; wins over those of the package's unit. */
+  readonly environmentFile: string;
 }
+
+// systemd.exec(5), systemd.service(5), systemd.kill(5): what a program needs to find, not what confines it.
+const adoptedSettings = [
+  "Group",
+  "SupplementaryGroups",
+  "NotifyAccess",
+  "PIDFile",
+  "(Runtime|State|Cache|Logs|Configuration)Directory(Mode)?",
+  "ReadWritePaths",
+  "WorkingDirectory",
+  "UMask",
+  "Environment",
+  "EnvironmentFile",
+  "LimitNOFILE",
+  "ExecStartPre",
+  "ExecReload",
+  "KillMode",
+  "KillSignal",
+  "TimeoutStartSec",
+];
 
 /**
  * Finds out what the package in `$package` starts and writes it to `path`: the command of its only service unit, else
  * its only program. Stops and disables the package's own services.
  */
-export function adoptProgramScript(path: string, wantsProgram: boolean): Script {
+export function adoptProgramScript(
+  resource: Pick<PackagedProgramResource, "path" | "adopts" | "environmentFile">,
+): Script {
+  const { path, adopts, environmentFile } = resource;
   const folder = path.slice(0, path.lastIndexOf("/"));
   return joinScripts([
     rawScript(`umask 022
@@ -36,11 +67,15 @@ for f in $services; do
     enabled) echo "$u comes with the package: hostkit runs its own unit instead"; systemctl disable --now -q "$u" ;;
   esac
 done`),
-    wantsProgram
-      ? sh`programs=$(printf ${"%s\\n"} "$files" | grep -E ${"^/usr/(s?bin|games|libexec)/[^/]+$"} || true)
+    adopts === "nothing"
+      ? sh`rm -f ${path}`
+      : sh`programs=$(printf ${"%s\\n"} "$files" | grep -E ${"^/usr/(s?bin|games|libexec)/[^/]+$"} || true)
+settings=
 line=
 if [ "$(printf ${"%s\\n"} "$services" | grep -c .)" -eq 1 ]; then
-  line=$(sed -n ${"s/^ExecStart=[-@:+!|]*//p"} "$services" | tail -n 1)
+  settings=$(sed -e ${":a"} -e ${"/\\\\$/{"} -e ${"N"} -e ${"s/\\\\\\n[[:space:]]*/ /"} -e ${"ba"} -e ${"}"} "$services" |
+    awk ${'/^\\[/ { inside = ($0 == "[Service]"); next } inside && /^[A-Za-z]/'})
+  line=$(printf ${"%s\\n"} "$settings" | sed -n ${"s/^ExecStart=[-@:+!|]*//p"} | tail -n 1)
 elif [ "$(printf ${"%s\\n"} "$programs" | grep -c .)" -eq 1 ]; then
   line=$programs
 elif printf ${"%s\\n"} "$programs" | grep -qx "/usr/bin/$package"; then
@@ -52,16 +87,34 @@ if [ -z "$line" ]; then
   exit 1
 fi
 mkdir -p ${folder}
-printf ${"#!/bin/sh\\n# What the package %s starts; written by hostkit.\\nexec %s\\n"} "$package" "$line" >${`${path}.new`}
-chmod 0755 ${`${path}.new`}
-mv -f ${`${path}.new`} ${path}`
-      : sh``,
+{
+  printf ${"# What the package %s starts; written by hostkit.\\n[Service]\\nExecStart=%s\\n"} "$package" "$line"
+${adopts === "unit" ? adoptUnitScript(environmentFile) : sh`  :`}
+} >${`${path}.new`}
+mv -f ${`${path}.new`} ${path}`,
   ]);
+}
+
+/** Prints the other lines of the drop-in, out of the `[Service]` lines in `$settings`. */
+function adoptUnitScript(environmentFile: string): Script {
+  return sh`  own=$(printf ${"%s\\n"} "$settings" | sed -n ${"s/^User=//p"} | tail -n 1)
+  case $own in
+    ${""} | root | 0) ;;
+    *)
+      printf ${"User=%s\\nRuntimeDirectory=\\nStateDirectory=\\nCacheDirectory=\\n"} "$own"
+      printf ${"%s\\n"} "$settings" | grep -E ${`^((${adoptedSettings.join("|")})=|Type=(exec|simple|notify|notify-reload|forking)$)`} || true
+      echo ${`EnvironmentFile=${environmentFile}`}
+      ;;
+  esac`;
 }
 
 /** The stamp of an adopted program. */
 function stampOf(resource: Pick<PackagedProgramResource, "name">): string {
   return `program-${resource.name}`;
+}
+
+function stampText({ package: name, adopts }: PackagedProgramResource): string {
+  return `${name} ${adopts}`;
 }
 
 export const packagedProgramKind: ResourceKind<PackagedProgramResource> = {
@@ -74,8 +127,9 @@ export const packagedProgramKind: ResourceKind<PackagedProgramResource> = {
   diff(resource, facts): Change | undefined {
     const stamp = readStamp(facts, resource.stackDirectory, stampOf(resource));
     const reasons: string[] = [];
-    if (stamp !== resource.package) reasons.push(`${resource.package} is not set up as a service`);
-    if (resource.wantsProgram && facts.get(fileFacts, resource.path) === undefined)
+    if (stamp !== stampText(resource))
+      reasons.push(`${resource.package} is not set up as this service`);
+    if (resource.adopts !== "nothing" && facts.get(fileFacts, resource.path) === undefined)
       reasons.push(`${resource.path} does not exist`);
     if (reasons.length === 0) return undefined;
     return {
@@ -89,8 +143,8 @@ export const packagedProgramKind: ResourceKind<PackagedProgramResource> = {
           title: `find out what ${resource.package} starts`,
           script: joinScripts([
             sh`package=${resource.package}`,
-            adoptProgramScript(resource.path, resource.wantsProgram),
-            writeStampScript(resource.stackDirectory, stampOf(resource), resource.package),
+            adoptProgramScript(resource),
+            writeStampScript(resource.stackDirectory, stampOf(resource), stampText(resource)),
           ]),
         },
       ],

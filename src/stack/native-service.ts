@@ -87,7 +87,7 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
       service.source.kind === "download"
         ? `${programDirectoryOf(stack, service.name)}/current`
         : undefined,
-    execStart: renderExecLine(program.words),
+    execStart: program.words === undefined ? undefined : renderExecLine(program.words),
     directory: `${stack}-${service.name}`,
     memoryBytes: service.resources.memoryBytes,
     pids: service.resources.pids,
@@ -147,7 +147,8 @@ function needsLowPort(service: Service | WebService): boolean {
 }
 
 interface Program {
-  readonly words: readonly string[];
+  /** Nothing where a package says it, in a drop-in. */
+  readonly words?: readonly string[];
   /** Changes with the program itself, so that it is restarted. */
   readonly version: string;
   readonly packages: readonly string[];
@@ -162,9 +163,22 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
   const directory = programDirectoryOf(manifest.stack, service.name);
   const name = `${manifest.stack}-${service.name}`;
   const stackDirectory = stackDirectoryOf(manifest.stack);
-  const started = `${directory}/start`;
-  const words = command ?? [started];
-  const wantsProgram = command === undefined;
+  const unitName = serviceUnitOf(manifest.stack, service.name);
+  const words = command ?? [];
+  const fromPackage = {
+    name,
+    stackDirectory,
+    // Who logs in to a database, or has a user by the manifest, is not who the package thinks.
+    adopts:
+      command !== undefined
+        ? "nothing"
+        : service.database === undefined && service.user === undefined
+          ? "unit"
+          : "command",
+    environmentFile: environmentFileOf(manifest.stack, service.name),
+  } as const;
+  const dropIn = `/etc/systemd/system/${unitName}.d/10-package.conf`;
+  const said = command === undefined ? {} : { words };
   const after: ResourceId[] = [packagesId];
   switch (source.kind) {
     case "package": {
@@ -172,27 +186,23 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
       if (deb === undefined) throw new TypeError(`no blob for ${source.path}`);
       const resource: DebResource = {
         kind: "deb",
-        name,
+        ...fromPackage,
         deb,
-        stackDirectory,
-        program: started,
-        wantsProgram,
+        program: dropIn,
         after,
       };
-      return { words, version: deb.sha256, packages: [], resources: [resource] };
+      return { ...said, version: deb.sha256, packages: [], resources: [resource] };
     }
     case "apt": {
       const resource: PackagedProgramResource = {
         kind: "packaged-program",
-        name,
+        ...fromPackage,
         package: source.name,
-        path: started,
-        stackDirectory,
-        wantsProgram,
+        path: dropIn,
         after,
       };
       return {
-        words,
+        ...said,
         version: source.version ?? "",
         packages: [source.name],
         ...(source.version === undefined ? {} : { pins: { [source.name]: source.version } }),

@@ -146,12 +146,30 @@ firewall: { allow: [ssh] }
     expect(await project.onHost("systemctl is-active store-tool.service")).toBe("active");
   });
 
+  test("a package of the distribution runs as its own user, with its own folders, in hostkit's unit", async () => {
+    await project.edit([["services", "cache"], { apt: "redis-server", env: { LIMIT: "1" } }]);
+    const result = await project.hostkit("provision", "--yes");
+    expect(result.exitCode, result.stdout + result.stderr).toBe(0);
+    expect(await project.onHost("redis-cli set spot 14025.5 && redis-cli save")).toBe("OK\nOK");
+    expect(
+      await project.onHost(
+        "systemctl is-enabled redis-server; systemctl show -p User -p Type --value store-cache.service; ps -o user= -C redis-server",
+      ),
+    ).toBe("disabled\nnotify\nredis\nredis");
+    expect((await project.hostkit("plan")).stdout).toContain("nothing to change");
+    await project.onHost("rm /etc/systemd/system/store-cache.service.d/10-package.conf");
+    const mended = await project.hostkit("provision", "--yes");
+    expect(mended.exitCode, mended.stdout + mended.stderr).toBe(0);
+    expect(await project.onHost("redis-cli get spot")).toBe("14025.5");
+  });
+
   test("what the manifest no longer names is taken away; data is not", async () => {
     const manifest = await project.read("hostkit.yaml");
     await project.write("hostkit.yaml", manifest.slice(0, manifest.indexOf("services:")));
     const result = await project.hostkit("provision", "--yes");
     expect(result.exitCode, result.stdout + result.stderr).toBe(0);
-    expect((await project.tryOnHost("systemctl cat store-tool.service")).exitCode).not.toBe(0);
+    for (const unit of ["store-tool", "store-cache"])
+      expect((await project.tryOnHost(`systemctl cat ${unit}.service`)).exitCode, unit).not.toBe(0);
     const uninstall = await project.hostkit("uninstall", "--yes");
     expect(uninstall.exitCode, uninstall.stdout + uninstall.stderr).toBe(0);
     expect(await project.onHost("runuser -u postgres -- psql -XAtqc 'select 1' store")).toBe("1");

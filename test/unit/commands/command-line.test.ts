@@ -144,6 +144,21 @@ web:
     expect(stderr).toContain("warning: services.worker.secrets: the secret TOKEN has no value");
   });
 
+  test("names missing files beside keys and references that are wrong", async () => {
+    await manifest(`stack: tiny
+hosts: { one: { address: one.invalid, colour: red } }
+services:
+  worker: { package: dist/worker.deb, after: [nobody] }
+web:
+  api: { build: ./api, port: none }
+`);
+    const { exitCode, stderr } = await hostkit("check");
+    expect(exitCode).toBe(65);
+    for (const path of ["hosts.one.colour", "services.worker.after[0]", "web.api.port"])
+      expect(stderr).toContain(` ${path}: `);
+    expect(stderr).toContain("the package dist/worker.deb: it does not exist");
+  });
+
   test("a file that only calls itself a package", async () => {
     await manifest(`${minimal}services: { worker: { package: worker.deb } }\n`);
     await writeFile(path.join(folder, "worker.deb"), "not really");
