@@ -23,31 +23,52 @@ const node = {
   legalComments: "none",
   logLevel: "warning",
   absWorkingDir: here,
+  write: false,
   define: { SCRAPER_VERSION: JSON.stringify(version), STACK_VERSION: JSON.stringify(version) },
 };
 
-for (const folder of ["dist", "scraper/dist", "api/dist", "dashboard/dist", "simulator/dist"]) {
-  fs.rmSync(at(folder), { recursive: true, force: true });
-}
-await Promise.all([
-  build({ ...node, entryPoints: ["scraper/src/main.ts"], outfile: "scraper/dist/dx-scraper.cjs" }),
-  build({ ...node, entryPoints: ["api/src/main.ts"], outfile: "api/dist/server.cjs" }),
-  build({ ...node, entryPoints: ["dashboard/src/main.ts"], outfile: "dashboard/dist/server.cjs" }),
-  build({
-    ...node,
-    entryPoints: ["simulator/src/main.ts"],
-    outfile: "simulator/dist/simulator.cjs",
-  }),
-  buildPage(),
-]);
+const made = (
+  await Promise.all([
+    build({
+      ...node,
+      entryPoints: ["scraper/src/main.ts"],
+      outfile: "scraper/dist/dx-scraper.cjs",
+    }),
+    build({ ...node, entryPoints: ["api/src/main.ts"], outfile: "api/dist/server.cjs" }),
+    build({
+      ...node,
+      entryPoints: ["dashboard/src/main.ts"],
+      outfile: "dashboard/dist/server.cjs",
+    }),
+    build({
+      ...node,
+      entryPoints: ["simulator/src/main.ts"],
+      outfile: "simulator/dist/simulator.cjs",
+    }),
+    ...buildPage(),
+  ])
+).flatMap(({ outputFiles }) => outputFiles);
+const files = new Map(made.map(({ path: file, contents }) => [file, Buffer.from(contents)]));
+for (const name of ["index.html", "favicon.svg"])
+  files.set(at("dashboard/dist/public", name), fs.readFileSync(at("dashboard/page", name)));
+files.set(
+  at("dashboard/dist/public/world.json"),
+  fs.readFileSync(at("node_modules/world-atlas/countries-110m.json")),
+);
+for (const folder of ["scraper/dist", "api/dist", "dashboard/dist", "simulator/dist"])
+  removeOthers(at(folder));
+for (const [file, content] of files) writeIfNew(file, content);
 
-packScraper();
+const packed = packScraper();
+console.log(
+  `${packed ? "built" : "as before:"} dist/dx-scraper.deb ${version}; built api/dist, dashboard/dist, simulator/dist`,
+);
 
-/** The page: one entry that paints at once, charts and map in chunks it loads afterwards, and the map's data. */
-async function buildPage() {
+/** The page: one entry that paints at once, charts and map in chunks it loads afterwards. */
+function buildPage() {
   const page = { ...node, platform: "browser", target: "es2022", minify: true };
   const outdir = "dashboard/dist/public";
-  await Promise.all([
+  return [
     build({
       ...page,
       format: "esm",
@@ -58,14 +79,41 @@ async function buildPage() {
       outdir,
     }),
     build({ ...page, format: "iife", entryPoints: ["dashboard/page/theme.ts"], outdir }),
-  ]);
-  for (const name of ["index.html", "favicon.svg"])
-    fs.copyFileSync(at("dashboard/page", name), at(outdir, name));
-  fs.copyFileSync(at("node_modules/world-atlas/countries-110m.json"), at(outdir, "world.json"));
+  ];
 }
 
+/** A file that stays as it is keeps its time: whoever watches it sees only what has changed. */
+function writeIfNew(file, content) {
+  if (fs.existsSync(file) && content.equals(fs.readFileSync(file))) return;
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, content);
+}
+
+/** What a build before this one made and this one does not. */
+function removeOthers(folder) {
+  if (!fs.existsSync(folder)) return;
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) removeOthers(file);
+    else if (!files.has(file)) fs.rmSync(file);
+  }
+}
+
+/** @returns false where the package that is there was made of the same. */
 function packScraper() {
-  const root = at("scraper/dist/root");
+  const root = at("dist/root");
+  const stamp = at("dist/.dx-scraper.made-of");
+  const madeOn = process.env.SOURCE_DATE_EPOCH ?? String(epoch);
+  const madeOf = createHash("sha256")
+    .update(madeOn)
+    .update(fs.readFileSync(import.meta.filename));
+  for (const name of fs.readdirSync(at("scraper/package")).sort())
+    madeOf.update(`${name}\n`).update(fs.readFileSync(at("scraper/package", name)));
+  const sources = madeOf.update(read("scraper/dist/dx-scraper.cjs")).digest("hex");
+  const deb = at("dist/dx-scraper.deb");
+  const before = fs.existsSync(stamp) && fs.existsSync(deb) ? fs.readFileSync(stamp, "utf8") : "";
+  if (before === `${sources} ${hashOf(deb)}`) return false;
+  fs.rmSync(root, { recursive: true, force: true });
   const put = (target, content, mode = 0o644) => {
     const file = path.join(root, target);
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -83,13 +131,13 @@ function packScraper() {
     gzipSync(read("scraper/package/dx-scraper.8"), { level: 9 }),
   );
 
-  const files = fs
+  const inside = fs
     .readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)))
     .sort();
-  const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(root, file)).size, 0);
-  const sums = files
+  const bytes = inside.reduce((sum, file) => sum + fs.statSync(path.join(root, file)).size, 0);
+  const sums = inside
     .filter((file) => !file.startsWith("etc/"))
     .map(
       (file) =>
@@ -114,14 +162,15 @@ function packScraper() {
   }
   fs.chmodSync(root, 0o755);
   fs.mkdirSync(at("dist"), { recursive: true });
-  execFileSync(
-    "dpkg-deb",
-    ["--root-owner-group", "-Zxz", "--build", root, at("dist/dx-scraper.deb")],
-    {
-      stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? String(epoch) },
-    },
-  );
+  execFileSync("dpkg-deb", ["--root-owner-group", "-Zxz", "--build", root, deb], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, SOURCE_DATE_EPOCH: madeOn },
+  });
   fs.rmSync(root, { recursive: true });
-  console.log(`built dist/dx-scraper.deb ${version}, api/dist, dashboard/dist, simulator/dist`);
+  fs.writeFileSync(stamp, `${sources} ${hashOf(deb)}`);
+  return true;
+}
+
+function hashOf(file) {
+  return createHash("sha256").update(fs.readFileSync(file)).digest("hex");
 }
