@@ -36,12 +36,15 @@ function fail(message) {
 function say(text) {
   process.stderr.write(`${text}\n`);
 }
-function hostkit(words, cwd = process.cwd()) {
+/** The project, and what hostkit keeps for its user. */
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-scraper-"));
+process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
+function hostkit(words) {
   return execFileSync(process.execPath, [path.resolve("dist/cli.js"), ...words], {
-    cwd,
+    cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
-    env: { ...process.env, HOME: cwd, XDG_STATE_HOME: path.join(cwd, ".state") },
+    env: { ...process.env, HOME: folder, XDG_STATE_HOME: path.join(folder, ".state") },
   });
 }
 
@@ -68,7 +71,6 @@ async function tell(what, body) {
 }
 
 async function main() {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-scraper-"));
   const simulator = spawn(
     process.execPath,
     [
@@ -79,7 +81,7 @@ async function main() {
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   try {
-    provision(folder);
+    provision();
     const slow = await measure(calm, calmSeconds);
     const fast = await measure(rate, seconds);
     const result = {
@@ -92,18 +94,17 @@ async function main() {
     if (Object.values(result.limits).includes(false)) process.exitCode = 1;
   } finally {
     simulator.kill();
-    fs.rmSync(folder, { recursive: true, force: true });
     if (!options.keep) hostkit(["lab", "down", name]);
   }
 }
 
-function provision(folder) {
+function provision() {
   fs.mkdirSync(path.join(folder, "dist"));
   fs.copyFileSync(`${stack}/dist/dx-scraper.deb`, path.join(folder, "dist/dx-scraper.deb"));
   fs.cpSync(`${stack}/db`, path.join(folder, "db"), { recursive: true });
   const gateway = host.address.replace(/\.\d+$/, ".1");
   fs.writeFileSync(path.join(folder, "hostkit.yaml"), makeManifest(host, `${gateway}:${port}`));
-  hostkit(["provision", "--yes"], folder);
+  hostkit(["provision", "--yes"]);
   // PostgreSQL then knows when each row was committed.
   onHost(psql, "alter system set track_commit_timestamp = on;");
   onHost("systemctl restart 'postgresql@*-main.service'");
