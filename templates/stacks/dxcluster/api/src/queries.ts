@@ -28,7 +28,7 @@ export interface SpotRow {
 }
 
 const spotColumns = `id, timestamp, dx_call, frequency, spotter_call, comment, mode, signal_report, grid_square, band,
-  spotter_grid, round(date_part('epoch', timestamp) * 1000000)::bigint as at`;
+  spotter_grid, round(extract(epoch from timestamp) * 1000000)::bigint as at`;
 
 /** What a part of a callsign or a grid square stands for. */
 export interface Match {
