@@ -112,7 +112,7 @@ function packScraper() {
   const sources = madeOf.update(read("scraper/dist/dx-scraper.cjs")).digest("hex");
   const deb = at("dist/dx-scraper.deb");
   const before = fs.existsSync(stamp) && fs.existsSync(deb) ? fs.readFileSync(stamp, "utf8") : "";
-  if (before === `${sources} ${hashOf(deb)}`) return false;
+  if (before !== "" && before === `${sources} ${hashOf(deb)}`) return false;
   fs.rmSync(root, { recursive: true, force: true });
   const put = (target, content, mode = 0o644) => {
     const file = path.join(root, target);
