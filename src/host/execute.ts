@@ -67,16 +67,20 @@ export async function executePlan(
     stackDirectory: plan.stackDirectory,
     runId: options.runId,
   };
-  await startRun(connection, run, options.pack(makeBundle(plan, input)));
-  return followToEnd(connection, run, describeRun(plan, input), options);
+  const bundle = options.pack(makeBundle(plan, input));
+  return followToEnd(connection, run, describeRun(plan, input), options, bundle);
 }
 
-/** Follows a run, started by whomever, to its end: over lost links, with confirmations. */
+/**
+ * Follows a run, started by whomever, to its end: over lost links, with confirmations.
+ * @param bundle starts the run first
+ */
 export async function followToEnd(
   connection: Connection,
   run: RunRef,
   manifest: RunManifest,
   options: FollowOptions,
+  bundle?: Readable,
 ): Promise<RunOutcome> {
   const seen: RunEvent[] = [];
   let lines = 0;
@@ -90,11 +94,13 @@ export async function followToEnd(
     if (event.event === "confirm")
       pending.push(confirmOverNewConnection(run, event.change, event.seconds, options));
   };
+  const count = (): void => {
+    lines += 1;
+  };
+  if (bundle !== undefined) await startRun(connection, run, bundle, take, count);
   while (!isOver) {
     try {
-      await followRun(current, run, lines + 1, take, () => {
-        lines += 1;
-      });
+      await followRun(current, run, lines + 1, take, count);
       if (!isOver) await pause(500);
     } catch (error) {
       if (!(error instanceof HostkitError) || error.code !== "host_unreachable") throw error;

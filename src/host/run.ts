@@ -4,7 +4,8 @@ import { runDirectoryOf } from "../plan/bundle.ts";
 import type { RunManifest } from "../plan/bundle.ts";
 import { parseRunEvent } from "../plan/events.ts";
 import type { RunEvent } from "../plan/events.ts";
-import { sh } from "../shell/script.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import type { Connection } from "./connection.ts";
 
 /** Which run on which stack. */
@@ -14,8 +15,11 @@ export interface RunRef {
   readonly runId: string;
 }
 
+const startedLine = "hostkit-run-started";
+
 /**
- * Uploads a bundle and starts it as a transient unit, in one round trip. From here on the host goes on by itself.
+ * Uploads a bundle, starts it as a transient unit, and follows it as `followRun` does, in one round trip. Once it is started the
+ * host goes on by itself; where the connection breaks then, it is to be followed over another one.
  * @param bundle tar stream of the bundle's files
  * @throws HostkitError run_failed when the host would not take or start it; nothing was changed then
  */
@@ -23,25 +27,36 @@ export async function startRun(
   connection: Connection,
   run: RunRef,
   bundle: Readable,
+  onEvent: (event: RunEvent) => void,
+  onLine: () => void = () => {},
 ): Promise<void> {
   const directory = runDirectoryOf(run.stackDirectory, run.runId);
-  const result = await connection.exec(
-    sh`set -eu
+  const start = sh`set -eu
 umask 077
 mkdir -p ${directory}
 tar -x -C ${directory} -f -
-systemd-run --quiet --collect --unit=${unitOfRun(run)} --description=${`hostkit run ${run.runId}`} --property=OOMScoreAdjust=-500 --property=KillMode=mixed /bin/sh ${`${directory}/runner.sh`}`
-      .text,
-    { stdin: bundle },
-  );
-  if (result.code === 0) return;
-  throw new HostkitError("run_failed", {
-    what: "the run could not be started",
-    where: connection.description,
-    why: "the host did not take the bundle; nothing was changed",
-    details: result.stderr.trim().split("\n").slice(-10),
-    next: `free space under /var/lib/hostkit, then run the same command again`,
-  });
+systemd-run --quiet --collect --unit=${unitOfRun(run)} --description=${`hostkit run ${run.runId}`} --property=OOMScoreAdjust=-500 --property=KillMode=mixed /bin/sh ${`${directory}/runner.sh`}
+echo ${startedLine}
+set +eu`;
+  const follower = new Follower(onEvent, onLine);
+  try {
+    const result = await connection.exec(joinScripts([start, followScript(directory, 1)]).text, {
+      stdin: bundle,
+      onStdout: follower.take,
+      signal: follower.over,
+    });
+    if (follower.hasStarted) return;
+    throw new HostkitError("run_failed", {
+      what: "the run could not be started",
+      where: connection.description,
+      why: "the host did not take the bundle; nothing was changed",
+      details: result.stderr.trim().split("\n").slice(-10),
+      next: `free space under /var/lib/hostkit, then run the same command again`,
+    });
+  } catch (error) {
+    const isLost = error instanceof HostkitError && error.code === "host_unreachable";
+    if (!follower.hasEnded && !(follower.hasStarted && isLost)) throw error;
+  }
 }
 
 /** The transient unit of a run. */
@@ -61,37 +76,67 @@ export async function followRun(
   onLine: () => void = () => {},
 ): Promise<void> {
   const directory = runDirectoryOf(run.stackDirectory, run.runId);
-  const over = new AbortController();
-  let rest = "";
-  let hasEnded = false;
-  const take = (chunk: Buffer): void => {
-    const lines = (rest + chunk.toString("utf8")).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      const event = parseRunEvent(line);
-      if (event?.event !== "lost") onLine();
-      if (event === undefined || hasEnded) continue;
-      onEvent(event);
-      if (event.event === "end" || event.event === "lost") {
-        hasEnded = true;
-        over.abort();
-      }
-    }
-  };
-  const script = sh`cd ${directory} || exit 3
+  const follower = new Follower(onEvent, onLine);
+  try {
+    await connection.exec(followScript(directory, from).text, {
+      onStdout: follower.take,
+      signal: follower.over,
+    });
+  } catch (error) {
+    if (!follower.hasEnded) throw error;
+  }
+}
+
+/** Prints the run's events as they come, to its end. */
+function followScript(directory: string, from: number): Script {
+  return sh`cd ${directory} || exit 3
 i=0
 while [ ! -e pid ] || [ ! -e events ]; do
   i=$((i + 1))
-  [ "$i" -gt 100 ] && break
-  sleep 0.1
+  [ "$i" -gt 500 ] && break
+  sleep 0.02
 done
 [ -e events ] && tail -n ${`+${from}`} -s 0.1 -f --pid="$(cat pid)" events
 tail -n 1 events 2>/dev/null | grep -q ${'"event":"end"'} || echo ${'{"time":0,"event":"lost"}'}`;
-  try {
-    await connection.exec(script.text, { onStdout: take, signal: over.signal });
-  } catch (error) {
-    if (!hasEnded) throw error;
+}
+
+/** Reads what `followScript` prints. */
+class Follower {
+  hasStarted = false;
+  hasEnded = false;
+  readonly #over = new AbortController();
+  readonly #onEvent: (event: RunEvent) => void;
+  readonly #onLine: () => void;
+  #rest = "";
+
+  constructor(onEvent: (event: RunEvent) => void, onLine: () => void) {
+    this.#onEvent = onEvent;
+    this.#onLine = onLine;
   }
+
+  /** Aborted when the run is over: nothing more will come. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  readonly take = (chunk: Buffer): void => {
+    const lines = (this.#rest + chunk.toString("utf8")).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line === startedLine) {
+        this.hasStarted = true;
+        continue;
+      }
+      const event = parseRunEvent(line);
+      if (event?.event !== "lost") this.#onLine();
+      if (event === undefined || this.hasEnded) continue;
+      this.#onEvent(event);
+      if (event.event === "end" || event.event === "lost") {
+        this.hasEnded = true;
+        this.#over.abort();
+      }
+    }
+  };
 }
 
 /** Tells the host that a guarded change is good. Call it over a connection made after the change. */

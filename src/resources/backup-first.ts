@@ -4,6 +4,7 @@ import { fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
 import { idOf } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
+import { reloadIfNeeded } from "./unit.ts";
 
 /** That a job has made at least one backup in the present repositories: provision does not leave a host without one. */
 export interface BackupFirstResource extends Resource {
@@ -48,7 +49,7 @@ export const backupFirstKind: ResourceKind<BackupFirstResource> = {
         {
           type: "script",
           title: `make the first backup (${service})`,
-          script: sh`systemctl daemon-reload
+          script: sh`${reloadIfNeeded([service])}
 since=$(date +%s)
 if ! systemctl start ${service}; then
   journalctl -u ${service} --since "@$since" -n 20 --no-pager -o cat >&2 || true

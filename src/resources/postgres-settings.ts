@@ -9,6 +9,7 @@ import { diffLines } from "./difference.ts";
 import { findDifferences, restoreScript } from "./file.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+import { noteStart, reloadIfNeeded, startScript } from "./unit.ts";
 
 /**
  * A drop-in of a cluster's configuration, and that the server really runs with it and with its pg_hba.conf:
@@ -22,7 +23,7 @@ export interface PostgresSettingsResource extends Resource {
   readonly text: string;
   /** The settings it makes: ALTER SYSTEM must not override them. */
   readonly settings: readonly string[];
-  /** Changes of these (blocks in pg_hba.conf, pg_ident.conf) need a reload. */
+  /** Changes of these (blocks in pg_hba.conf, pg_ident.conf) need a reload. A restart that a setting needs does for the unit too. */
   readonly watches: readonly ResourceId[];
 }
 
@@ -142,6 +143,7 @@ fi
 restore() {
   if [ -e old.conf ]; then put old.conf; else rm -f ${path}; fi
 }
+${reloadIfNeeded([unit])}
 put settings.conf
 if ! setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/postgres`} -D ${config} -C max_connections >/dev/null 2>checked; then
   restore
@@ -149,7 +151,10 @@ if ! setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgre
   cat checked >&2
   exit 1
 fi
-systemctl is-active -q ${unit} || systemctl start ${unit}
+if ! systemctl is-active -q ${unit}; then
+${startScript("start", unit)}
+${noteStart(unit)}
+fi
 ${waitForPostgres(major)}
 ${joinScripts(overridden.map((name) => ask(`alter system reset ${quoteIdentifier(name)}`)))}
 loaded=$(${ask("select extract(epoch from pg_conf_load_time())")})
@@ -188,7 +193,8 @@ if ! systemctl restart ${unit} 2>/dev/null || ! answers; then
   cat log >&2
   answers || echo "PostgreSQL does not answer with the old settings either" >&2
   exit 1
-fi`;
+fi
+${noteStart(unit)}`;
 }
 
 const hbaErrorsSql =

@@ -31,6 +31,13 @@ export interface UnitResource extends Resource {
    * is enough, and systemd has nothing to read anew. The proof after the run looks once more, at its restarts too.
    */
   readonly again?: { readonly files: readonly ResourceId[]; readonly check: Script };
+  /**
+   * Its package starts it, and all of `watches` is in place before the package: where the unit was not there when the plan was
+   * made, that start is the one.
+   */
+  readonly isStartedByPackage?: true;
+  /** An earlier step of the same run may have started it with all of `watches` in place (`noteStart`): not again then. */
+  readonly sharesStart?: true;
   /** hostkit wrote the unit file: removal stops it. A package's unit is left to its package. */
   readonly ours: boolean;
 }
@@ -102,7 +109,12 @@ export const unitKind: ResourceKind<UnitResource> = {
     if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
     if (reasons.length === 0) return undefined;
 
-    const verb = resource.onChange === "reload" && isRunning ? "reload" : "restart";
+    const verb =
+      resource.onChange === "reload" && isRunning
+        ? "reload"
+        : resource.isStartedByPackage === true && !exists
+          ? "start"
+          : "restart";
     const { again } = resource;
     const isKnown =
       again !== undefined &&
@@ -115,8 +127,8 @@ export const unitKind: ResourceKind<UnitResource> = {
     const scripts: Script[] = isKnown
       ? []
       : [
-          sh`systemctl daemon-reload`,
           ...(fact?.loadState === "masked" ? [sh`systemctl unmask ${name}`] : []),
+          // Both let systemd read its files anew, systemctl(1).
           resource.enabled
             ? sh`systemctl enable -q ${name}`
             : sh`systemctl disable -q ${name} || true`,
@@ -124,14 +136,25 @@ export const unitKind: ResourceKind<UnitResource> = {
     if (resource.state === "started") {
       scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
       scripts.push(
-        isRunning && !isStale && fact?.needsDaemonReload !== true ? sh`` : startScript(verb, name),
+        isRunning && !isStale && fact?.needsDaemonReload !== true
+          ? sh``
+          : resource.sharesStart === true
+            ? sh`if ! ${wasStarted(name)}; then
+${startScript(verb, name)}
+fi`
+            : startScript(verb, name),
       );
       const check = isKnown ? again.check : resource.check;
       if (check !== undefined) scripts.push(check);
     }
     if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
     scripts.push(writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs));
-    const action = isRunning && resource.state === "started" ? verb : exists ? "update" : "create";
+    const action =
+      isRunning && resource.state === "started" && verb !== "start"
+        ? verb
+        : exists
+          ? "update"
+          : "create";
     return {
       id: idOf(resource),
       action,
@@ -175,11 +198,26 @@ function describeVerb(resource: UnitResource, verb: string): string {
 }
 
 /** Starts or reloads and, when that fails, prints the unit's last lines so that the error has its reason. */
-function startScript(verb: string, name: string): Script {
+export function startScript(verb: "start" | "restart" | "reload", name: string): Script {
   return sh`if ! systemctl ${verb} ${name}; then
   journalctl -u ${name} -n 20 --no-pager -o cat >&2 || true
   exit 1
 fi`;
+}
+
+/** Says for the rest of the run that a unit has been started with all that is in place now. */
+export function noteStart(name: string): Script {
+  return sh`mkdir -p "$HOSTKIT_RUN/started"
+: >"$HOSTKIT_RUN/started/"${name}`;
+}
+
+function wasStarted(name: string): Script {
+  return sh`[ -e "$HOSTKIT_RUN/started/"${name} ]`;
+}
+
+/** Lets systemd read its files anew where it knows units from older ones; those it does not know yet it reads at their start. */
+export function reloadIfNeeded(names: readonly string[]): Script {
+  return sh`case $(systemctl show -p NeedDaemonReload --value ${names}) in *yes*) systemctl daemon-reload ;; esac`;
 }
 
 /** Writes a stamp atomically. */

@@ -24,7 +24,7 @@ where last_failed_time > coalesce(last_archived_time, '-infinity')`;
 
 /**
  * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
- * @param others what the other sections made: the first backup of files waits for all of it
+ * @param others what the other sections made: the first backup of files waits for all of it that may be in there
  */
 export function resolveBackups(inputs: StackInputs, others: readonly Resource[] = []): Section {
   const { manifest } = inputs;
@@ -52,9 +52,18 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
     const made = resolveFileRepositories(inputs, backups, files);
     packages.push("restic", ...sshPackages(backups, "files"));
     resources.push(...made.resources);
-    resources.push(...resolveJobs(inputs, backups, "files", made, others.map(idOf)));
+    const before = others.filter((one) => mayWriteTo(one, files.paths));
+    resources.push(...resolveJobs(inputs, backups, "files", made, before.map(idOf)));
   }
   return { packages, resources };
+}
+
+/** The proxy's configuration and certificates are the only ones that nothing else is made from. */
+function mayWriteTo(resource: Resource, paths: readonly string[]): boolean {
+  const isProxy = resource.kind === "caddy" || idOf(resource) === "unit:caddy.service";
+  return (
+    !isProxy || paths.some((path) => path === "/" || /^\/(?:etc|var|var\/lib)\/?$|caddy/.test(path))
+  );
 }
 
 function sshPackages(backups: Backups, tool: BackupJob["tool"]): string[] {

@@ -70,7 +70,7 @@ export function databaseReadyId(_manifest: Manifest, databaseName: string): Reso
 
 /** The resource after which the server runs with its settings; nothing inside it is there yet. */
 export function postgresRunningId(major: number): ResourceId {
-  return `postgres-settings:${major}/main`;
+  return `unit:${postgresUnitOf(major)}`;
 }
 
 /** The `database` section: PostgreSQL of the distribution, roles, databases, migrations, grants. */
@@ -142,13 +142,6 @@ function resolveServer(
     position: "top",
     after: [packagesId],
   });
-  const service = unit(unitName, stackDirectoryOf(stack), {
-    watches: [idOf(dropIn)],
-    inputs: hashText("text" in dropIn.content ? dropIn.content.text : ""),
-    after: [packagesId, ...repositoryDirectories(manifest).map(({ id }) => id)],
-    check: waitForPostgres(major),
-    ours: false,
-  });
   const settings = settingsOf(manifest, database);
   const applied = postgresSettings({
     major,
@@ -156,10 +149,19 @@ function resolveServer(
     text: render("etc/postgresql/conf.d/hostkit.conf.ejs", { settings }),
     settings: Object.keys(settings),
     watches: [idOf(hba), idOf(ident)],
-    after: [idOf(service)],
+    after: [packagesId, idOf(dropIn), ...repositoryDirectories(manifest).map(({ id }) => id)],
+  });
+  // Last, so that one restart does for settings and drop-in.
+  const service = unit(unitName, stackDirectoryOf(stack), {
+    watches: [idOf(dropIn)],
+    inputs: hashText("text" in dropIn.content ? dropIn.content.text : ""),
+    after: [idOf(applied)],
+    check: waitForPostgres(major),
+    sharesStart: true,
+    ours: false,
   });
   return {
-    resources: [createCluster, dropIn, hba, ident, service, applied],
+    resources: [createCluster, dropIn, hba, ident, applied, service],
     beforePackages: [idOf(createCluster)],
   };
 }

@@ -44,13 +44,14 @@ export function resolveEngine(inputs: StackInputs): Section {
     watches: [idOf(daemon)],
     inputs: hashText(JSON.stringify(daemonSettings)),
     after: [packagesId],
+    isStartedByPackage: true,
   });
   const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });
   const resources: Resource[] = [daemon, docker, stackNetwork];
   return {
     packages: [...enginePackages(system.distribution, system.version), "curl", "iptables"],
     resources,
-    // Read at Docker's first start: no second one is needed.
+    // Read at Docker's first start, which is its package's.
     beforePackages: [idOf(daemon)],
   };
 }

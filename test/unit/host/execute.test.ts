@@ -44,16 +44,16 @@ async function run(first: ScriptedConnection, next: readonly Connection[] = []) 
   return { outcome, notices };
 }
 
-const started = { match: "systemd-run", result: { code: 0 } };
+const startedLine = "hostkit-run-started\n";
+const started = { match: "systemd-run", result: { stdout: startedLine } };
 
 describe("a run is followed to its end", () => {
-  test("all well", async () => {
-    const connection = new ScriptedConnection([
-      started,
-      { match: "tail -n", result: { stdout: begin + stepOk(1) + stepOk(2) + end("ok") } },
-    ]);
+  test("all well: sent, started and followed in one round trip", async () => {
+    const stdout = startedLine + begin + stepOk(1) + stepOk(2) + end("ok");
+    const connection = new ScriptedConnection([{ match: "systemd-run", result: { stdout } }]);
     const { outcome } = await run(connection);
     expect(outcome).toMatchObject({ state: "ok", done: ["file:/a", "file:/b"], failed: [] });
+    expect(connection.commands).toHaveLength(1);
     expect(connection.commands[0]?.stdin).toContain("runner.sh");
     expect(() => assertRunOk(outcome, "dx1")).not.toThrow();
   });
