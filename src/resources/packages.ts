@@ -2,6 +2,7 @@ import { need } from "../facts/fact.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import { packageFacts } from "../facts/package.ts";
 import { rawScript, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -16,6 +17,11 @@ export interface PackagesResource extends Resource {
   readonly packages: readonly string[];
   /** Of these, what holds the user's data: removed only with `--delete-data`, and then purged. */
   readonly dataPackages: readonly string[];
+  /**
+   * By package: the unit it would start as it is installed. It is kept from that where the first start comes later in the run,
+   * with the configuration that is then in place.
+   */
+  readonly startsLater?: Readonly<Record<string, string>>;
   /** `name=version` pins. */
   readonly pins: Readonly<Record<string, string>>;
 }
@@ -61,6 +67,12 @@ const listAccounts = rawScript(
 /** Enabled units whose file is gone. */
 const listDangling = rawScript("find /etc/systemd/system -xtype l | LC_ALL=C sort");
 
+/** Until the script ends. Such a mask is gone after a reboot; one that a killed run leaves is taken away at the unit's start. */
+function holdScript(units: readonly string[]): Script {
+  return sh`trap ${`systemctl unmask --runtime -q ${units.join(" ")}`} EXIT
+systemctl mask --runtime -q ${units}`;
+}
+
 export const packagesKind: ResourceKind<PackagesResource> = {
   kind: "packages",
   needs: (resource): FactNeed[] => resource.packages.map((name) => need(packageFacts, name)),
@@ -81,6 +93,7 @@ export const packagesKind: ResourceKind<PackagesResource> = {
       ...repinned.map(([name, version]) => `${name}=${version}`),
     ];
     const ledger = `${context.stackDirectory}/packages`;
+    const held = missing.flatMap((name) => resource.startsLater?.[name] ?? []);
     return {
       id: idOf(resource),
       action: "create",
@@ -97,6 +110,7 @@ dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print
 ${listAccounts} >accounts-before
 # Nobody reads translated descriptions here: a third of what the lists weigh. Those that are there stay.
 apt_get -o Acquire::Languages=none -o APT::Get::List-Cleanup=0 update
+${held.length === 0 ? sh`` : holdScript(held)}
 apt_get install --no-remove --allow-downgrades ${words}
 dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >installed
 comm -13 before installed >>${ledger}

@@ -152,6 +152,7 @@ if ! setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgre
   exit 1
 fi
 if ! systemctl is-active -q ${unit}; then
+  systemctl unmask --runtime -q ${unit}
 ${startScript("start", unit)}
 ${noteStart(unit)}
 fi

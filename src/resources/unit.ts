@@ -127,7 +127,12 @@ export const unitKind: ResourceKind<UnitResource> = {
     const scripts: Script[] = isKnown
       ? []
       : [
-          ...(fact?.loadState === "masked" ? [sh`systemctl unmask ${name}`] : []),
+          ...(fact?.loadState === "masked"
+            ? [
+                sh`systemctl unmask ${name}
+systemctl unmask --runtime -q ${name}`,
+              ]
+            : []),
           // Both let systemd read its files anew, systemctl(1).
           resource.enabled
             ? sh`systemctl enable -q ${name}`

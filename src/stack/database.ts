@@ -99,6 +99,7 @@ export function resolveDatabase(inputs: StackInputs): Section {
       ),
     ],
     dataPackages: [`postgresql-${major}`],
+    startsLater: { [`postgresql-${major}`]: postgresUnitOf(major) },
     resources: [
       ...server.resources,
       ...roles,

@@ -28,6 +28,8 @@ export interface Section {
   readonly packages: readonly string[];
   /** Of these, those that hold the user's data. */
   readonly dataPackages?: readonly string[];
+  /** `package → unit` that is first started with its configuration in place, not by the package. */
+  readonly startsLater?: Readonly<Record<string, string>>;
   /** `name → version` pins. */
   readonly pins?: Readonly<Record<string, string>>;
   readonly resources: readonly Resource[];

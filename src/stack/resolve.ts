@@ -34,6 +34,10 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     ...(beforePackages.length === 0 ? {} : { after: [...new Set(beforePackages)] }),
     packages: [...new Set(sections.flatMap((section) => section.packages))].sort(),
     dataPackages: [...new Set(sections.flatMap((section) => section.dataPackages ?? []))].sort(),
+    startsLater: Object.assign(
+      {},
+      ...sections.map((section) => section.startsLater ?? {}),
+    ) as Record<string, string>,
     pins: Object.assign({}, ...sections.map((section) => section.pins ?? {})) as Record<
       string,
       string
