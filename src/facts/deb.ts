@@ -1,5 +1,5 @@
-import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
+import { dpkgGroup, packageFacts } from "./package.ts";
 
 export interface DebFact {
   /** Of the .deb that was installed last. */
@@ -16,23 +16,22 @@ export interface DebFact {
 /** Packages that were installed from a local .deb, by the path of their stamp (`<sha256> <package> <version> <adopted>`). */
 export const debFacts: FactSource<DebFact> = {
   name: "deb",
-  script: (stamps) => sh`for f in ${stamps}; do
-  [ -s "$f" ] || continue
-  read -r sha256 package version adopted <"$f"
-  echo "$f $sha256 $package $version \${adopted:--} $(dpkg-query -W -f ${"${db:Status-Abbrev} ${Version}"} "$package")"
-done`,
-  parse(stdout) {
+  group: dpkgGroup,
+  parse(stdout, stamps) {
+    const packages = packageFacts.parse(stdout, [], new Map());
     const found = new Map<string, DebFact>();
     for (const line of stdout.split("\n")) {
-      const [path, sha256, name, version, adopted, status, installedVersion] = line.split(/ +/);
+      const [path, sha256, name, version, adopted] = line.split(" ");
       if (path === undefined || sha256 === undefined || name === undefined) continue;
+      if (!stamps.includes(path)) continue;
+      const now = packages.get(name);
       found.set(path, {
         sha256,
         package: name,
         version: version ?? "",
         adopted: adopted ?? "",
-        status: status ?? "",
-        installedVersion: installedVersion ?? "",
+        status: now?.status ?? "",
+        installedVersion: now?.version ?? "",
       });
     }
     return found;

@@ -1,4 +1,5 @@
-import { joinScripts, sh } from "../shell/script.ts";
+import { joinScripts, rawScript, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import type { FactSource, Guesses } from "./fact.ts";
 import { hashText } from "./hash.ts";
 
@@ -69,34 +70,72 @@ export const contentFacts: FactSource<true> = {
 export interface SecretFileFact {
   /** The host's comparison key; never leaves memory. */
   readonly key: string;
-  /** SHA-256 of key + content, hex. */
+  /** SHA-256 of key, content, and a newline, hex; see `hashSecret`. */
   readonly hash: string;
 }
 
 /** Where the comparison key lives: 64 hex digits, no newline, 0600 (made by the first run). */
 export const secretKeyPath = "/var/lib/hostkit/secret.key";
 
-/** Files whose content is secret: compared by a keyed hash, so that a plain hash never leaves the host. */
+/** Descriptors that a shell and what surrounds it in the probe leave alone. */
+const descriptors = [4, 5, 6, 7, 8, 9];
+
+/**
+ * Files whose content is secret: compared by a keyed hash, so that a plain hash never leaves the host. The shell itself reads them
+ * (it leaves NUL bytes out: whoever compares looks at the size, too), and one `sha256sum` hashes several at once.
+ * Prints `key KEY`, then for each few files `as DESCRIPTOR PATH` lines and the hashes by descriptor.
+ */
 export const secretFileFacts: FactSource<SecretFileFact> = {
   name: "secret-file",
-  script: (paths) => sh`[ -s ${secretKeyPath} ] || exit 0
+  script(paths) {
+    const batches = paths.flatMap((_, at) =>
+      at % descriptors.length === 0 ? [paths.slice(at, at + descriptors.length)] : [],
+    );
+    return joinScripts([
+      sh`[ -s ${secretKeyPath} ] || exit 0
 read -r key <${secretKeyPath}
 echo "key $key"
-for f in ${paths}; do
-  [ -f "$f" ] || continue
-  hash=$(cat ${secretKeyPath} "$f" | sha256sum)
-  echo "\${hash%% *} $f"
-done`,
+take() {
+  text=
+  [ -f "$2" ] || return
+  echo "as $1 $2"
+  while IFS= read -r line; do text="$text$line
+"; done <"$2"
+  text=$text$line
+}`,
+      ...batches.flatMap((batch) => [
+        sh`echo forget`,
+        ...batch.map(
+          (path, at) => sh`take ${descriptors[at] ?? 0} ${path}; t${descriptors[at] ?? 0}=$text`,
+        ),
+        hashTexts(descriptors.slice(0, batch.length)),
+      ]),
+    ]);
+  },
   parse(stdout) {
-    const key = /^key (\S+)$/m.exec(stdout)?.[1];
     const found = new Map<string, SecretFileFact>();
-    if (key === undefined) return found;
-    for (const match of stdout.matchAll(/^([0-9a-f]{64}) (.+)$/gm)) {
-      found.set(match[2] as string, { key, hash: match[1] as string });
+    const paths = new Map<string, string>();
+    let key: string | undefined;
+    for (const line of stdout.split("\n")) {
+      key ??= /^key (\S+)$/.exec(line)?.[1];
+      if (line === "forget") paths.clear();
+      const [, descriptor, path] = /^as (\d) (.+)$/.exec(line) ?? [];
+      if (descriptor !== undefined && path !== undefined) paths.set(descriptor, path);
+      const [, hash, hashed] = /^([0-9a-f]{64}) [ *]\/dev\/fd\/(\d)$/.exec(line) ?? [];
+      const from = paths.get(hashed ?? "");
+      if (hash !== undefined && from !== undefined && key !== undefined)
+        found.set(from, { key, hash });
     }
     return found;
   },
 };
+
+/** A here-document for each: the shell keeps what is short in a pipe, and starts no program for it. */
+function hashTexts(numbers: readonly number[]): Script {
+  const files = numbers.map((n) => `/dev/fd/${n} ${n}<<E${n}`).join(" ");
+  const texts = numbers.map((n) => `$key$t${n}\nE${n}`).join("\n");
+  return rawScript(`sha256sum ${files}\n${texts}`);
+}
 
 /**
  * Small text files read whole (stamps, the state file). Subjects are paths; binary content is not for this.

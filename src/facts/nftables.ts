@@ -19,17 +19,18 @@ export function listingHashScript(table: string): { text: string } {
 /** Tables by family and name ("inet hostkit"). */
 export const nftablesFacts: FactSource<NftablesFact> = {
   name: "nftables",
+  // A listing stands as `-` behind the name of its table; the hash is listingHashScript's: it ends in one newline.
   script: (tables) => ({
     text: [
       ...tables.map((table) => {
         const [family = "inet", name = table] = table.split(" ");
-        // The same hash as listingHashScript's: a listing ends in one newline.
         return sh`if listing=$(nft -s list table ${family} ${name}); then
-  hash=$(printf '%s\\n' "$listing" | sha256sum)
-  echo "listing \${hash%% *} "${table}
+  echo "table "${table}
+  printf '%s\\n' "$listing" | sha256sum - /etc/hostkit/*/firewall.nft
+else
+  sha256sum /etc/hostkit/*/firewall.nft
 fi`.text;
       }),
-      'sha256sum /etc/hostkit/*/firewall.nft | while read -r hash f; do echo "file $hash $f"; done',
       `if [ -f /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then echo "rival ufw"; fi`,
       `if command -v firewalld >/dev/null && systemctl is-active -q firewalld.service; then echo "rival firewalld"; fi`,
     ].join("\n"),
@@ -38,13 +39,15 @@ fi`.text;
     const files: Record<string, string> = {};
     const rivals: string[] = [];
     const listings = new Map<string, string>();
+    let table = "";
     for (const line of stdout.split("\n")) {
-      const match = /^(listing|file|rival) (?:([0-9a-f]{64}) )?(.+)$/.exec(line);
-      if (match === null) continue;
-      const [, what, hash, name] = match as unknown as [string, string, string | undefined, string];
-      if (what === "rival") rivals.push(name);
-      else if (what === "file" && hash !== undefined) files[name] = hash;
-      else if (hash !== undefined) listings.set(name, hash);
+      const [, what, name] = /^(table|rival) (.+)$/.exec(line) ?? [];
+      if (what === "rival" && name !== undefined) rivals.push(name);
+      if (what === "table" && name !== undefined) table = name;
+      const [, hash, path] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
+      if (hash === undefined || path === undefined) continue;
+      if (path === "-") listings.set(table, hash);
+      else files[path] = hash;
     }
     return new Map(
       tables.map((table) => {

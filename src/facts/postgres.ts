@@ -67,6 +67,15 @@ const clusterSql = `jsonb_build_object(
   'encoding', pg_encoding_to_char(encoding), 'locale', datcollate,
   'grants', ${grantsSql("datacl", "datdba", "d")})) from pg_database where datallowconn))`;
 
+const connect = (database: string) => `\\connect ${quoteIdentifier(database)}`;
+
+const connectUnlessThere = (
+  database: string,
+) => `select current_database() <> ${quoteLiteral(database)} as elsewhere \\gset
+\\if :elsewhere
+${connect(database)}
+\\endif`;
+
 /** One psql for each cluster: `SUBJECT {json}` for what answers. */
 const postgresGroup: FactGroup = {
   name: "postgresql",
@@ -80,21 +89,27 @@ const postgresGroup: FactGroup = {
     const majors = [...new Set([...clusters, ...databases.map(({ major }) => major)])];
     return joinScripts(
       majors.map((major) => {
+        const inside = databases.filter((one) => one.major === major);
         const sql = [
           ...(clusters.includes(major)
             ? [`select concat(${quoteLiteral(`${major} `)}, ${clusterSql});`]
             : []),
           // What fails in one database fails there alone: psql goes on, without a connection where there is none.
-          ...databases
-            .filter((one) => one.major === major)
-            .map(
-              ({ subject, database }) => `\\connect ${quoteIdentifier(database)}
+          ...inside.map(
+            (
+              { subject, database },
+              at,
+            ) => `${at === 0 ? connectUnlessThere(database) : connect(database)}
 \\unset m
 \\unset applied
 ${contentSql(subject)}`,
-            ),
+          ),
         ];
-        return sh`printf %s ${`${sql.join("\n")}\n`} | ${psqlProgram(Number(major), sh`-XAtq`)} -d postgres`;
+        // A server process for each connection: the first database does for the questions about the cluster. 2: not connected.
+        const first = inside[0]?.database;
+        return sh`ask() { printf %s "$sql" | ${psqlProgram(Number(major), sh`-XAtq`)} -d "$1"; }
+sql=${`${sql.join("\n")}\n`}
+${first === undefined ? sh`` : sh`ask ${first}; [ $? -eq 2 ] &&`} ask postgres`;
       }),
     );
   },

@@ -23,8 +23,16 @@ export const systemdGroup: FactGroup = {
         : []),
     ];
     const targets = subjects.get("target") ?? [];
+    const maybe = subjects.get("installed-unit") ?? [];
     return joinScripts([
       sh`set -- ${units}`,
+      maybe.length === 0
+        ? sh``
+        : sh`for unit in ${maybe}; do
+  for d in /etc /run /usr/local/lib /usr/lib /lib; do
+    if [ -e "$d/systemd/system/$unit" ]; then set -- "$@" "$unit"; break; fi
+  done
+done`,
       targets.length === 0 ? sh`` : findMembers(targets),
       sh`printf ${"Units %s\n\n"} "$*"
 TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`,

@@ -35,6 +35,9 @@ export const unitFacts: FactSource<UnitFact> = {
   },
 };
 
+/** Those of some units that a package or somebody has installed; systemd is not asked about the others. */
+export const installedUnitFacts: FactSource<UnitFact> = { ...unitFacts, name: "installed-unit" };
+
 function readUnit(value: Properties): UnitFact {
   return {
     loadState: value.get("LoadState") ?? "not-found",

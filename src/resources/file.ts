@@ -170,7 +170,12 @@ function hasSameContent(resource: Pick<FileResource, "path" | "content">, facts:
   const { content, path } = resource;
   if ("secret" in content) {
     const fact = facts.get(secretFileFacts, path);
-    return fact !== undefined && fact.hash === hashSecret(fact.key, content.secret);
+    const size = new TextEncoder().encode(content.secret).length;
+    return (
+      fact !== undefined &&
+      fact.hash === hashSecret(fact.key, content.secret) &&
+      facts.get(fileFacts, path)?.size === size
+    );
   }
   const sha256 = "text" in content ? hashText(content.text) : content.blob.sha256;
   return facts.get(fileFacts, path)?.sha256 === sha256;

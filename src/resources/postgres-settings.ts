@@ -49,13 +49,13 @@ export function waitForPostgres(major: number): Script {
   return sh`tries=0
 until ${psqlScript(major, "postgres", ["-c", "select 1"])} >/dev/null 2>answer; do
   tries=$((tries + 1))
-  if [ "$tries" -ge 120 ]; then
+  if [ "$tries" -ge 600 ]; then
     echo "PostgreSQL does not answer:" >&2
     cat answer >&2
     tail -n 20 ${`/var/log/postgresql/postgresql-${major}-main.log`} >&2 || true
     exit 1
   fi
-  sleep 0.5
+  sleep 0.1
 done`;
 }
 

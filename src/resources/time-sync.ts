@@ -1,6 +1,6 @@
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
-import { unitFacts } from "../facts/unit.ts";
+import { installedUnitFacts } from "../facts/unit.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import { aptPrelude } from "./packages.ts";
@@ -31,20 +31,20 @@ const daemons = [
 ] as const;
 
 function findDaemon(facts: Facts): string | undefined {
-  return daemons.find((name) => facts.get(unitFacts, name)?.loadState === "loaded");
+  return daemons.find((name) => facts.get(installedUnitFacts, name)?.loadState === "loaded");
 }
 
 export const timeSyncKind: ResourceKind<TimeSyncResource> = {
   kind: "time-sync",
   needs: () => [
     need(containerFacts, containerSubject),
-    ...daemons.map((name) => need(unitFacts, name)),
+    ...daemons.map((name) => need(installedUnitFacts, name)),
   ],
 
   diff(resource, facts, context): Change | undefined {
     if ((facts.get(containerFacts, containerSubject) ?? "") !== "") return undefined;
     const found = findDaemon(facts);
-    const fact = found === undefined ? undefined : facts.get(unitFacts, found);
+    const fact = found === undefined ? undefined : facts.get(installedUnitFacts, found);
     if (fact?.activeState === "active" && fact.unitFileState === "enabled") return undefined;
     const name = found ?? "systemd-timesyncd.service";
     return {
