@@ -161,13 +161,30 @@ export const textFacts: FactSource<string> = {
         : sh`printf ${"%s\n"} ${lines} | sha256sum -c | while IFS= read -r line; do
   case $line in *": OK") printf ${"same %s\n"} "$line" ;; *) show "\${line%: FAILED*}" ;; esac
 done`,
-      others.length === 0 ? sh`` : sh`for f in ${others}; do show "$f"; done`,
+      // Longer ones all together, each line behind a "+"; their sizes tell whether the last one is ended.
+      others.length === 0
+        ? sh``
+        : sh`set --
+for f in ${others}; do
+  [ -f "$f" ] || continue
+  { IFS= read -r line; IFS= read -r more; } <"$f"
+  if [ $? -ne 0 ] && [ -z "$more" ]; then show "$f"; else set -- "$@" "$f"; fi
+done
+if [ $# -gt 0 ]; then
+  echo more
+  wc -c -- "$@"
+  awk ${`FNR == 1 { print "=" FILENAME } { print "+" $0 }`} "$@"
+fi`,
     ]);
   },
   parse(stdout, _paths, guesses) {
     const found = new Map<string, string>();
     const lines = stdout.split("\n");
     for (let index = 0; index < lines.length; index++) {
+      if (lines[index] === "more") {
+        for (const [path, text] of readMore(lines.slice(index + 1))) found.set(path, text);
+        break;
+      }
       const [, same, how, read] =
         /^(?:same (\/.*): OK|([01=]) (\/.*))$/.exec(lines[index] ?? "") ?? [];
       if (same !== undefined) {
@@ -184,6 +201,26 @@ done`,
     return found;
   },
 };
+
+/** `SIZE PATH` lines, then `=PATH` and `+LINE` lines. */
+function readMore(lines: readonly string[]): Map<string, string> {
+  const sizes = new Map<string, number>();
+  const texts = new Map<string, string[]>();
+  let text: string[] | undefined;
+  for (const line of lines) {
+    const [, size, path] = /^ *(\d+) (\/.*)$/.exec(line) ?? [];
+    if (line.startsWith("=")) texts.set(line.slice(1), (text = []));
+    else if (line.startsWith("+")) text?.push(line.slice(1));
+    else if (size !== undefined && path !== undefined) sizes.set(path, Number(size));
+  }
+  return new Map(
+    [...texts].map(([path, of]) => {
+      const joined = of.join("\n");
+      const isUnended = new TextEncoder().encode(joined).length === sizes.get(path);
+      return [path, isUnended ? joined : `${joined}\n`];
+    }),
+  );
+}
 
 /** sha256sum(1) writes names with a backslash or a newline in another way. */
 function isGuessed(path: string, guesses: Guesses): boolean {
