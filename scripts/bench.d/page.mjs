@@ -74,7 +74,8 @@ ${comparison}
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.memoryMegabytes} MB, Linux ${machine.kernel}, ${machine.system}; controller and hosts share it, so a host's work
 is in every number. Lab hosts are those of [lab.md](lab.md), Debian ${versions.host.debian} with python3 and python3-apt. The 40 ms are a TUN wire with 20 ms
-in each direction (\`scripts/bench.d/wire.c\`). hostkit's ten hosts have ten addresses each in the row of 100.
+in each direction (\`scripts/bench.d/wire.c\`). hostkit's ten hosts have ten addresses each in the row of 100, and are probed there by
+sixteen OpenSSH clients at a time, as many as hostkit looks at.
 
 | | version |
 |---|---|
@@ -157,6 +158,7 @@ function renderCosts(rows) {
     add(`${name}, 1 host`, rows.noop?.tools[name]);
   for (const name of ["hostkit", ...peerNames]) add(`${name}, 1 host`, rows.noop?.tools[name]);
   for (const name of ["hostkit", ...peerNames]) add(`${name}, 10 hosts`, rows.ten?.tools[name]);
+  add("hostkit, 10 hosts, beside the next", rows.hundred?.tools["hostkit, 10 hosts"]);
   add("hostkit, 100 hosts", rows.hundred?.tools.hostkit);
   for (const [count, tool] of Object.entries(rows.growth?.tools ?? {})) {
     if (typeof tool === "object") add(`hostkit, 1 host, ${count} resources`, tool);

@@ -78,10 +78,13 @@ export async function rowTen(bench) {
   return takeTurns(Object.fromEntries(wanted), 5, bench);
 }
 
-/** Ten hosts, each with ten addresses: to the controller these are a hundred hosts with a hundred connections. */
+/**
+ * Ten hosts, each with ten addresses: to the controller these are a hundred hosts with a hundred connections. Host after host in
+ * turn, so that those that are asked at the same time are not the same one. Ten of them are measured beside it, in turns.
+ */
 export async function rowHundred(bench) {
   const own = await ownTen(bench);
-  const targets = {};
+  const ofHost = [];
   const lab = bench.ownHost.address.split(".")[2];
   const addressesOf = (at) =>
     Array.from({ length: perHost }, (_, index) => `10.85.${lab}.${at * perHost + index + 1}`);
@@ -91,17 +94,44 @@ export async function rowHundred(bench) {
       host,
       addresses.map((address) => `ip address replace ${address}/32 dev host0`).join("; "),
     );
-    for (const [index, address] of addresses.entries()) {
+    for (const address of addresses)
       await execa("ip", ["route", "replace", address, "via", host.address]);
-      targets[`${host.name}-${index}`] = { address, hostKey: host.hostKey };
-    }
+    ofHost.push(
+      addresses.map((address, index) => ({
+        name: `${host.name}-${index}`,
+        address,
+        hostKey: host.hostKey,
+      })),
+    );
   }
+  const all = Array.from({ length: perHost }, (_, index) =>
+    ofHost.map((targets) => targets[index]),
+  ).flat();
+  const probe = await readFile(new URL("peers/probe.sh", import.meta.url), "utf8");
   const { project } = bench;
+  const measured = (targets) => ({
+    prepare: () => project.setHosts(byName(targets)),
+    measure: () => project.provision("nothing"),
+  });
+  const probed = (targets) => ({
+    measure: () =>
+      together(
+        bench,
+        targets.map(({ address }) => address),
+        probe,
+      ),
+  });
   try {
-    await project.setHosts(targets);
+    await project.setHosts(byName(all));
     bench.log("settling");
     await project.settle();
-    return await takeTurns({ hostkit: { measure: () => project.provision("nothing") } }, 3, bench);
+    const tools = {
+      "probe as argument, 10 hosts": probed(all.slice(0, count)),
+      "probe as argument": probed(all),
+      "hostkit, 10 hosts": measured(all.slice(0, count)),
+      hostkit: measured(all),
+    };
+    return await takeTurns(tools, 3, bench);
   } finally {
     for (const [at, host] of own.entries()) {
       const addresses = addressesOf(at);
@@ -120,14 +150,21 @@ function byName(hosts) {
   return Object.fromEntries(hosts.map((host) => [host.name, host]));
 }
 
-/** One OpenSSH client for each address, all at once. */
+/** How many OpenSSH clients run at a time: as many hosts as hostkit looks at. */
+const clients = 16;
+
+/** One OpenSSH client for each address. */
 async function together(bench, addresses, command, input) {
   const started = performance.now();
-  const samples = await Promise.all(
-    addresses.map((address) =>
-      run([...sshWords(bench.key, address), command], input === undefined ? {} : { input }),
-    ),
-  );
+  const samples = [];
+  const left = addresses.values();
+  const work = async () => {
+    for (const address of left)
+      samples.push(
+        await run([...sshWords(bench.key, address), command], input === undefined ? {} : { input }),
+      );
+  };
+  await Promise.all(Array.from({ length: clients }, work));
   return {
     seconds: (performance.now() - started) / 1000,
     cpuSeconds: samples.reduce((sum, sample) => sum + sample.cpuSeconds, 0),
