@@ -1,3 +1,4 @@
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findOpenPorts } from "../../src/host/prove.ts";
 import type { LabOs } from "../../src/lab/base.ts";
@@ -114,6 +115,17 @@ export function describeDxCluster(os: LabOs): void {
       const list = await project.hostkit("backup", "list");
       expect(list.exitCode, list.stderr).toBe(0);
       expect(list.stdout).toMatch(/full/);
+    });
+
+    test("systemd-analyze rates every unit that hostkit wrote or hardened 2.0 or better", async () => {
+      const audit = await execa(
+        "scripts/audit",
+        ["--lab", project.host.name, "--only", "units", "--skip-setup"],
+        { reject: false, all: true },
+      );
+      expect(audit.exitCode, audit.all).toBe(0);
+      expect(audit.stdout).toMatch(/dxcluster-scraper\.service +\d/);
+      expect(audit.stdout).toMatch(/dxcluster-api-[ab]\.service +\d/);
     });
 
     test("services and containers run as users of their own", async () => {
