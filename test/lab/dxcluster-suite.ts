@@ -119,8 +119,8 @@ export function describeDxCluster(os: LabOs): void {
 
     test("systemd-analyze rates every unit that hostkit wrote or hardened 2.0 or better", async () => {
       const audit = await execa(
-        "scripts/audit",
-        ["--lab", project.host.name, "--only", "units", "--skip-setup"],
+        "bash",
+        ["scripts/audit", "--lab", project.host.name, "--only", "units", "--skip-setup"],
         { reject: false, all: true },
       );
       expect(audit.exitCode, audit.all).toBe(0);
