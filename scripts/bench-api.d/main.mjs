@@ -17,11 +17,15 @@ const { values: options } = parseArgs({
     rate: { type: "string", default: "200" },
     seconds: { type: "string", default: "60" },
     clients: { type: "string", default: "500" },
+    inserts: { type: "string", default: "20" },
   },
 });
-const [spots, rate, seconds, clients] = ["spots", "rate", "seconds", "clients"].map((name) => {
+const [spots, rate, seconds, clients, inserts] = [
+  ...["spots", "rate", "seconds", "clients", "inserts"],
+].map((name) => {
   const value = Number(options[name]);
-  if (!Number.isInteger(value) || value < 1) fail(`--${name} must be a whole number`);
+  if (!Number.isInteger(value) || value < (name === "inserts" ? 0 : 1))
+    fail(`--${name} must be a whole number`);
   return value;
 });
 
@@ -90,9 +94,11 @@ async function main() {
   const seen = await look(base);
   await ask(base, seen, { rate, seconds: Math.min(10, seconds), seed: 1 });
   say(`${rate} requests a second for ${seconds} s …`);
+  const stopInserting = insertSpots();
   const before = readCpu();
   const load = await ask(base, seen, { rate, seconds, seed: 2 });
   const after = readCpu();
+  await stopInserting();
   say(`${clients} listeners …`);
   const stream = await measureStream(base);
   say("the other paths, and the worst questions …");
@@ -104,6 +110,7 @@ async function main() {
   const result = {
     spots,
     rate,
+    inserts_per_second: inserts,
     requests: all.length,
     requests_per_second: Math.round(all.length / load.seconds),
     failures: load.failures,
@@ -241,6 +248,31 @@ async function waitFor(base) {
   fail("the API does not answer");
 }
 
+/** What a scraper would do meanwhile: ten times a second a few new spots. */
+function insertSpots() {
+  const session = spawn("ssh", [...login, `${psql} dxcluster`], {
+    stdio: ["pipe", "ignore", "inherit"],
+  });
+  let turn = 0;
+  const timer = setInterval(() => {
+    const some = Math.round(((turn + 1) * inserts) / 10) - Math.round((turn * inserts) / 10);
+    turn += 1;
+    if (some > 0)
+      session.stdin
+        .write(`insert into dx_spots (timestamp, received_at, dx_call, frequency, spotter_call, comment, mode, band)
+        select date_trunc('minute', now()), now(), 'BENCH${turn}N' || i, 14000 + i, 'DL0BENCH', 'bench ' || i, 'CW', '20m'
+        from generate_series(1, ${some}) i;\n`);
+  }, 100);
+  return async () => {
+    clearInterval(timer);
+    const ended = new Promise((resolve) => session.once("close", resolve));
+    session.stdin.end(
+      "delete from dx_spots where spotter_call = 'DL0BENCH' and timestamp > now() - interval '1 day';\n",
+    );
+    await ended;
+  };
+}
+
 async function measureStream(base) {
   // One session for all: a spot must not wait for a log-in.
   const session = spawn("ssh", [...login, `${psql} dxcluster`], {
@@ -269,7 +301,7 @@ function report(result) {
     return;
   }
   const lines = [
-    `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
+    `${result.spots} spots, PostgreSQL ${result.postgresql}: ${result.requests} requests at ${result.requests_per_second} a second while ${result.inserts_per_second} spots a second come, ${Object.keys(result.failures).length === 0 ? "none failed" : `failed: ${JSON.stringify(result.failures)}`}`,
     `all                  p50 ${String(result.p50_ms).padStart(7)} ms   p99 ${String(result.p99_ms).padStart(7)} ms   most ${result.most_ms} ms`,
     `processor time a request: API ${result.api_cpu_ms} ms, PostgreSQL ${result.postgresql_cpu_ms} ms, asking ${result.asking_cpu_ms} ms (p99 of how late: ${result.asked_late_p99_ms} ms); processors ${result.busy_percent} % busy, ${result.stolen_percent} % taken by other machines`,
     ...result.questions.map(
