@@ -139,7 +139,9 @@ function hashTexts(numbers: readonly number[]): Script {
 
 /**
  * Small text files read whole (stamps, the state file). Subjects are paths; binary content is not for this.
- * A text that is what was guessed is not sent: one `sha256sum` looks at all of those.
+ * A text that is what was guessed is not sent: one `sha256sum` looks at all of those, and names the others.
+ * Prints `checked` when it could, `differs PATH` lines, then `0 PATH` (no newline at its end) or `1 PATH` and the line of what has
+ * only one, which the shell itself reads; then `more` and the longer ones together.
  */
 export const textFacts: FactSource<string> = {
   name: "text",
@@ -148,61 +150,67 @@ export const textFacts: FactSource<string> = {
     const others = paths.filter((path) => !isGuessed(path, guesses));
     const lines = guessed.map((path) => `${hashText(guesses.get(path) ?? "")}  ${path}`);
     return joinScripts([
-      // Forks cost more than anything else here: a single line (a stamp) is read by the shell itself.
-      sh`show() {
-  [ -f "$1" ] || return
-  line=
-  { if IFS= read -r line; then end=1; else end=0; fi; IFS= read -r more; } <"$1"
-  if [ $? -ne 0 ] && [ -z "$more" ]; then printf ${"%s %s\n%s\n"} $end "$1" "$line"
-  else printf ${"= %s\n%s\n"} "$1" "$(base64 -w0 <"$1")"; fi
-}`,
+      sh`set -- ${others}`,
+      // 1: some differ or are not there.
       lines.length === 0
         ? sh``
-        : sh`printf ${"%s\n"} ${lines} | sha256sum -c | while IFS= read -r line; do
-  case $line in *": OK") printf ${"same %s\n"} "$line" ;; *) show "\${line%: FAILED*}" ;; esac
-done`,
-      // Longer ones all together, each line behind a "+"; their sizes tell whether the last one is ended.
-      others.length === 0
-        ? sh``
-        : sh`set --
-for f in ${others}; do
+        : sh`differing=$(printf ${"%s\n"} ${lines} | sha256sum -c --quiet)
+if [ $? -le 1 ]; then
+  echo checked
+  set -f
+  IFS=${"\n"}
+  for line in $differing; do
+    echo "differs \${line%: FAILED*}"
+    set -- "$@" "\${line%: FAILED*}"
+  done
+  unset IFS
+  set +f
+else set -- "$@" ${guessed}
+fi`,
+      sh`count=$#
+while [ "$count" -gt 0 ]; do
+  count=$((count - 1)) f=$1
+  shift
   [ -f "$f" ] || continue
-  { IFS= read -r line; IFS= read -r more; } <"$f"
-  if [ $? -ne 0 ] && [ -z "$more" ]; then show "$f"; else set -- "$@" "$f"; fi
+  line=
+  { if IFS= read -r line; then end=1; else end=0; fi; IFS= read -r more; } <"$f"
+  if [ $? -ne 0 ] && [ -z "$more" ]; then printf ${"%s %s\n%s\n"} $end "$f" "$line"
+  else set -- "$@" "$f"; fi
 done
 if [ $# -gt 0 ]; then
   echo more
   wc -c -- "$@"
-  awk ${`FNR == 1 { print "=" FILENAME } { print "+" $0 }`} "$@"
+  awk ${'FNR == 1 { print "=" FILENAME } { print "+" $0 }'} "$@"
 fi`,
     ]);
   },
-  parse(stdout, _paths, guesses) {
+  parse(stdout, paths, guesses) {
     const found = new Map<string, string>();
     const lines = stdout.split("\n");
-    for (let index = 0; index < lines.length; index++) {
+    let index = 0;
+    if (lines[0] === "checked") {
+      for (const path of paths) {
+        const guess = isGuessed(path, guesses) ? guesses.get(path) : undefined;
+        if (guess !== undefined) found.set(path, guess);
+      }
+      for (index = 1; lines[index]?.startsWith("differs ") === true; index++)
+        found.delete(lines[index]?.slice("differs ".length) ?? "");
+    }
+    for (; index < lines.length; index++) {
       if (lines[index] === "more") {
         for (const [path, text] of readMore(lines.slice(index + 1))) found.set(path, text);
         break;
       }
-      const [, same, how, read] =
-        /^(?:same (\/.*): OK|([01=]) (\/.*))$/.exec(lines[index] ?? "") ?? [];
-      if (same !== undefined) {
-        const guess = guesses.get(same);
-        if (guess !== undefined) found.set(same, guess);
-      } else if (read !== undefined) {
-        const content = lines[++index] ?? "";
-        found.set(
-          read,
-          how === "=" ? decodeBase64(content) : how === "1" ? `${content}\n` : content,
-        );
-      }
+      const [, end, path] = /^([01]) (\/.*)$/.exec(lines[index] ?? "") ?? [];
+      if (path === undefined) continue;
+      const line = lines[++index] ?? "";
+      found.set(path, end === "1" ? `${line}\n` : line);
     }
     return found;
   },
 };
 
-/** `SIZE PATH` lines, then `=PATH` and `+LINE` lines. */
+/** `SIZE PATH` lines, then `=PATH` and `+LINE` lines; the sizes (in bytes) tell whether the last line is ended. */
 function readMore(lines: readonly string[]): Map<string, string> {
   const sizes = new Map<string, number>();
   const texts = new Map<string, string[]>();
@@ -225,10 +233,4 @@ function readMore(lines: readonly string[]): Map<string, string> {
 /** sha256sum(1) writes names with a backslash or a newline in another way. */
 function isGuessed(path: string, guesses: Guesses): boolean {
   return guesses.has(path) && !/[\\\n\r]/.test(path);
-}
-
-function decodeBase64(text: string): string {
-  return new TextDecoder().decode(
-    Uint8Array.from(atob(text), (character) => character.charCodeAt(0)),
-  );
 }

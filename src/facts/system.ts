@@ -37,12 +37,12 @@ echo "architecture=$(dpkg --print-architecture)"
 read -r hostname </proc/sys/kernel/hostname
 echo "hostname=$hostname"
 [ -d /run/systemd/system ] && echo "systemd=yes"
-df -Pk / /var /boot | { n=0; while read -r _ _ _ free _; do n=$((n + 1)); [ $n -eq 1 ] || echo "free.$n=$free"; done; }
 while read -r key value _; do
   case $key in MemTotal:) echo "memory=$value" ;; SwapTotal:) echo "swap=$value"; break ;; esac
 done </proc/meminfo
 echo "time=$(date +%s)"
-t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"`,
+t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"
+df -Pk / /var /boot`,
   parse(stdout) {
     const value = new Map(
       stdout
@@ -52,9 +52,11 @@ t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"`,
           (line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const,
         ),
     );
+    // df(1): a line for each mount in the order asked, behind a headline.
     const free: Record<string, number> = {};
+    const frees = [...stdout.matchAll(/^\S.*? +\d+ +\d+ +(\d+) +\d+% \//gm)];
     ["/", "/var", "/boot"].forEach((mount, index) => {
-      const text = value.get(`free.${index + 2}`);
+      const text = frees[index]?.[1];
       if (text !== undefined) free[mount] = Number(text);
     });
     return new Map([
