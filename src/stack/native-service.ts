@@ -11,7 +11,7 @@ import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
 import { systemUser } from "../resources/user.ts";
-import { rawScript, sh } from "../shell/script.ts";
+import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { databaseAfter } from "./database-access.ts";
 import { collectEnvironment, renderSystemdEnvironment } from "./env-text.ts";
@@ -116,8 +116,12 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
   const tellsReady = "watchdogSeconds" in service && service.watchdogSeconds !== undefined;
   const check = (seconds: number): Script =>
     port === undefined
-      ? stayCheck(name, seconds)
-      : healthCheck(name, port, "health" in service ? service.health : undefined);
+      ? joinLogs(name, stayCheck(name, seconds), program.hint)
+      : joinLogs(
+          name,
+          healthCheck(port, "health" in service ? service.health : undefined),
+          program.hint,
+        );
   const running = unit(name, stackDirectoryOf(stack), {
     watches,
     inputs: hashText(text + program.version),
@@ -149,6 +153,8 @@ function needsLowPort(service: Service | WebService): boolean {
 interface Program {
   /** Nothing where a package says it, in a drop-in. */
   readonly words?: readonly string[];
+  /** For whoever finds that it does not run. */
+  readonly hint?: string;
   /** Changes with the program itself, so that it is restarted. */
   readonly version: string;
   readonly packages: readonly string[];
@@ -178,7 +184,12 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
     environmentFile: environmentFileOf(manifest.stack, service.name),
   } as const;
   const dropIn = `/etc/systemd/system/${unitName}.d/10-package.conf`;
-  const said = command === undefined ? {} : { words };
+  const said =
+    command === undefined
+      ? {
+          hint: `the package says what to start, in ${dropIn}; exec in the manifest would say it instead`,
+        }
+      : { words };
   const after: ResourceId[] = [packagesId];
   switch (source.kind) {
     case "package": {
@@ -230,37 +241,31 @@ function resolveProgram(inputs: StackInputs, service: ServiceBase): Program {
  * that it is ready (sd_notify) needs less watching.
  */
 function stayCheck(name: string, seconds: number): Script {
-  return joinLogs(
-    name,
-    sh`sleep ${seconds}
+  return sh`sleep ${seconds}
 case $(systemctl show -p ActiveState -p NRestarts ${name} | sort) in
   ${"ActiveState=active\nNRestarts=0"}) ;;
   *) false ;;
-esac`,
-  );
+esac`;
 }
 
 const firstSeconds = 2;
 const moment = 0.25;
 
 /** Waits until the port answers on this host. */
-function healthCheck(name: string, port: number, health: WebService["health"] | undefined): Script {
+function healthCheck(port: number, health: WebService["health"] | undefined): Script {
   const grace = health?.graceSeconds ?? 60;
   const ask =
     health?.path === undefined
       ? sh`timeout 5 bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port} 2>/dev/null`
       : sh`curl -fsS -o /dev/null --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${`http://127.0.0.1:${port}${health.path}`}`;
-  return joinLogs(
-    name,
-    sh`deadline=$(($(date +%s) + ${grace}))
+  return sh`deadline=$(($(date +%s) + ${grace}))
 until ${ask}; do
   [ "$(date +%s)" -lt "$deadline" ] || { echo ${`not healthy after ${grace} s`} >&2; false; return; }
   sleep 0.3
-done`,
-  );
+done`;
 }
 
-function joinLogs(name: string, check: Script): Script {
+function joinLogs(name: string, check: Script, hint: string | undefined): Script {
   return sh`began=$(date +%s)
 check() {
 ${check}
@@ -268,6 +273,7 @@ ${check}
 if ! check; then
   echo ${`${name} does not stay up; its last lines:`} >&2
   journalctl -u ${name} --since "@$((began - 5))" -n 20 --no-pager -o cat >&2 || true
+  ${hint === undefined ? sh`:` : sh`echo ${hint} >&2`}
   exit 1
-fi${rawScript("")}`;
+fi`;
 }
