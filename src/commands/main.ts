@@ -35,12 +35,17 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
   }
 }
 
-/** `--lab` alone means any; commander would take the word behind it for its value. */
+/** `--lab` alone means any; commander would take whatever word is behind it for its value, not only a release's. */
 function expandLab(words: readonly string[]): string[] {
   const end = words.indexOf("--");
-  return words.map((word, index) =>
-    word === "--lab" && (end < 0 || index < end) ? "--lab=any" : word,
-  );
+  const isLab = (index: number): boolean => words[index] === "--lab" && (end < 0 || index < end);
+  const isRelease = (word: string | undefined): boolean => /^debian-\d+$/.test(word ?? "");
+  return words.flatMap((word, index) => {
+    if (isLab(index - 1) && isRelease(word)) return [];
+    if (!isLab(index)) return [word];
+    const next = words[index + 1];
+    return [`--lab=${isRelease(next) ? next : "any"}`];
+  });
 }
 
 /** Who asks `plan` wants to tell three cases apart: nothing (0), changes (2), no answer (1). */
