@@ -31,6 +31,9 @@ const leastGrowth = 8;
 const mostGrowth = 256;
 /** Milliseconds for all stretches together: no further one is begun that would take longer, going by the last. */
 const patience = { page: 1200, count: 600 } as const;
+/** A search that took no longer, in milliseconds, may look as far at once when it is asked again. */
+const quick = 200;
+const mostReaches = 2000;
 /** A list of names is worked off by itself where about so many spots have them. */
 const mostGathered = 50_000;
 /** A count is kept the longer, the more it cost: seconds. */
@@ -55,6 +58,8 @@ interface Found {
 export class SpotSearch {
   readonly #database: Database;
   readonly #memo: Memo;
+  /** How far back the last page of a question went, in milliseconds. */
+  readonly #reach = new Map<string, number>();
 
   constructor(database: Database, memo: Memo) {
     this.#database = database;
@@ -165,7 +170,13 @@ export class SpotSearch {
     );
     const rows: SpotRow[] = [];
     let offset = wanted.offset;
-    const first = isOrdered ? Infinity : await this.#firstLength(fewest, most + offset);
+    const question = JSON.stringify({ ...wanted, cursor: "", offset: "" });
+    const first = isOrdered
+      ? Infinity
+      : (this.#reach.get(question) ?? (await this.#firstLength(fewest, most + offset)));
+    this.#reach.delete(question);
+    const begun = performance.now();
+    let reach = first;
     const finished = await this.#walk(
       patience.page,
       first,
@@ -173,6 +184,7 @@ export class SpotSearch {
       wanted.since,
       async (stretch) => {
         const length = newest - (stretch.from?.getTime() ?? -Infinity);
+        reach = length;
         const query = pageQuery(
           ...([wanted, matching, cursor, most - rows.length, offset] as const),
           ...([stretch, isGathered(length)] as const),
@@ -188,7 +200,15 @@ export class SpotSearch {
         return (rows.length + wanted.offset - offset) / (most + wanted.offset);
       },
     );
+    if (!isOrdered && finished === null && performance.now() - begun < quick)
+      this.#remember(question, reach);
     return { rows, searchedBackTo: finished };
+  }
+
+  /** The next to ask this need not feel its way. */
+  #remember(question: string, reach: number): void {
+    if (this.#reach.size >= mostReaches) this.#reach.clear();
+    this.#reach.set(question, reach);
   }
 
   /** How far to look at first, in milliseconds, for so many spots. */
