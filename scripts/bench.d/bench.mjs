@@ -63,7 +63,7 @@ class Bench {
   log = log;
   quick = options.quick;
   mostRounds = Number(options.rounds ?? Number.POSITIVE_INFINITY);
-  coldRounds = 2;
+  coldRounds = 3;
   snapshots = {};
   idle = new Map();
 

@@ -9,8 +9,8 @@ export async function rowCold(bench) {
   const { project, peers, hosts } = bench;
   let host;
   /** Each run has a host of its own, made right before and gone right after. */
-  const onFreshHost = (work) => ({
-    rounds: bench.coldRounds,
+  const onFreshHost = (work, rounds = bench.coldRounds) => ({
+    rounds,
     prepare: async () => {
       await hosts.down("cold");
       host = await hosts.up("cold");
@@ -31,9 +31,9 @@ export async function rowCold(bench) {
       const update = await run([...sshWords(bench.key, at.address), "apt-get -q update"]);
       const apply = await peers.bundlewrap("apply", [at.address]);
       return { ...apply, seconds: update.seconds + apply.seconds };
-    }),
-    "Ansible with mitogen": onFreshHost((at) => peers.ansible("ansible-mitogen", [at.address])),
-    Ansible: onFreshHost((at) => peers.ansible("ansible", [at.address])),
+    }, 1),
+    "Ansible with mitogen": onFreshHost((at) => peers.ansible("ansible-mitogen", [at.address]), 1),
+    Ansible: onFreshHost((at) => peers.ansible("ansible", [at.address]), 1),
   };
   const wanted = Object.entries(tools).filter(([name]) => bench.wants(name));
   try {

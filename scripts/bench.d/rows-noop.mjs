@@ -5,7 +5,7 @@ import { sshWords } from "./tools.mjs";
 
 /** How often each is run: floors and the fast ones more often, Ansible takes its time. */
 const quickRounds = { fast: 5, bundlewrap: 2, mitogen: 1, ansible: 1 };
-const fullRounds = { fast: 7, bundlewrap: 5, mitogen: 3, ansible: 2 };
+const fullRounds = { fast: 7, bundlewrap: 4, mitogen: 2, ansible: 1 };
 
 /** The floors at one address of the peers' host, and hostkit's own probe by OpenSSH on its host. */
 async function floors(bench, { peer, own }) {
