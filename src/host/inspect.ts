@@ -88,8 +88,10 @@ export async function inspectHost(
   const system = facts.get(systemFacts, systemSubject);
   checkSystem(system, await opening);
   if (!isSameSystem(system, guess)) {
+    const before = JSON.stringify(resources);
     resources = resolve(system, system.hostname);
-    facts = await look(resources);
+    // A host seen for the first time has another name than none, and few manifests make anything of the name.
+    if (JSON.stringify(resources) !== before) facts = await look(resources);
   }
   const orphans = findOrphans({ resources, facts, stackDirectory });
   if (orphans.length > 0) {

@@ -42,6 +42,15 @@ describe("looking at a host", () => {
     expect(connection.commands).toHaveLength(2);
   });
 
+  test("a host seen for the first time is asked once where nothing is made of its name", async () => {
+    const connection = new ScriptedConnection([
+      { match: "", result: reply(system("debian", "13")) },
+    ]);
+    const { plan } = await inspectHost(connection, options);
+    expect(plan.changes.map((change) => change.id)).toEqual(["file:/etc/debian-13"]);
+    expect(connection.commands).toHaveLength(1);
+  });
+
   test.each([
     ["fedora", "43"],
     ["debian", "11"],
