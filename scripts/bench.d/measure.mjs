@@ -1,5 +1,6 @@
 // Runs programs and says what they cost; medians.
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,6 +8,8 @@ import { execa } from "execa";
 
 /** Ends what is being measured: the benchmark is to clean up and go. */
 export const interrupt = new AbortController();
+// Many programs run at once with a hundred hosts.
+setMaxListeners(0, interrupt.signal);
 
 /**
  * Runs one command to its end under time(1).
