@@ -115,13 +115,13 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
   const watches = [environment, ...secrets, unitFile, ...program.resources].map(idOf);
   const tellsReady = "watchdogSeconds" in service && service.watchdogSeconds !== undefined;
   const check = (seconds: number): Script =>
-    port === undefined
-      ? joinLogs(name, stayCheck(name, seconds), program.hint)
-      : joinLogs(
-          name,
-          healthCheck(port, "health" in service ? service.health : undefined),
-          program.hint,
-        );
+    joinLogs(
+      name,
+      port === undefined
+        ? stayCheck(name, seconds)
+        : healthCheck(port, "health" in service ? service.health : undefined),
+      program.hint,
+    );
   const running = unit(name, stackDirectoryOf(stack), {
     watches,
     inputs: hashText(text + program.version),
