@@ -16,26 +16,21 @@ export const systemdGroup: FactGroup = {
   name: "systemd",
   lane: "units",
   script(subjects) {
-    const units = [
-      ...(subjects.get("unit") ?? []),
-      ...(subjects.has("sshd") && !(subjects.get("unit") ?? []).includes(socketUnit)
-        ? [socketUnit]
-        : []),
-    ];
+    const units = subjects.get("unit") ?? [];
     const targets = subjects.get("target") ?? [];
-    const maybe = subjects.get("installed-unit") ?? [];
+    const installed = subjects.get("installed-unit") ?? [];
+    const used = [
+      ...(subjects.get("used-unit") ?? []),
+      ...(subjects.has("sshd") ? [socketUnit] : []),
+    ].filter((name) => !units.includes(name));
     return joinScripts([
       sh`set -- ${units}`,
-      maybe.length === 0
-        ? sh``
-        : sh`for unit in ${maybe}; do
-  for d in /etc /run /usr/local/lib /usr/lib /lib; do
-    if [ -e "$d/systemd/system/$unit" ]; then set -- "$@" "$unit"; break; fi
-  done
-done`,
+      installed.length === 0 ? sh`` : addInstalled(installed),
+      used.length === 0 ? sh`` : addUsed(used),
       targets.length === 0 ? sh`` : findMembers(targets),
       sh`printf ${"Units %s\n\n"} "$*"
-TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`,
+# Without a unit it would speak of itself.
+[ $# -eq 0 ] || TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`,
       subjects.has("sshd")
         ? sh`[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
 echo
@@ -44,6 +39,28 @@ sshd -T`
     ]);
   },
 };
+
+/** Adds units to the shell's arguments that somebody has installed. */
+function addInstalled(units: readonly string[]): Script {
+  return sh`for unit in ${units}; do
+  for d in /etc /run /usr/local/lib /usr/lib /lib; do
+    if [ -e "$d/systemd/system/$unit" ]; then set -- "$@" "$unit"; break; fi
+  done
+done`;
+}
+
+/**
+ * Adds units to the shell's arguments that run (have a control group), are enabled or are masked. systemd keeps nothing of the others: it
+ * would read their files for each question, and forget them. The one gap: a service that is not enabled, between two automatic restarts.
+ */
+function addUsed(units: readonly string[]): Script {
+  return sh`for unit in ${units}; do
+  if [ -e "/sys/fs/cgroup/system.slice/$unit" ]; then set -- "$@" "$unit"; continue; fi
+  for f in "/etc/systemd/system/$unit" /etc/systemd/system/*.wants/"$unit" /etc/systemd/system/*.requires/"$unit"; do
+    if [ -L "$f" ]; then set -- "$@" "$unit"; break; fi
+  done
+done`;
+}
 
 /** Adds to the shell's arguments: targets, and what Wants= and Requires= of their unit files and folders name (systemd.unit(5)). */
 function findMembers(targets: readonly string[]): Script {
@@ -90,7 +107,7 @@ export function parseSystemd(stdout: string): SystemdReply {
   const units = new Map<string, Properties>();
   const begin = /^Units (.*)\n\n/m.exec(stdout);
   if (begin === null) return { units, members };
-  const names = (begin[1] as string).split(" ");
+  const names = (begin[1] as string).split(" ").filter((name) => name !== "");
   const blocks = stdout.slice(begin.index + begin[0].length).split(/\n\s*\n/);
   names.forEach((name, index) => {
     const block = blocks[index];

@@ -35,6 +35,9 @@ export const unitFacts: FactSource<UnitFact> = {
   },
 };
 
+/** Those of some units that run, are enabled or are masked; the others are absent, and systemd is not asked about them. */
+export const usedUnitFacts: FactSource<UnitFact> = { ...unitFacts, name: "used-unit" };
+
 /** Those of some units that a package or somebody has installed; systemd is not asked about the others. */
 export const installedUnitFacts: FactSource<UnitFact> = { ...unitFacts, name: "installed-unit" };
 

@@ -3,7 +3,7 @@ import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, secretFileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
-import { unitFacts } from "../facts/unit.ts";
+import { usedUnitFacts } from "../facts/unit.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences } from "./file.ts";
@@ -94,7 +94,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         ...("secret" in file.content ? [need(secretFileFacts, file.path)] : []),
         ...("text" in file.content ? [need(textFacts, file.path, file.content.text)] : []),
       ]),
-      ...[...a.units, ...b.units].map((name) => need(unitFacts, name)),
+      ...[...a.units, ...b.units].map((name) => need(usedUnitFacts, name)),
     ];
   },
 
@@ -227,15 +227,15 @@ function mend(resource: ReleaseResource, slot: SlotName, facts: Facts): Change |
   const idle = resource.slots[slot === "a" ? "b" : "a"];
   const reasons: string[] = [];
   for (const name of plan.units) {
-    const fact = facts.get(unitFacts, name);
+    const fact = facts.get(usedUnitFacts, name);
     if (fact?.loadState === "masked") reasons.push(`${name} is masked`);
     else if (fact?.unitFileState !== "enabled") reasons.push(`${name} is not enabled`);
     if (fact?.activeState !== "active")
-      reasons.push(`${name} is ${fact?.activeState ?? "not loaded"}`);
+      reasons.push(`${name} is ${fact?.activeState ?? "inactive"}`);
     if (fact?.needsDaemonReload === true) reasons.push(`${name} changed on disk`);
   }
   const leftover = idle.units.filter((name) => {
-    const fact = facts.get(unitFacts, name);
+    const fact = facts.get(usedUnitFacts, name);
     return (
       fact !== undefined &&
       (["active", "activating"].includes(fact.activeState) || fact.unitFileState === "enabled")
