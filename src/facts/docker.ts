@@ -1,29 +1,34 @@
-import { joinScripts, sh } from "../shell/script.ts";
+import { sh } from "../shell/script.ts";
 import type { FactGroup, FactSource } from "./fact.ts";
 
 /**
- * Images and networks, a line of JSON for each (`GET /images/NAME/json`, `GET /networks/NAME` of Docker's API). curl asks for all
- * at once; Docker's own client, the way without curl, is started once for each kind, and asks the daemon for its version first.
+ * perl(1): asks Docker's daemon at its socket, and prints each answer, a line of JSON (`GET /images/NAME/json`, `/networks/NAME` of
+ * Docker's API); of a volume (`/volumes/NAME`) only `volume NAME USER GROUP`, who owns its folder. HTTP/1.0: the answer comes in one
+ * piece and ends with the connection. Perl is on every Debian (perl-base is essential), and without modules it is loaded in a fourth of
+ * the time of curl, a seventh of that of Docker's own client.
  */
+const askProgram = String.raw`alarm 60;
+for my $path (@ARGV) {
+  socket(my $docker, 1, 1, 0) or exit 1;
+  connect($docker, pack("Sa108", 1, "/run/docker.sock")) or exit 1;
+  syswrite $docker, "GET $path HTTP/1.0\r\nHost: docker\r\n\r\n";
+  my $reply = join "", <$docker>;
+  $reply =~ s/^.*?\r\n\r\n//s;
+  if ($path !~ m{^/volumes/(.*)}) { print "$reply\n"; next }
+  my $name = $1;
+  my @folder = $reply =~ /"Mountpoint":"([^"]+)"/ ? stat $1 : () or next;
+  printf "volume %s %s %s\n", $name, getpwuid($folder[4]) // $folder[4], getgrgid($folder[5]) // $folder[5];
+}`;
+
 const dockerGroup: FactGroup = {
   name: "docker",
   lane: "units",
-  script(asked) {
-    const images = asked.get("docker-image") ?? [];
-    const networks = asked.get("docker-network") ?? [];
-    const urls = [
-      ...images.map((name) => `http://docker/images/${name}/json`),
-      ...networks.map((name) => `http://docker/networks/${encodeURIComponent(name)}`),
-    ];
-    const inspect = (kind: string, names: readonly string[]) =>
-      names.length === 0 ? sh`` : sh`docker ${kind} inspect --format ${"{{json .}}"} ${names}`;
-    return sh`if [ -S /run/docker.sock ] && command -v curl >/dev/null; then
-  curl -sg --max-time 60 -w ${"\\n"} --unix-socket /run/docker.sock ${urls}
-else
-  :
-  ${joinScripts([inspect("image", images), inspect("network", networks)])}
-fi`;
-  },
+  script: (asked) =>
+    sh`perl -e ${askProgram} ${[
+      ...(asked.get("docker-image") ?? []).map((name) => `/images/${encodeURI(name)}/json`),
+      ...(asked.get("docker-network") ?? []).map((name) => `/networks/${encodeURIComponent(name)}`),
+      ...(asked.get("docker-volume") ?? []).map((name) => `/volumes/${encodeURIComponent(name)}`),
+    ]}`,
 };
 
 interface DockerImage {
@@ -102,9 +107,7 @@ export const networkFacts: FactSource<NetworkFact> = {
 };
 
 export interface VolumeFact {
-  /** Folder on the host. */
-  readonly path: string;
-  /** Names of the folder's owner and group. */
+  /** Names of the folder's owner and group; numbers where they have none. */
   readonly owner: string;
   readonly group: string;
 }
@@ -112,24 +115,13 @@ export interface VolumeFact {
 /** Docker volumes by name. */
 export const volumeFacts: FactSource<VolumeFact> = {
   name: "docker-volume",
-  lane: "units",
-  script: (names) =>
-    sh`docker volume inspect --format ${"{{.Name}} {{.Mountpoint}}"} ${names} | while read -r name path; do
-  echo "$name $(stat -c ${"%U %G"} "$path") $path"
-done`,
+  group: dockerGroup,
   parse(stdout) {
     const found = new Map<string, VolumeFact>();
     for (const line of stdout.split("\n")) {
-      const match = /^(\S+) (\S+) (\S+) (\/.*)$/.exec(line);
-      if (match === null) continue;
-      const [, name, owner, group, path] = match as unknown as [
-        string,
-        string,
-        string,
-        string,
-        string,
-      ];
-      found.set(name, { path, owner, group });
+      const [, name, owner, group] = /^volume (\S+) (\S+) (\S+)$/.exec(line) ?? [];
+      if (name === undefined || owner === undefined || group === undefined) continue;
+      found.set(name, { owner, group });
     }
     return found;
   },
