@@ -1,5 +1,5 @@
 import { need } from "../facts/fact.ts";
-import { groupFacts, userFacts } from "../facts/user.ts";
+import { userFacts } from "../facts/user.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
@@ -40,7 +40,7 @@ export function systemUser(
 
 export const userKind: ResourceKind<UserResource> = {
   kind: "user",
-  needs: (resource) => [need(userFacts, resource.name), need(groupFacts, resource.name)],
+  needs: (resource) => [need(userFacts, resource.name)],
 
   diff(resource, facts): Change | undefined {
     const { name, groups, home, comment } = resource;

@@ -7,6 +7,7 @@ import { buildProbe, need, parseProbe } from "../../../src/facts/fact.ts";
 import type { FactSource } from "../../../src/facts/fact.ts";
 import { fileFacts, textFacts } from "../../../src/facts/file.ts";
 import { packageFacts } from "../../../src/facts/package.ts";
+import { userFacts } from "../../../src/facts/user.ts";
 import { rawScript, sh } from "../../../src/shell/script.ts";
 
 const echo: FactSource<string> = {
@@ -89,6 +90,22 @@ describe("the probe", () => {
       }
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.each([
+    ["this machine's files", ["root", "daemon"]],
+    ["the name service, where one is missing", ["root", "daemon", "no-such-user"]],
+  ])("users by %s", (_, names) => {
+    const asked = names.map((name) => need(userFacts, name));
+    const facts = parseProbe(asked, "cafe", run(buildProbe(asked, "cafe").text, "sh"));
+    expect([...(facts?.all(userFacts).keys() ?? [])].sort()).toEqual(["daemon", "root"]);
+    for (const name of ["root", "daemon"]) {
+      const user = facts?.get(userFacts, name);
+      const groups = run(`id -Gn ${name}`, "sh").trim().split(" ");
+      expect(user?.groups[0]).toBe(groups[0]);
+      expect([...(user?.groups ?? [])].sort()).toEqual(groups.sort());
+      expect(user?.uid).toBe(Number(run(`id -u ${name}`, "sh")));
     }
   });
 
