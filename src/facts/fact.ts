@@ -36,8 +36,14 @@ export interface FactGroup {
   /** Unique among groups and sources, [a-z-]+. */
   readonly name: string;
   readonly lane?: Lane;
-  /** @param subjects by source's name; sources that are not asked are not there */
-  script(subjects: ReadonlyMap<string, readonly string[]>): Script;
+  /**
+   * @param subjects by source's name; sources that are not asked are not there
+   * @param guesses by source's name, as for sections of a source's own
+   */
+  script(
+    subjects: ReadonlyMap<string, readonly string[]>,
+    guesses: ReadonlyMap<string, Guesses>,
+  ): Script;
 }
 
 /** By subject. */
@@ -123,17 +129,23 @@ function groupNeeds(needs: readonly FactNeed[]): [name: string, group: Group][] 
 /** The sections by name, each with its lane. */
 function sectionsOf(needs: readonly FactNeed[]): Map<string, { lane: Lane | ""; script: Script }> {
   const sections = new Map<string, { lane: Lane | ""; script: Script }>();
-  const groups = new Map<FactGroup, Map<string, readonly string[]>>();
-  for (const [name, { source, subjects, guesses }] of groupNeeds(needs)) {
+  const groups = new Map<FactGroup, Map<string, Group>>();
+  for (const [name, asked] of groupNeeds(needs)) {
+    const { source, subjects, guesses } = asked;
     if (source.group === undefined) {
       sections.set(name, { lane: source.lane ?? "", script: source.script(subjects, guesses) });
       continue;
     }
-    const together = groups.get(source.group) ?? new Map<string, readonly string[]>();
-    groups.set(source.group, together.set(name, subjects));
+    const together = groups.get(source.group) ?? new Map<string, Group>();
+    groups.set(source.group, together.set(name, asked));
   }
-  for (const [group, subjects] of groups)
-    sections.set(group.name, { lane: group.lane ?? "", script: group.script(subjects) });
+  for (const [group, asked] of groups) {
+    const script = group.script(
+      new Map([...asked].map(([name, { subjects }]) => [name, subjects])),
+      new Map([...asked].map(([name, { guesses }]) => [name, guesses])),
+    );
+    sections.set(group.name, { lane: group.lane ?? "", script });
+  }
   return sections;
 }
 

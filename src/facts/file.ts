@@ -1,6 +1,6 @@
 import { joinScripts, rawScript, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import type { FactSource, Guesses } from "./fact.ts";
+import type { FactGroup, FactSource } from "./fact.ts";
 import { hashText } from "./hash.ts";
 
 export interface FileFact {
@@ -21,39 +21,132 @@ const typeOf: Readonly<Record<string, FileFact["type"]>> = {
   a: "link",
 };
 
-/** Paths (no newline in them): type, mode, owner, content hash. stat(1) %f is the raw mode in hex, see inode(7). */
+/**
+ * awk(1): the first input lists texts (`HASH PATH`, or `? PATH` where nothing is expected of it), the second is sha256sum's answer. Prints
+ * the second, then what is not as expected: `=PATH`, and its text with a `+` before each line, the last one too, be it empty.
+ * Another record separator takes in a text whole; sha256sum(1) writes names with a backslash in another way.
+ */
+const textProgram = String.raw`FNR == NR { at = index($0, " "); expected[substr($0, at + 1)] = substr($0, 1, at - 1); next }
+{
+  print
+  line = $0
+  if (sub(/^\\/, "", line)) gsub(/\\\\/, "\\", line)
+  path = substr(line, 67)
+  if ((path in expected) && expected[path] != substr(line, 1, 64)) differing[++count] = path
+}
+END {
+  RS = "\034"
+  for (i = 1; i <= count; i++) {
+    print "=" differing[i]
+    text = separator = ""
+    while ((getline part <differing[i]) > 0) { text = text separator part; separator = RS }
+    close(differing[i])
+    lines = split(text, line_of, "\n")
+    for (j = 1; j <= lines; j++) print "+" line_of[j]
+  }
+}`;
+
+/**
+ * What `file` and `text` need, together: a line of stat(1) for each file (%f is the raw mode in hex, inode(7)), one of sha256sum for each
+ * regular file, and the texts that nobody could guess. A text that is what was guessed is not sent.
+ */
+const fileGroup: FactGroup = {
+  name: "file",
+  script(subjects, guesses) {
+    const files = subjects.get("file") ?? [];
+    const texts = subjects.get("text") ?? [];
+    const guessOf = guesses.get("text") ?? new Map<string, string>();
+    const list = texts.map((path) => {
+      const guess = guessOf.get(path);
+      return `${guess === undefined ? "?" : hashText(guess)} ${path}`;
+    });
+    const known = new Set(files);
+    const others = texts.filter((path) => !known.has(path));
+    return joinScripts([
+      sh`set -- ${files}`,
+      files.length === 0 ? sh`` : sh`stat -c ${"%f %U %G %s %n"} -- "$@"`,
+      texts.length === 0
+        ? sh`sha256sum -- "$@"`
+        : rawScript(
+            [
+              sh`sha256sum -- "$@" ${others} | LC_ALL=C awk ${textProgram} /dev/fd/4 - 4<<'TEXTS'`
+                .text,
+              ...list,
+              "TEXTS",
+            ].join("\n"),
+          ),
+    ]);
+  },
+};
+
+interface FileReply {
+  readonly files: ReadonlyMap<string, Omit<FileFact, "sha256">>;
+  /** Regular files: SHA-256. */
+  readonly hashes: ReadonlyMap<string, string>;
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+function parseFiles(stdout: string): FileReply {
+  const files = new Map<string, FileFact>();
+  const hashes = new Map<string, string>();
+  const texts = new Map<string, string[]>();
+  let text: string[] | undefined;
+  for (const line of stdout.split("\n")) {
+    if (line.startsWith("=")) {
+      texts.set(line.slice(1), (text = []));
+    } else if (line.startsWith("+")) {
+      text?.push(line.slice(1));
+    } else {
+      const [, escape, hash, named] = /^(\\?)([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
+      const [, raw, owner, group, size, path] =
+        /^([0-9a-f]+) (\S+) (\S+) (\d+) (.+)$/.exec(line) ?? [];
+      if (hash !== undefined && named !== undefined)
+        hashes.set(escape === "" ? named : named.replaceAll("\\\\", "\\"), hash);
+      if (raw === undefined || owner === undefined || group === undefined || path === undefined)
+        continue;
+      const bits = Number.parseInt(raw, 16);
+      files.set(path, {
+        type: typeOf[(bits >> 12).toString(16)] ?? "other",
+        mode: (bits & 0o7777).toString(8).padStart(4, "0"),
+        owner,
+        group,
+        size: Number(size),
+      });
+    }
+  }
+  const joined = [...texts].map(([path, lines]) => [path, lines.join("\n")] as const);
+  return { files, hashes, texts: new Map(joined) };
+}
+
+/** Paths (no newline in them): type, mode, owner, content hash. */
 export const fileFacts: FactSource<FileFact> = {
   name: "file",
-  script: (paths) => sh`set -- ${paths}
-stat -c ${"%f %U %G %s %n"} -- "$@"
-sha256sum -- "$@"`,
-  parse(stdout) {
+  group: fileGroup,
+  parse(stdout, paths) {
+    const { files, hashes } = parseFiles(stdout);
     const found = new Map<string, FileFact>();
-    for (const line of stdout.split("\n")) {
-      const stat = /^([0-9a-f]+) (\S+) (\S+) (\d+) (.+)$/.exec(line);
-      const hash = /^([0-9a-f]{64}) [ *](.+)$/.exec(line);
-      if (hash !== null) {
-        const [, sha256, path] = hash as unknown as [string, string, string];
-        const fact = found.get(path);
-        if (fact !== undefined) found.set(path, { ...fact, sha256 });
-      } else if (stat !== null) {
-        const [, raw, owner, group, size, path] = stat as unknown as [
-          string,
-          string,
-          string,
-          string,
-          string,
-          string,
-        ];
-        const bits = Number.parseInt(raw, 16);
-        found.set(path, {
-          type: typeOf[(bits >> 12).toString(16)] ?? "other",
-          mode: (bits & 0o7777).toString(8).padStart(4, "0"),
-          owner,
-          group,
-          size: Number(size),
-        });
-      }
+    for (const path of paths) {
+      const file = files.get(path);
+      const sha256 = hashes.get(path);
+      if (file !== undefined)
+        found.set(path, { ...file, ...(sha256 === undefined ? {} : { sha256 }) });
+    }
+    return found;
+  },
+};
+
+/** Small text files (no newline in their paths) read whole: stamps, the state file, configuration. Binary content is not for this. */
+export const textFacts: FactSource<string> = {
+  name: "text",
+  group: fileGroup,
+  parse(stdout, paths, guesses) {
+    const { hashes, texts } = parseFiles(stdout);
+    const found = new Map<string, string>();
+    for (const path of paths) {
+      const guess = guesses.get(path);
+      const isGuess = guess !== undefined && hashes.get(path) === hashText(guess);
+      const text = isGuess ? guess : texts.get(path);
+      if (text !== undefined) found.set(path, text);
     }
     return found;
   },
@@ -135,102 +228,4 @@ function hashTexts(numbers: readonly number[]): Script {
   const files = numbers.map((n) => `/dev/fd/${n} ${n}<<E${n}`).join(" ");
   const texts = numbers.map((n) => `$key$t${n}\nE${n}`).join("\n");
   return rawScript(`sha256sum ${files}\n${texts}`);
-}
-
-/**
- * Small text files read whole (stamps, the state file). Subjects are paths; binary content is not for this.
- * A text that is what was guessed is not sent: one `sha256sum` looks at all of those, and names the others.
- * Prints `checked` when it could, `differs PATH` lines, then `0 PATH` (no newline at its end) or `1 PATH` and the line of what has
- * only one, which the shell itself reads; then `more` and the longer ones together.
- */
-export const textFacts: FactSource<string> = {
-  name: "text",
-  script(paths, guesses) {
-    const guessed = paths.filter((path) => isGuessed(path, guesses));
-    const others = paths.filter((path) => !isGuessed(path, guesses));
-    const lines = guessed.map((path) => `${hashText(guesses.get(path) ?? "")}  ${path}`);
-    return joinScripts([
-      sh`set -- ${others}`,
-      // 1: some differ or are not there.
-      lines.length === 0
-        ? sh``
-        : sh`differing=$(printf ${"%s\n"} ${lines} | sha256sum -c --quiet)
-if [ $? -le 1 ]; then
-  echo checked
-  set -f
-  IFS=${"\n"}
-  for line in $differing; do
-    echo "differs \${line%: FAILED*}"
-    set -- "$@" "\${line%: FAILED*}"
-  done
-  unset IFS
-  set +f
-else set -- "$@" ${guessed}
-fi`,
-      sh`count=$#
-while [ "$count" -gt 0 ]; do
-  count=$((count - 1)) f=$1
-  shift
-  [ -f "$f" ] || continue
-  line=
-  { if IFS= read -r line; then end=1; else end=0; fi; IFS= read -r more; } <"$f"
-  if [ $? -ne 0 ] && [ -z "$more" ]; then printf ${"%s %s\n%s\n"} $end "$f" "$line"
-  else set -- "$@" "$f"; fi
-done
-if [ $# -gt 0 ]; then
-  echo more
-  wc -c -- "$@"
-  awk ${'FNR == 1 { print "=" FILENAME } { print "+" $0 }'} "$@"
-fi`,
-    ]);
-  },
-  parse(stdout, paths, guesses) {
-    const found = new Map<string, string>();
-    const lines = stdout.split("\n");
-    let index = 0;
-    if (lines[0] === "checked") {
-      for (const path of paths) {
-        const guess = isGuessed(path, guesses) ? guesses.get(path) : undefined;
-        if (guess !== undefined) found.set(path, guess);
-      }
-      for (index = 1; lines[index]?.startsWith("differs ") === true; index++)
-        found.delete(lines[index]?.slice("differs ".length) ?? "");
-    }
-    for (; index < lines.length; index++) {
-      if (lines[index] === "more") {
-        for (const [path, text] of readMore(lines.slice(index + 1))) found.set(path, text);
-        break;
-      }
-      const [, end, path] = /^([01]) (\/.*)$/.exec(lines[index] ?? "") ?? [];
-      if (path === undefined) continue;
-      const line = lines[++index] ?? "";
-      found.set(path, end === "1" ? `${line}\n` : line);
-    }
-    return found;
-  },
-};
-
-/** `SIZE PATH` lines, then `=PATH` and `+LINE` lines; the sizes (in bytes) tell whether the last line is ended. */
-function readMore(lines: readonly string[]): Map<string, string> {
-  const sizes = new Map<string, number>();
-  const texts = new Map<string, string[]>();
-  let text: string[] | undefined;
-  for (const line of lines) {
-    const [, size, path] = /^ *(\d+) (\/.*)$/.exec(line) ?? [];
-    if (line.startsWith("=")) texts.set(line.slice(1), (text = []));
-    else if (line.startsWith("+")) text?.push(line.slice(1));
-    else if (size !== undefined && path !== undefined) sizes.set(path, Number(size));
-  }
-  return new Map(
-    [...texts].map(([path, of]) => {
-      const joined = of.join("\n");
-      const isUnended = new TextEncoder().encode(joined).length === sizes.get(path);
-      return [path, isUnended ? joined : `${joined}\n`];
-    }),
-  );
-}
-
-/** sha256sum(1) writes names with a backslash or a newline in another way. */
-function isGuessed(path: string, guesses: Guesses): boolean {
-  return guesses.has(path) && !/[\\\n\r]/.test(path);
 }

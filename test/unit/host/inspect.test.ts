@@ -77,7 +77,7 @@ describe("looking at a host", () => {
   test("a reply that lacks a section is an error, not a host without these things", async () => {
     const { stdout } = reply(system("debian", "13"));
     const connection = new ScriptedConnection([
-      { match: "", result: { stdout: stdout.replace("#m text\n\n#m end\n", "") } },
+      { match: "", result: { stdout: stdout.replace("#m file\n\n#m end\n", "") } },
     ]);
     await expect(inspectHost(connection, options)).rejects.toMatchObject({ code: "internal" });
   });
