@@ -46,14 +46,18 @@ const grantsSql = (acl: string, owner: string, kind: string) =>
     from aclexplode(coalesce(${acl}, acldefault('${kind}', ${owner}))) a
     where a.grantee <> ${owner} group by 1) g), '{}')`;
 
-const clusterSql = `jsonb_build_object(
+/** A row: the server reads its files anew for each look at pg_file_settings. */
+const clusterSql = (
+  prefix: string,
+) => `with file_settings as materialized (select distinct sourcefile, name from pg_file_settings)
+select concat(${quoteLiteral(prefix)}, jsonb_build_object(
 'version', current_setting('server_version_num')::int,
 'dataChecksums', current_setting('data_checksums') = 'on',
 'isReloadPending', (select max((pg_stat_file(f)).modification) > pg_conf_load_time() from (
   select current_setting('hba_file') f union select current_setting('ident_file')
-  union select sourcefile from pg_file_settings) files),
+  union select sourcefile from file_settings) files),
 'restartPending', coalesce((select jsonb_agg(name order by name) from pg_settings where pending_restart), '[]'),
-'overridden', coalesce((select jsonb_agg(distinct name) from pg_file_settings
+'overridden', coalesce((select jsonb_agg(name) from file_settings
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
 'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)
   from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
@@ -65,7 +69,7 @@ const clusterSql = `jsonb_build_object(
   from pg_authid where rolname !~ '^pg_'),
 'databases', (select jsonb_object_agg(datname, jsonb_build_object('owner', pg_get_userbyid(datdba),
   'encoding', pg_encoding_to_char(encoding), 'locale', datcollate,
-  'grants', ${grantsSql("datacl", "datdba", "d")})) from pg_database where datallowconn))`;
+  'grants', ${grantsSql("datacl", "datdba", "d")})) from pg_database where datallowconn)));`;
 
 const connect = (database: string) => `\\connect ${quoteIdentifier(database)}`;
 
@@ -91,9 +95,7 @@ const postgresGroup: FactGroup = {
       majors.map((major) => {
         const inside = databases.filter((one) => one.major === major);
         const sql = [
-          ...(clusters.includes(major)
-            ? [`select concat(${quoteLiteral(`${major} `)}, ${clusterSql});`]
-            : []),
+          ...(clusters.includes(major) ? [clusterSql(`${major} `)] : []),
           // What fails in one database fails there alone: psql goes on, without a connection where there is none.
           ...inside.map(
             (
