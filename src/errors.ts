@@ -31,6 +31,7 @@ export type ErrorCode =
   | "os_unsupported"
   | "disk_full"
   | "port_taken"
+  | "firewall_taken"
   | "run_locked"
   | "run_failed"
   | "run_interrupted"
@@ -53,6 +54,7 @@ const exitCodeOf: Record<ErrorCode, number> = {
   os_unsupported: exitCodes.unsupported,
   disk_full: exitCodes.failed,
   port_taken: exitCodes.failed,
+  firewall_taken: exitCodes.failed,
   run_locked: exitCodes.locked,
   run_failed: exitCodes.failed,
   run_interrupted: exitCodes.interrupted,

@@ -1,9 +1,11 @@
 import { exitCodes, HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
+import { diskFacts } from "../facts/disk.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { packageFacts } from "../facts/package.ts";
+import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { unitFacts } from "../facts/unit.ts";
 import { gatherFacts } from "../host/gather.ts";
@@ -123,6 +125,8 @@ async function examineLab(isRoot: boolean, platform: string): Promise<Finding> {
   };
 }
 
+const diskFolders = ["/", "/var"];
+
 async function examineHost(project: Project, host: HostAccess): Promise<Finding[]> {
   const startedAt = performance.now();
   try {
@@ -136,11 +140,13 @@ async function examineHost(project: Project, host: HostAccess): Promise<Finding[
       const directory = stackDirectoryOf(project.manifest.stack);
       const needs = [
         need(systemFacts, systemSubject),
+        ...diskFolders.map((folder) => need(diskFacts, folder)),
         need(listenerFacts, listenersSubject),
         need(packageFacts, "docker.io"),
         need(packageFacts, "docker-ce"),
         need(unitFacts, "docker.service"),
         need(lockFacts, directory),
+        ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
       ];
       const facts = await gatherFacts(connection, needs, newMarker());
       return [
@@ -183,7 +189,7 @@ function examineSystem(facts: Facts, where: string): Finding[] {
         },
   );
   const gib = (kib: number) => `${(kib / 1024 / 1024).toFixed(1)} GiB`;
-  const free = Math.min(...["/", "/var"].map((mount) => system.freeKib[mount] ?? Infinity));
+  const free = Math.min(...diskFolders.map((folder) => facts.get(diskFacts, folder) ?? Infinity));
   findings.push(
     free >= 2 * 1024 * 1024
       ? { about: "disk", state: "ok", message: `${gib(free)} free` }
@@ -233,6 +239,16 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
       state: "problem",
       message: `${heldBy.program || "another program"} holds it, ${wantedBy} needs it`,
       next: `systemctl status ${heldBy.pid}   on the host, then stop and disable it`,
+    });
+  }
+  for (const rival of project.manifest.firewall === undefined
+    ? []
+    : facts.all(rivalFirewallFacts).keys()) {
+    findings.push({
+      about: "firewall",
+      state: "problem",
+      message: `${rival} is switched on and would block what the manifest opens`,
+      next: `${rivalFirewalls[rival]}   on the host, or write \`firewall: none\` in the manifest`,
     });
   }
   const lockedBy = facts.get(lockFacts, directory);

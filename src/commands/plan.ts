@@ -1,11 +1,11 @@
 import path from "node:path";
 import { exitCodes } from "../errors.ts";
+import { lookForObstacles } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
-import { preconditionNeeds } from "../plan/preconditions.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Verb } from "./program.ts";
 import { showTimings } from "./timings.ts";
-import { collectResults, openProject, withConnections } from "./project.ts";
+import { collectResults, newMarker, openProject, withConnections } from "./project.ts";
 import { inspect, readWanted } from "./wanted.ts";
 
 interface PlanOptions {
@@ -21,14 +21,23 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
       project.hosts,
       await Promise.allSettled(
         project.hosts.map((host) =>
-          visit(host, (connection) =>
-            inspect(context, project, wanted, connection, host, preconditionNeeds),
-          ),
+          visit(host, async (opening) => {
+            const inspection = await inspect(context, project, wanted, opening, host);
+            const { plan } = inspection;
+            const { manifest } = project;
+            const marker = newMarker();
+            const obstacles = await lookForObstacles(await opening, manifest, plan, marker);
+            return { ...inspection, obstacles };
+          }),
         ),
       ),
     );
   });
-  const plans = inspections.map(({ plan, system }) => ({ plan, system: system.prettyName }));
+  const plans = inspections.map(({ plan, system, obstacles }) => ({
+    plan,
+    system: system.prettyName,
+    obstacles,
+  }));
   const document = `${JSON.stringify(describePlans(project.manifest.stack, plans), undefined, 2)}\n`;
   if (out !== undefined) {
     const file = path.resolve(context.terminal.workingDirectory, out);

@@ -1,12 +1,13 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
+import type { FactNeed } from "../facts/fact.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { Connection } from "../host/connection.ts";
 import type { Inspection } from "../host/inspect.ts";
+import { lookForObstacles } from "../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
-import { proveHost } from "../host/prove.ts";
+import { proofNeeds, proveHost } from "../host/prove.ts";
 import { readJson } from "../local/output.ts";
-import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { PlanDocument } from "../report/plan.ts";
 import { formatSeconds } from "../report/duration.ts";
@@ -14,7 +15,7 @@ import { describeStatus, renderStatus } from "../report/status.ts";
 import { readStatus, statusNeeds } from "./host-status.ts";
 import type { Context } from "./context.ts";
 import type { Verb } from "./program.ts";
-import { collectResults, openProject, withConnections } from "./project.ts";
+import { collectResults, newMarker, openProject, withConnections } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
 import { showTimings } from "./timings.ts";
 import { inspect, readWanted } from "./wanted.ts";
@@ -29,6 +30,8 @@ interface Site {
   readonly host: HostAccess;
   readonly connection: Connection;
   readonly inspection: Inspection;
+  /** What a run would fail at. */
+  readonly obstacles: readonly HostkitError[];
 }
 
 /** Plan, question, run, proof; on every host at once. */
@@ -43,25 +46,30 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
       connection: Connection | Promise<Connection>,
       host: HostAccess,
       certificates: boolean,
+      more: readonly FactNeed[] = [],
     ) =>
       inspect(context, project, wanted, connection, host, [
-        ...preconditionNeeds,
         ...statusNeeds(project.manifest, { certificates, archive: false }),
+        ...more,
       ]);
     const sites = collectResults(
       project.hosts,
       await Promise.allSettled(
         project.hosts.map((host) =>
-          visit(host, async (connection): Promise<Site> => {
-            const inspection = await look(connection, host, false);
-            return { host, connection: await connection, inspection };
+          visit(host, async (opening): Promise<Site> => {
+            const inspection = await look(opening, host, false);
+            const connection = await opening;
+            const { manifest } = project;
+            const { plan } = inspection;
+            const obstacles = await lookForObstacles(connection, manifest, plan, newMarker());
+            return { host, connection, inspection, obstacles };
           }),
         ),
       ),
     );
     if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");
     const busy = sites.filter(({ inspection }) => inspection.plan.changes.length > 0);
-    for (const site of busy) refuseObstacles(project, site);
+    for (const site of busy) refuseObstacles(site);
     showPlans(context, project, sites);
     if (busy.length > 0) {
       const { confirmOrRefuse, executeRun, showRuns } = await import("./execution.ts");
@@ -95,7 +103,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         sites.map(async (site) => {
           const wasBusy = busy.includes(site);
           const inspection = wasBusy
-            ? await look(site.connection, site.host, mayHaveNewCertificates(site))
+            ? await look(site.connection, site.host, mayHaveNewCertificates(site), proofNeeds)
             : site.inspection;
           if (wasBusy) {
             const proved = context.timings.begin(site.host.name, "try every port from outside");
@@ -175,9 +183,9 @@ function refuseOtherPlan(sites: readonly Site[], expected: PlanDocument, file: s
   }
 }
 
-function refuseObstacles(project: Project, { host, inspection }: Site): void {
+function refuseObstacles({ host, inspection, obstacles }: Site): void {
   if (inspection.lockedBy !== undefined) throw explainLocked(host.name, inspection.lockedBy);
-  const [first, ...others] = findObstacles(project.manifest, inspection.plan, inspection.facts);
+  const [first, ...others] = obstacles;
   if (first === undefined) return;
   if (others.length === 0) throw first;
   throw new HostkitError(first.code, {

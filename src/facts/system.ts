@@ -15,13 +15,9 @@ export interface SystemFact extends System {
   readonly prettyName: string;
   readonly hostname: string;
   readonly isSystemd: boolean;
-  /** KiB free, by mount asked: /, /var, /boot. */
-  readonly freeKib: Readonly<Record<string, number>>;
   readonly memoryKib: number;
-  readonly swapKib: number;
   /** Seconds since the epoch on the host. */
   readonly time: number;
-  readonly timezone: string;
 }
 
 /** The one subject of this source. */
@@ -38,11 +34,9 @@ read -r hostname </proc/sys/kernel/hostname
 echo "hostname=$hostname"
 [ -d /run/systemd/system ] && echo "systemd=yes"
 while read -r key value _; do
-  case $key in MemTotal:) echo "memory=$value" ;; SwapTotal:) echo "swap=$value"; break ;; esac
+  case $key in MemTotal:) echo "memory=$value"; break ;; esac
 done </proc/meminfo
-echo "time=$(date +%s)"
-t=$(readlink -f /etc/localtime); echo "timezone=\${t#/usr/share/zoneinfo/}"
-df -Pk / /var /boot`,
+echo "time=$(date +%s)"`,
   parse(stdout) {
     const value = new Map(
       stdout
@@ -52,13 +46,6 @@ df -Pk / /var /boot`,
           (line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const,
         ),
     );
-    // df(1): a line for each mount in the order asked, behind a headline.
-    const free: Record<string, number> = {};
-    const frees = [...stdout.matchAll(/^\S.*? +\d+ +\d+ +(\d+) +\d+% \//gm)];
-    ["/", "/var", "/boot"].forEach((mount, index) => {
-      const text = frees[index]?.[1];
-      if (text !== undefined) free[mount] = Number(text);
-    });
     return new Map([
       [
         systemSubject,
@@ -69,11 +56,8 @@ df -Pk / /var /boot`,
           prettyName: value.get("prettyName") ?? "",
           hostname: value.get("hostname") ?? "",
           isSystemd: value.get("systemd") === "yes",
-          freeKib: free,
           memoryKib: Number(value.get("memory") ?? 0),
-          swapKib: Number(value.get("swap") ?? 0),
           time: Number(value.get("time") ?? 0),
-          timezone: value.get("timezone") ?? "",
         },
       ],
     ]);

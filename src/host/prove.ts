@@ -1,5 +1,7 @@
 import { createConnection } from "node:net";
 import { HostkitError } from "../errors.ts";
+import { need } from "../facts/fact.ts";
+import type { FactNeed } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
 import { unitFacts } from "../facts/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
@@ -8,6 +10,9 @@ import { idOf } from "../resources/resource.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { UnitResource } from "../resources/unit.ts";
 import type { Inspection } from "./inspect.ts";
+
+/** What the proof asks about, besides the plan's own needs. */
+export const proofNeeds: readonly FactNeed[] = [need(listenerFacts, listenersSubject)];
 
 /** What the proof needs besides the second look at the host. */
 export interface ProofOptions {
@@ -22,7 +27,7 @@ export interface ProofOptions {
 
 /**
  * The proof after a run: the plan is empty, and from outside only what the manifest declares answers.
- * @param inspection a fresh look, made with `preconditionNeeds`
+ * @param inspection a fresh look, made with `proofNeeds`
  * @throws HostkitError proof_failed that names every difference
  */
 export async function proveHost(inspection: Inspection, options: ProofOptions): Promise<void> {

@@ -1,7 +1,8 @@
+import { diskFacts } from "../facts/disk.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
+import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Content } from "../resources/resource.ts";
@@ -13,22 +14,32 @@ const packagesKib = 1536 * mebibyte;
 /** KiB that must be free for anything else. */
 const reserveKib = 128 * mebibyte;
 
-/** What the checks ask about, besides the plan's own needs. */
-export const preconditionNeeds: readonly FactNeed[] = [need(listenerFacts, listenersSubject)];
+/** Where packages, images, databases and bundles go. */
+const dataFolder = "/var";
+
+/** What the checks ask about. */
+export const preconditionNeeds: readonly FactNeed[] = [
+  need(listenerFacts, listenersSubject),
+  need(diskFacts, dataFolder),
+  ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
+];
 
 /**
  * What would make a run fail halfway, found before it begins.
+ * @param facts of `preconditionNeeds`
  * @returns one error for each kind of problem; empty where the run may begin
  */
 export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
   if (plan.changes.length === 0) return [];
-  return [checkDisk(plan, facts), checkPorts(manifest, plan, facts)].filter(
-    (error) => error !== undefined,
-  );
+  return [
+    checkDisk(plan, facts),
+    checkPorts(manifest, plan, facts),
+    checkFirewall(plan, facts),
+  ].filter((error) => error !== undefined);
 }
 
 function checkDisk(plan: Plan, facts: Facts): HostkitError | undefined {
-  const free = facts.get(systemFacts, systemSubject)?.freeKib["/var"];
+  const free = facts.get(diskFacts, dataFolder);
   if (free === undefined) return undefined;
   const uploads = plan.changes
     .flatMap((change) => change.steps)
@@ -67,6 +78,21 @@ function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError 
     where: plan.host,
     why: "the reverse proxy needs ports 80 and 443; nothing was changed",
     next: `on the host: systemctl status ${first.pid}   then stop and disable what it shows`,
+  });
+}
+
+/** A second manager's drop rules still count after ours accepted: what should be open would stay shut. */
+function checkFirewall(plan: Plan, facts: Facts): HostkitError | undefined {
+  const [rival] = facts.all(rivalFirewallFacts).keys();
+  const isOurs = plan.changes.some(
+    ({ id, action }) => id.startsWith("nftables:") && action !== "delete",
+  );
+  if (rival === undefined || !isOurs) return undefined;
+  return new HostkitError("firewall_taken", {
+    what: `${rival} is switched on`,
+    where: plan.host,
+    why: "it would block what the manifest opens; nothing was changed",
+    next: `on the host: ${rivalFirewalls[rival]}   or write \`firewall: none\` in the manifest`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { titleOf } from "../plan/bundle.ts";
 import type { Plan, PlannedChange } from "../plan/plan.ts";
+import type { ErrorCode, HostkitError } from "../errors.ts";
 import type { Action } from "../resources/resource.ts";
 import type { Colors } from "./colors.ts";
 import { plainText } from "./plain.ts";
@@ -9,6 +10,8 @@ export interface ShownPlan {
   readonly plan: Plan;
   /** "Debian GNU/Linux 13 (trixie)" */
   readonly system: string;
+  /** What `provision` would refuse to begin for. */
+  readonly obstacles?: readonly HostkitError[];
 }
 
 interface PlanStyle {
@@ -30,7 +33,7 @@ const symbols: Readonly<Record<Action, string>> = {
 const shortDiff = 16;
 
 /** The plan for a terminal: what would change, grouped by what it is about, each with its reason. No trailing newline. */
-export function renderPlan({ plan, system }: ShownPlan, style: PlanStyle): string {
+export function renderPlan({ plan, system, obstacles = [] }: ShownPlan, style: PlanStyle): string {
   const { colors } = style;
   const title = `${colors.bold(plan.host)} ${colors.dim(`(${system})`)}`;
   if (plan.changes.length === 0) return `${title}: nothing to change`;
@@ -38,6 +41,10 @@ export function renderPlan({ plan, system }: ShownPlan, style: PlanStyle): strin
   for (const [group, changes] of groupChanges(plan.changes)) {
     lines.push("", `  ${colors.bold(group)}`);
     for (const change of changes) lines.push(...renderChange(change, style));
+  }
+  for (const { parts } of obstacles) {
+    lines.push("", `  ${colors.red(`provision would refuse: ${plainText(parts.what)}`)}`);
+    if (parts.next !== undefined) lines.push(`  ${colors.dim(`next: ${plainText(parts.next)}`)}`);
   }
   return lines.join("\n");
 }
@@ -123,6 +130,12 @@ export interface PlanDocument {
     readonly host: string;
     readonly system: string;
     readonly fingerprint: string;
+    /** What `provision` would refuse to begin for; absent where there is nothing. */
+    readonly obstacles?: readonly {
+      readonly code: ErrorCode;
+      readonly what: string;
+      readonly next?: string;
+    }[];
     readonly changes: readonly {
       readonly id: string;
       readonly action: Action;
@@ -135,14 +148,23 @@ export interface PlanDocument {
   }[];
 }
 
+function describeObstacle({ code, parts: { what, next } }: HostkitError): {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly next?: string;
+} {
+  return { code, what, ...(next === undefined ? {} : { next }) };
+}
+
 export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanDocument {
   return {
     version: 1,
     stack,
-    hosts: plans.map(({ plan, system }) => ({
+    hosts: plans.map(({ plan, system, obstacles = [] }) => ({
       host: plan.host,
       system,
       fingerprint: plan.fingerprint,
+      ...(obstacles.length === 0 ? {} : { obstacles: obstacles.map(describeObstacle) }),
       changes: plan.changes.map((change) => ({
         id: change.id,
         action: change.action,

@@ -100,7 +100,7 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
       guard: guardTable(resource),
       steps: [
         { type: "upload", as: "firewall.nft", content: { text } },
-        { type: "script", title: "check the firewall rules", script: checkScript },
+        { type: "script", title: "check the firewall rules", script: sh`nft -c -f firewall.nft` },
         putStep(wanted, context),
         {
           type: "script",
@@ -159,15 +159,6 @@ function refuseOtherOwner(resource: NftablesResource, facts: Facts, text: string
     next: "write `firewall: none` in one of the manifests, and list both stacks' ports in `firewall.allow` of the other",
   });
 }
-
-/** A second manager's drop rules still count after ours accepted: what should be open would stay shut. */
-const checkScript = sh`if grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then rival=ufw; fi
-if systemctl is-active -q firewalld.service; then rival=firewalld; fi
-if [ -n "\${rival:-}" ]; then
-  echo "$rival is switched on and would block what the manifest opens; switch it off, or write 'firewall: none'" >&2
-  exit 1
-fi
-nft -c -f firewall.nft`;
 
 function loadScript(resource: NftablesResource, hash: string): Script {
   const stamp = stampPath(resource.stackDirectory, stampName);

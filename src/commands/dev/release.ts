@@ -1,11 +1,11 @@
 import { textFacts } from "../../facts/file.ts";
 import type { Connection } from "../../host/connection.ts";
 import { gatherFacts } from "../../host/gather.ts";
+import { lookForObstacles } from "../../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../../host/outcome.ts";
 import type { LocalFiles } from "../../local/inputs.ts";
 import type { ServiceSource } from "../../local/sources.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
-import { findObstacles, preconditionNeeds } from "../../plan/preconditions.ts";
 import type { Progress } from "../../report/progress.ts";
 import type { Blob } from "../../resources/resource.ts";
 import { activeUnitNeeds, unitsOfService } from "../../stack/active-units.ts";
@@ -53,16 +53,9 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
     blobs: new Map([...files.blobs].map(([name, blob]) => [name, pins.get(name) ?? blob])),
   });
   const wanted = await readWanted(context, project, pin);
-  const { plan, facts, lockedBy } = await inspect(
-    context,
-    project,
-    wanted,
-    connection,
-    host,
-    preconditionNeeds,
-  );
+  const { plan, lockedBy } = await inspect(context, project, wanted, connection, host);
   if (lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
-  const [obstacle] = findObstacles(manifest, plan, facts);
+  const [obstacle] = await lookForObstacles(connection, manifest, plan, newMarker());
   if (obstacle !== undefined) throw obstacle;
   const staged = await stageSources(connection, manifest.stack, sources);
   const ids = plan.changes.map(({ id }) => id);

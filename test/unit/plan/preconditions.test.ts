@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { diskFacts } from "../../../src/facts/disk.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
 import type { Listener } from "../../../src/facts/listeners.ts";
-import { systemFacts, systemSubject } from "../../../src/facts/system.ts";
+import { rivalFirewallFacts } from "../../../src/facts/rival-firewall.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
 import { makePlan } from "../../../src/plan/plan.ts";
 import { findObstacles } from "../../../src/plan/preconditions.ts";
 import { file } from "../../../src/resources/file.ts";
+import { nftablesTable } from "../../../src/resources/nftables.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 
 const { manifest } = parseManifest(
@@ -33,10 +35,12 @@ function obstacles(
   resources: readonly Resource[],
   freeMib: number,
   listeners: readonly Listener[] = [],
+  rivals: Readonly<Record<string, true>> = {},
 ) {
   const facts = Facts.of(
-    [systemFacts, { [systemSubject]: { freeKib: { "/var": freeMib * 1024 } } }],
+    [diskFacts, { "/var": freeMib * 1024 }],
     [listenerFacts, { [listenersSubject]: listeners }],
+    [rivalFirewallFacts, rivals],
   );
   const plan = makePlan({
     host: "h",
@@ -91,6 +95,19 @@ describe("obstacles before a run", () => {
       listener({ port: 80, protocol: "udp" }),
     ]);
     expect(seen).toEqual([["port_taken", "port 80 is taken by nginx (process 7)"]]);
+  });
+
+  test("another firewall is in the way of rules that are to be loaded, of nothing else", () => {
+    const rules = nftablesTable(
+      "inet hostkit",
+      "/etc/hostkit/t/firewall.nft",
+      "",
+      "/var/lib/hostkit/t",
+    );
+    expect(obstacles([rules], 9000, [], { ufw: true })).toEqual([
+      ["firewall_taken", "ufw is switched on"],
+    ]);
+    expect(obstacles([file("/a", "")], 9000, [], { ufw: true })).toEqual([]);
   });
 });
 

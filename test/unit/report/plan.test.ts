@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { HostkitError } from "../../../src/errors.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
 import { makeColors } from "../../../src/report/colors.ts";
 import { describePlans, renderPlan } from "../../../src/report/plan.ts";
@@ -193,6 +194,30 @@ test("the JSON form holds ids, reasons and titles, and no content", () => {
     ],
   });
   expect(JSON.stringify(document)).not.toContain("hidden");
+});
+
+test("what provision would refuse to begin for stands under the plan, and in its document", () => {
+  const obstacle = new HostkitError("port_taken", {
+    what: "port 80 is taken by nginx (process 7)",
+    where: "dx1",
+    why: "the reverse proxy needs it",
+    next: "systemctl status 7",
+  });
+  const shown = {
+    plan: plan([change({ id: "file:/etc/a", action: "create" })]),
+    system: "Debian 13",
+    obstacles: [obstacle],
+  };
+  expect(renderPlan(shown, { colors: plain, verbose: false })).toMatch(
+    /\n\n {2}provision would refuse: port 80 is taken by nginx \(process 7\)\n {2}next: systemctl status 7$/,
+  );
+  expect(describePlans("s", [shown]).hosts[0]?.obstacles).toEqual([
+    {
+      code: "port_taken",
+      what: "port 80 is taken by nginx (process 7)",
+      next: "systemctl status 7",
+    },
+  ]);
 });
 
 test.each([

@@ -131,7 +131,7 @@ test("renderForward leaves sshd out", () => {
 test("another stack with other rules is refused before anything is done", () => {
   const table = tableOf("firewall: { allow: [ssh] }\n");
   const other = { "/etc/hostkit/other/firewall.nft": "0".repeat(64) };
-  const facts = Facts.of([nftablesFacts, { [table.table]: { files: other, rivals: [] } }]);
+  const facts = Facts.of([nftablesFacts, { [table.table]: { files: other } }]);
   const context = {
     stackDirectory: "/var/lib/hostkit/dx",
     changed: new Set<never>(),
