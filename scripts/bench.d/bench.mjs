@@ -115,6 +115,12 @@ class Bench {
     };
   }
 
+  async settlePeers() {
+    if (!this.wantsPeers) return;
+    await this.peers.ansible("ansible-mitogen", [this.peerHost.address]);
+    await this.peers.bundlewrap("apply", [this.peerHost.address]);
+  }
+
   /** A provisioned host's disk under `purpose`: made once for these definitions, kept beside the lab's base images. */
   async ensureSnapshot(purpose, definitions, provision) {
     const folder = new URL(definitions, import.meta.url).pathname;
@@ -183,11 +189,7 @@ async function prepareHosts(bench) {
   ]);
   log("settling");
   await bench.project.setHosts({ target: bench.ownHost });
-  await bench.project.settle();
-  if (bench.wantsPeers) {
-    await bench.peers.ansible("ansible-mitogen", [bench.peerHost.address]);
-    await bench.peers.bundlewrap("apply", [bench.peerHost.address]);
-  }
+  await Promise.all([bench.project.settle(), bench.settlePeers()]);
   await bench.measureIdle();
 }
 

@@ -162,7 +162,7 @@ const common = {
     }),
   user: userName().optional().meta({
     description:
-      "System user it runs as, made when missing. Default: STACK-NAME, one for every service.",
+      "System user it runs as, made when missing. Default: STACK-NAME, one for every service; a program that comes with its package's own unit runs as that unit's user.",
   }),
   env: named(variableName(), scalarText(), "environment variables to values")
     .optional()
