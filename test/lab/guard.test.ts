@@ -63,6 +63,12 @@ describe("the firewall and sshd", { sequential: true }, () => {
   test("ufw beside it is an error that says what to do", async () => {
     await project.onHost("mkdir -p /etc/ufw && echo ENABLED=yes >/etc/ufw/ufw.conf");
     await project.edit([["firewall"], { allow: ["ssh", "https"] }]);
+    const planned = await project.hostkit("plan");
+    expect(planned.exitCode).toBe(2);
+    expect(planned.stdout).toContain("provision would refuse: ufw is switched on");
+    const examined = await project.hostkit("doctor");
+    expect(examined.exitCode).toBe(1);
+    expect(examined.stdout).toContain("ufw is switched on");
     const refused = await project.hostkit("provision", "--yes");
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr + refused.stdout).toContain("ufw is switched on");
