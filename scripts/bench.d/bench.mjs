@@ -10,7 +10,7 @@ import { labPaths } from "../../dist/lab/paths.js";
 import { captureExecs } from "./capture.mjs";
 import { ensureController, startController, takePrograms } from "./controller.mjs";
 import { BenchHosts } from "./hosts.mjs";
-import { interrupt, round } from "./measure.mjs";
+import { interrupt, readProcessorTicks, round } from "./measure.mjs";
 import { renderPage } from "./page.mjs";
 import { rowCold } from "./rows-cold.mjs";
 import { rowGrowth } from "./rows-growth.mjs";
@@ -236,10 +236,15 @@ async function measure(bench) {
     const date = new Date().toISOString().slice(0, 10);
     // What else the machine had to do while it began: on an idle one less than half a core.
     const load = round(loadavg()[0], 1);
+    const before = await readProcessorTicks();
     try {
       const tools = await rows[name](bench);
       const note = options.note === undefined ? {} : { note: options.note };
-      results.rows[name] = { date, commit, load, ...note, tools };
+      const after = await readProcessorTicks();
+      const taken = after.stolen - before.stolen;
+      const stolen = round(taken / (after.worked - before.worked + taken));
+      log(`${name}: ${Math.round(stolen * 100)} % of the processors' time was stolen`);
+      results.rows[name] = { date, commit, load, stolen, ...note, tools };
     } catch (error) {
       interrupt.signal.throwIfAborted();
       log(`row ${name} failed: ${error.message}`);

@@ -49,6 +49,17 @@ export async function run(words, { codes = [0], input, cwd, env, timeoutSeconds 
   };
 }
 
+/** Ticks since boot that this machine worked, and that it wanted to while the hypervisor ran somebody else (proc(5), `steal`). */
+export async function readProcessorTicks() {
+  const [user, nice, system, , , irq, softirq, stolen] = (await readFile("/proc/stat", "utf8"))
+    .split("\n", 1)[0]
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return { worked: user + nice + system + irq + softirq, stolen };
+}
+
 export function median(values) {
   const sorted = [...values].sort((left, right) => left - right);
   const middle = Math.floor(sorted.length / 2);

@@ -83,14 +83,15 @@ ${Object.entries({ ...versions.controller, ...versions.peers, ...versions.host }
   .map(([name, version]) => `| ${name} | ${version} |`)
   .join("\n")}
 
-| row | measured | commit | load before | runs of hostkit, ${peerNames.join(", ")} |
-|---|---|---|---|---|
+| row | measured | commit | load before | stolen | runs of hostkit, ${peerNames.join(", ")} |
+|---|---|---|---|---|---|
 ${Object.entries(rows)
   .map(([name, row]) => measuredLine(name, row))
   .join("\n")}
 
 The load is the machine's one-minute load average as the row began. Where it is above 1, others were at work beside the benchmark:
-then the ratios, taken in turns within a minute, are worth more than the seconds.${renderNotes(rows)}
+then the ratios, taken in turns within a minute, are worth more than the seconds. Stolen is what the hypervisor gave to others while this
+machine wanted to work, of all that it wanted: CPU times are longer by about as much then, as nobody tells them from work.${renderNotes(rows)}
 
 ## Again
 
@@ -185,12 +186,12 @@ function renderNotes(rows) {
   return [...notes].map(([note, names]) => ` ${names.join(", ")}: ${note}`).join("");
 }
 
-function measuredLine(name, { date, commit, load, tools }) {
+function measuredLine(name, { date, commit, load, stolen, tools }) {
   const own = tools.hostkit ?? Object.values(tools).find((tool) => typeof tool === "object");
   const runs = [own?.runs, ...peerNames.map((peer) => tools[peer]?.runs)].filter(
     (count) => count !== undefined,
   );
-  return `| ${name} | ${date} | ${commit} | ${load ?? "–"} | ${runs.join(", ")} |`;
+  return `| ${name} | ${date} | ${commit} | ${load ?? "–"} | ${stolen === undefined ? "–" : `${Math.round(stolen * 100)} %`} | ${runs.join(", ")} |`;
 }
 
 function seconds(value) {

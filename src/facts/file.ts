@@ -22,11 +22,15 @@ const typeOf: Readonly<Record<string, FileFact["type"]>> = {
 };
 
 /**
- * awk(1): the first input lists texts (`HASH PATH`, or `? PATH` where nothing is expected of it), the second is sha256sum's answer. Prints
- * the second, then what is not as expected: `=PATH`, and its text with a `+` before each line, the last one too, be it empty.
+ * awk(1): reads a list of texts (`HASH PATH`, or `? PATH` where nothing is expected of it), an empty line, and sha256sum's answer. Prints
+ * that answer, then what is not as expected: `=PATH`, and its text with a `+` before each line, the last one too, be it empty.
  * Another record separator takes in a text whole; sha256sum(1) writes names with a backslash in another way.
  */
-const textProgram = String.raw`FNR == NR { at = index($0, " "); expected[substr($0, at + 1)] = substr($0, 1, at - 1); next }
+const textProgram = String.raw`!answers {
+  at = index($0, " ")
+  if (at) expected[substr($0, at + 1)] = substr($0, 1, at - 1); else answers = 1
+  next
+}
 {
   print
   line = $0
@@ -67,14 +71,7 @@ const fileGroup: FactGroup = {
       files.length === 0 ? sh`` : sh`stat -c ${"%f %U %G %s %n"} -- "$@"`,
       texts.length === 0
         ? sh`sha256sum -- "$@"`
-        : rawScript(
-            [
-              sh`sha256sum -- "$@" ${others} | LC_ALL=C awk ${textProgram} /dev/fd/4 - 4<<'TEXTS'`
-                .text,
-              ...list,
-              "TEXTS",
-            ].join("\n"),
-          ),
+        : sh`{ printf ${"%s\\n"} ${list} ""; sha256sum -- "$@" ${others}; } | LC_ALL=C awk ${textProgram}`,
     ]);
   },
 };

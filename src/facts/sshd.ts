@@ -12,7 +12,7 @@ export interface SshdFact {
 export const sshdSubject = "sshd";
 
 /**
- * The effective configuration (`sshd -T`, global part) and the listening ports. Where systemd holds the sockets
+ * The effective configuration (`sshd -G` or `sshd -T`, global part) and the listening ports. Where systemd holds the sockets
  * (Ubuntu since 22.10), the ports are those of ssh.socket as well.
  */
 export const sshdFacts: FactSource<SshdFact> = {

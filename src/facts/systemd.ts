@@ -9,7 +9,7 @@ export const socketUnit = "ssh.socket";
 
 /**
  * Prints `Members TARGET UNIT…` for each target, `Units UNIT…`, then the properties of those units in that order, with a blank
- * line in between; in the end what `sshd -T` says.
+ * line in between; in the end what sshd(8) would run with: `sshd -G` (since 9.3) leaves its host keys alone, and wants no folder in /run.
  * What hangs on a target is read from its unit files, where hostkit and `systemctl enable` write it: no program is started for it.
  */
 export const systemdGroup: FactGroup = {
@@ -32,9 +32,8 @@ export const systemdGroup: FactGroup = {
 # Without a unit it would speak of itself.
 [ $# -eq 0 ] || TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`,
       subjects.has("sshd")
-        ? sh`[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
-echo
-sshd -T`
+        ? sh`echo
+sshd -G || { [ -d /run/sshd ] || mkdir -m 0755 /run/sshd; sshd -T; }`
         : sh``,
     ]);
   },
