@@ -10,7 +10,7 @@ import { labPaths } from "../../dist/lab/paths.js";
 import { captureExecs } from "./capture.mjs";
 import { ensureController, startController, takePrograms } from "./controller.mjs";
 import { BenchHosts } from "./hosts.mjs";
-import { interrupt, readProcessorTicks, round } from "./measure.mjs";
+import { interrupt, median, readProcessorTicks, round } from "./measure.mjs";
 import { renderPage } from "./page.mjs";
 import { rowCold } from "./rows-cold.mjs";
 import { rowGrowth } from "./rows-growth.mjs";
@@ -90,15 +90,22 @@ class Bench {
     return peerNames.some((name) => this.wants(name));
   }
 
-  /** What the two hosts use while nobody asks them anything: health checks, timers. Cores, by the host's name. */
+  /**
+   * What the two hosts use while nobody asks them anything: health checks, timers. Cores, by the host's name. The median of
+   * several looks, so that what still comes to rest after the last login is not taken for what goes on always.
+   */
   async measureIdle() {
-    const seconds = this.quick ? 5 : 10;
+    const seconds = 1.5;
     const both = [this.ownHost, this.peerHost];
     const used = () => Promise.all(both.map((host) => hosts.cpuSeconds(host)));
-    const before = await used();
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    const after = await used();
-    both.forEach((host, at) => this.idle.set(host.name, (after[at] - before[at]) / seconds));
+    const looks = both.map(() => []);
+    for (let look = 0; look < (this.quick ? 5 : 9); look += 1) {
+      const before = await used();
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      const after = await used();
+      both.forEach((_, at) => looks[at].push((after[at] - before[at]) / seconds));
+    }
+    both.forEach((host, at) => this.idle.set(host.name, median(looks[at])));
     log(
       `idle, the hosts use ${[...this.idle.values()].map((share) => share.toFixed(3)).join(" and ")} cores`,
     );
