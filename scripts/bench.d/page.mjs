@@ -91,7 +91,8 @@ ${Object.entries(rows)
 
 The load is the machine's one-minute load average as the row began. Where it is above 1, others were at work beside the benchmark:
 then the ratios, taken in turns within a minute, are worth more than the seconds. Stolen is what the hypervisor gave to others while this
-machine wanted to work, of all that it wanted: CPU times are longer by about as much then, as nobody tells them from work.${renderNotes(rows)}
+machine wanted to work, of all that it wanted. CPU times do not hold it, but the same work takes up to 1.4 times as much of them while
+others use the same processor (measured with a loop that does nothing else).${renderNotes(rows)}
 
 ## Again
 
