@@ -113,7 +113,11 @@ export async function takeTurns(tools, rounds, { log, alone, mostRounds }) {
       await tool.prepare?.();
       const sample = await tool.measure();
       samples.get(name).push(sample);
-      log(`  ${name.padEnd(24)} ${sample.seconds.toFixed(2).padStart(7)} s`);
+      const host =
+        sample.hostCpuSeconds === undefined
+          ? ""
+          : `   CPU of the host ${sample.hostCpuSeconds.toFixed(3)} s`;
+      log(`  ${name.padEnd(24)} ${sample.seconds.toFixed(2).padStart(7)} s${host}`);
     }
   };
   let turn = 0;
