@@ -155,6 +155,20 @@ describe("the scraper's package by itself, on Debian 12", () => {
     expect(stdout).toMatch(/Overall exposure level for dx-scraper\.service/);
   });
 
+  test("a stop in the middle of a start is a stop, not a failure", async () => {
+    // The scraper gets SIGTERM before it listens for it, or a second one as it ends.
+    for (const seconds of ["0.1", "0.2", "0.4", "0.8"]) {
+      await onHost(
+        `systemctl stop dx-scraper.service; systemctl start --no-block dx-scraper.service; sleep ${seconds}; systemctl stop dx-scraper.service`,
+      );
+      expect(
+        await onHost("systemctl show -p ActiveState -p Result --value dx-scraper.service"),
+        `stopped ${seconds} s after the start`,
+      ).toBe("success\ninactive");
+    }
+    await onHost("systemctl start dx-scraper.service");
+  });
+
   test("a purge leaves no user, file, unit or state", async () => {
     // What the administrator wrote stays the administrator's.
     await onHost(
