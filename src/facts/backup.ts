@@ -27,20 +27,22 @@ export interface BackupFact {
 /** Stacks by name. */
 export const backupFacts: FactSource<BackupFact> = {
   name: "backup",
-  script: (stacks) => sh`for stack in ${stacks}; do
-  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do
-    [ -f "$f" ] || continue
-    IFS= read -r text <"$f"
-    printf ${"%s %s %s\n"} "$stack" "\${f##*/}" "$text"
-  done
-done`,
+  // A line of each file behind its path; the shell itself reads byte by byte.
+  script: (stacks) => sh`set --
+for stack in ${stacks}; do
+  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do [ ! -f "$f" ] || set -- "$@" "$f"; done
+done
+[ $# -eq 0 ] || grep -m 1 '^{' /dev/null "$@"`,
   parse(stdout) {
     const found = new Map<
       string,
       { latest: Record<string, BackupReport>; succeeded: Record<string, BackupReport> }
     >();
     for (const line of stdout.split("\n")) {
-      const match = /^(\S+) ([a-z-]+?)(\.success)?\.json (\{.*\})$/.exec(line);
+      const match =
+        /^\/var\/lib\/hostkit\/([^/]+)\/backups\/[^/]+\/([a-z-]+?)(\.success)?\.json:(\{.*\})$/.exec(
+          line,
+        );
       if (match === null) continue;
       const [, stack, job, succeeded, text] = match as unknown as [
         string,

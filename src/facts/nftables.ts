@@ -5,12 +5,9 @@ import { hashText } from "./hash.ts";
 export interface NftablesFact {
   /** SHA-256 of the live table's listing without counters (`nft -s list table`); absent where the table is not loaded. */
   readonly listing?: string;
-  /** Rule files of hostkit stacks on this host: path to SHA-256. */
+  /** Rule files of hostkit stacks on this host, but for the one that was guessed: path to SHA-256. */
   readonly files: Readonly<Record<string, string>>;
 }
-
-/** The hash of no listing: the table is not loaded, or nft is not installed. */
-const nothing = hashText("");
 
 /** The shell pipeline that gives `listing`; a load step writes its result into the stamp. */
 export function listingHashScript(table: string): { text: string } {
@@ -18,33 +15,42 @@ export function listingHashScript(table: string): { text: string } {
   return sh`nft -s list table ${family} ${name} | sha256sum | cut -c1-64`;
 }
 
-/** Tables by family and name ("inet hostkit"). */
+/** Tables by family and name ("inet hostkit"). A guess is the one rule file that is expected. */
 export const nftablesFacts: FactSource<NftablesFact> = {
   name: "nftables",
-  // A listing stands as `-` behind the name of its table; the hash is listingHashScript's.
-  script: (tables) =>
+  // The listing is hashed by whoever reads it: sha256sum(1) takes longer to start than nft to tell.
+  script: (tables, guesses) =>
     joinScripts(
       tables.map((table) => {
         const [family = "inet", name = table] = table.split(" ");
-        return sh`echo "table "${table}
-nft -s list table ${family} ${name} | sha256sum - /etc/hostkit/*/firewall.nft`;
+        return sh`echo "hostkit files "${table}
+set --
+for f in /etc/hostkit/*/firewall.nft; do
+  [ "$f" = ${guesses.get(table) ?? ""} ] || [ ! -e "$f" ] || set -- "$@" "$f"
+done
+[ $# -eq 0 ] || sha256sum "$@"
+echo "hostkit listing "${table}
+nft -s list table ${family} ${name}`;
       }),
     ),
   parse(stdout, tables) {
-    const files: Record<string, string> = {};
-    const listings = new Map<string, string>();
-    let table = "";
-    for (const line of stdout.split("\n")) {
-      table = /^table (.+)$/.exec(line)?.[1] ?? table;
-      const [, hash, path] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
-      if (hash === undefined || path === undefined) continue;
-      if (path !== "-") files[path] = hash;
-      else if (hash !== nothing) listings.set(table, hash);
-    }
+    const parts = new Map(
+      stdout
+        .split(/^hostkit (?=files |listing )/m)
+        .map((part) => [part.slice(0, part.indexOf("\n")), part.slice(part.indexOf("\n") + 1)]),
+    );
     return new Map(
       tables.map((table) => {
-        const listing = listings.get(table);
-        return [table, { ...(listing === undefined ? {} : { listing }), files }];
+        const listing = (parts.get(`listing ${table}`) ?? "").trimEnd();
+        const files = (parts.get(`files ${table}`) ?? "").matchAll(/^([0-9a-f]{64}) [ *](.+)$/gm);
+        return [
+          table,
+          {
+            // Not loaded, or there is no nft.
+            ...(listing === "" ? {} : { listing: hashText(`${listing}\n`) }),
+            files: Object.fromEntries(Array.from(files, ([, hash, path]) => [path, hash])),
+          },
+        ];
       }),
     );
   },

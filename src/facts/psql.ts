@@ -5,6 +5,11 @@ export function postgresConfigDirectory(major: number): string {
   return `/etc/postgresql/${major}/main`;
 }
 
+/** The running server writes its port into the fourth line (PostgreSQL, "Database File Layout", postmaster.pid): no program has to read it. */
+function pidFile(major: number): string {
+  return `/var/lib/postgresql/${major}/main/postmaster.pid`;
+}
+
 /** sed(1): keeps the number of each `port = …` and prints the last one. */
 const portProgram = "/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9][0-9]*\\).*/{s//\\1/;h;};${g;p;}";
 
@@ -15,8 +20,8 @@ const portProgram = "/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9][0-9]*\\).*/{s//\\1
  */
 export function psqlProgram(major: number, flags: Script): Script {
   const config = postgresConfigDirectory(major);
-  // The port is the last one written: conf.d is read after postgresql.conf.
-  const port = sh`$(sed -n ${portProgram} ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null)`;
+  // Where the data stands elsewhere, or the server is down, the port is the last one written: conf.d is read after postgresql.conf.
+  const port = sh`$({ read -r _; read -r _; read -r _; read -r port; echo "$port"; } 2>/dev/null <${pidFile(major)} || sed -n ${portProgram} ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null)`;
   return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} ${flags} -h /var/run/postgresql -p "${port}"`;
 }
 

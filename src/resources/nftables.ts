@@ -72,7 +72,7 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, renderRuleset(resource, [22])),
-    need(nftablesFacts, resource.table),
+    need(nftablesFacts, resource.table, resource.path),
     need(sshdFacts, sshdSubject),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
   ],
