@@ -42,6 +42,8 @@ export interface Connection {
   readonly description: string;
   /** The host's name in the manifest. */
   readonly host: string;
+  /** A round trip takes so long that packing what is sent is worth the work. */
+  readonly isFar: boolean;
   /** Runs shell text as root under POSIX `sh`. A status other than 0 is a result, not an error. */
   exec(shellText: string, options?: ExecOptions): Promise<ExecResult>;
   /** Runs shell text as root on a terminal of the host, joined to one of this machine. */
@@ -113,6 +115,7 @@ export async function connect(target: HostTarget, options: ConnectOptions): Prom
 class SshConnection implements Connection {
   readonly description: string;
   readonly host: string;
+  readonly isFar: boolean;
   readonly closed: Promise<Error | undefined>;
   readonly #link: Link;
   readonly #root: Root;
@@ -123,6 +126,7 @@ class SshConnection implements Connection {
     const { user, address, port } = link.hop;
     this.description = `${user}@${address.includes(":") ? `[${address}]` : address}:${port}`;
     this.host = target.name;
+    this.isFar = link.isFar;
     this.closed = link.closed;
     this.#link = link;
     this.#root = root;
@@ -133,7 +137,11 @@ class SshConnection implements Connection {
       await new Promise<void>((go) => this.#waiting.push(go));
     this.#running++;
     try {
-      const result = await runOnLink(this.#link, composeRequest(this.#root, shellText), options);
+      const result = await runOnLink(
+        this.#link,
+        composeRequest(this.#root, shellText, this.isFar),
+        options,
+      );
       if (isSudoRefusal(this.#root, result))
         throw explainSudoRefusal(this.#link, this.host, result);
       return result;

@@ -14,6 +14,8 @@ export class Login {
   readonly tried: string[] = [];
   /** Set when a question was not answered: the reason why the login ends. */
   unanswered: unknown;
+  /** `performance.now()` when the host was ready for a first attempt. */
+  firstAskedAt: number | undefined;
   /** What the host said it would take, last time it refused. */
   offeredByHost: readonly string[] = [];
   readonly #hop: Hop;
@@ -36,6 +38,7 @@ export class Login {
   }
 
   readonly next: AuthHandlerMiddleware = (left, _partial, callback) => {
+    this.firstAskedAt ??= performance.now();
     // ssh2 gives null on the first call, whatever its types say.
     this.offeredByHost = left ?? [];
     const username = this.#hop.user;

@@ -13,8 +13,8 @@ export type Root =
   | { readonly kind: "sudo" }
   | { readonly kind: "password"; readonly password: string };
 
-/** Above this a script goes over stdin: one argument of execve(2) ends at 128 KiB, and quoting needs room. */
-const maxArgumentBytes = 100_000;
+/** Above this a script goes over stdin: every SSH server takes packets of 35,000 bytes, few must take more (RFC 4253 section 6.1). */
+const maxArgumentBytes = 32_000;
 /** Ten packets of 1,448 bytes, less what SSH and the request itself take. */
 const firstBytes = 13_000;
 /** Written by the dialogue's own script before it calls sudo. */
@@ -28,10 +28,12 @@ const attempts = 3;
  * What to send for shell text that is to run as root. Short text of root's own travels as an argument (one round trip
  * less). Everything else travels on stdin ahead of the payload, so that sudo does not write it into the host's log and
  * no length limit applies: `dd` takes exactly the script's bytes and leaves the rest to the script.
+ * @param isFar pack an argument that does not fit into the first packets
  */
-export function composeRequest(root: Root, shellText: string): ExecRequest {
-  if (root.kind === "already" && Buffer.byteLength(shellText) * 1.2 < maxArgumentBytes) {
-    return { command: `sh -c ${quoteWord(shortenScript(shellText))}` };
+export function composeRequest(root: Root, shellText: string, isFar: boolean): ExecRequest {
+  if (root.kind === "already") {
+    const command = `sh -c ${quoteWord(isFar ? shortenScript(shellText) : shellText)}`;
+    if (Buffer.byteLength(command) <= maxArgumentBytes) return { command };
   }
   // The braces make a script that was cut short a syntax error instead of half a script.
   const script = Buffer.from(`{\n${shellText}\n}\n`);

@@ -26,6 +26,7 @@ export interface RecordedCommand {
 export class ScriptedConnection implements Connection {
   readonly description: string;
   readonly host: string;
+  readonly isFar = false;
   readonly closed: Promise<Error | undefined>;
   readonly commands: RecordedCommand[] = [];
   readonly #replies: { readonly reply: ScriptedReply; left: number }[];

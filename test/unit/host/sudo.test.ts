@@ -173,14 +173,13 @@ describe("becoming root", () => {
 });
 
 describe("a script on its way to root", () => {
-  it("is packed when it is long, and does the same", async () => {
+  it("is packed when it is long and the way too, and does the same", async () => {
     const connection = await open("nopasswd", {}, { sudo: false });
     const words = Array.from({ length: 2000 }, (_, index) => `it's \\ "${index}" $HOME ö`);
     const script = `cat\n${words.map((word) => `printf '%s\\n' '${word.replaceAll("'", `'\\''`)}'`).join("\n")}\nexit 3`;
-    expect(composeRequest({ kind: "already" }, script).command.length).toBeLessThan(
-      script.length / 2,
-    );
-    const result = await connection.exec(script, { stdin: "payload\n" });
+    const { command } = composeRequest({ kind: "already" }, script, true);
+    expect(command.length).toBeLessThan(script.length / 2);
+    const result = await connection.exec(command, { stdin: "payload\n" });
     expect(result).toEqual({
       ...{ code: 3, signal: null, stderr: "" },
       stdout: `payload\n${words.map((word) => `${word}\n`).join("")}`,
@@ -193,6 +192,7 @@ describe("a script on its way to root", () => {
     const { command, prefix = new Uint8Array() } = composeRequest(
       { kind: "sudo" },
       "echo one\necho two\n",
+      false,
     );
     for (let length = 0; length < prefix.length - 2; length++) {
       // The same bytes, cut off: nothing of it may run.
@@ -225,7 +225,7 @@ describe("a script on its way to root", () => {
 
   it("says so when nothing of it arrived, instead of doing nothing", async () => {
     const connection = await open("nopasswd");
-    const { command } = composeRequest({ kind: "sudo" }, "echo one");
+    const { command } = composeRequest({ kind: "sudo" }, "echo one", false);
     const result = await connection.exec(`${command} </dev/null`);
     expect(result).toMatchObject({ code: 125, stderr: "hostkit: the script did not arrive\n" });
     await connection.close();
