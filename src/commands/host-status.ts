@@ -8,6 +8,7 @@ import { lockFacts } from "../facts/lock.ts";
 import { postgresFacts } from "../facts/postgres.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { targetFacts } from "../facts/target.ts";
+import { restartFacts, restartsSubject } from "../facts/unit.ts";
 import type { RunSummary } from "../host/run.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { statePath } from "../plan/state.ts";
@@ -18,11 +19,12 @@ import { stackDirectoryOf, targetOf } from "../stack/names.ts";
 /**
  * What `status` and the end of a provision ask a host.
  * @param certificates what the proxy presents: a TLS handshake for each site
- * @param archive what PostgreSQL could not archive; not needed beside the facts of a plan, which tell it too
+ * @param alone also what the facts of a plan tell, and what a provision with nothing to change does not tell: restarts, memory, when timers
+ * fire next
  */
 export function statusNeeds(
   manifest: Manifest,
-  { certificates, archive }: { readonly certificates: boolean; readonly archive: boolean },
+  { certificates, alone }: { readonly certificates: boolean; readonly alone: boolean },
 ): FactNeed[] {
   const directory = stackDirectoryOf(manifest.stack);
   return [
@@ -30,11 +32,12 @@ export function statusNeeds(
     need(lockFacts, directory),
     need(fileFacts, statePath(directory)),
     need(targetFacts, targetOf(manifest.stack)),
+    ...(alone ? [need(restartFacts, restartsSubject)] : []),
     ...(manifest.backups === undefined
       ? []
       : [
           need(backupFacts, manifest.stack),
-          ...(archive ? [need(archiveFacts, manifest.stack)] : []),
+          ...(alone ? [need(archiveFacts, manifest.stack)] : []),
         ]),
     ...(certificates ? (manifest.proxy?.sites ?? []) : []).map((site) =>
       need(certificateFacts, site.name),

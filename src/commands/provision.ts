@@ -49,7 +49,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
       more: readonly FactNeed[] = [],
     ) =>
       inspect(context, project, wanted, connection, host, [
-        ...statusNeeds(project.manifest, { certificates, archive: false }),
+        ...statusNeeds(project.manifest, { certificates, alone: false }),
         ...more,
       ]);
     const sites = collectResults(

@@ -15,7 +15,7 @@ export const runStatus: Verb = async (context) => {
     const [facts, runs] = await Promise.all([
       gatherFacts(
         connection,
-        statusNeeds(manifest, { certificates: true, archive: true }),
+        statusNeeds(manifest, { certificates: true, alone: true }),
         newMarker(),
       ),
       listRuns(connection, manifest.stack, stackDirectory),

@@ -1,15 +1,22 @@
 import { joinScripts, type Script, sh } from "../shell/script.ts";
+import {
+  defineTellActive,
+  findEnabled,
+  parseActiveUnits,
+  type Properties,
+} from "./active-units.ts";
 import type { FactGroup } from "./fact.ts";
 
 /** What `unit`, `target` and `sshd` need of a unit, together: systemd(1) is asked once. */
 const properties =
-  "Id,Description,Type,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,Result,NRestarts,ActiveEnterTimestamp,NextElapseUSecRealtime,MemoryCurrent,Listen";
+  "Id,Description,Type,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Result,NRestarts,ActiveEnterTimestamp,NextElapseUSecRealtime,MemoryCurrent,Listen";
 
 export const socketUnit = "ssh.socket";
 
 /**
- * Prints `Members TARGET UNIT…` for each target, `Units UNIT…`, then the properties of those units in that order, with a blank
- * line in between; in the end what sshd(8) would run with: `sshd -G` (since 9.3) leaves its host keys alone, and wants no folder in /run.
+ * Prints `Members TARGET UNIT…` for each target; of the units what `tell_active` says, where all is well with them, or `Units UNIT…` and the
+ * properties of those units in that order, with a blank line in between; in the end what sshd(8) would run with: `sshd -G` (since
+ * 9.3) leaves its host keys alone, and wants no folder in /run.
  * What hangs on a target is read from its unit files, where hostkit and `systemctl enable` write it: no program is started for it.
  */
 export const systemdGroup: FactGroup = {
@@ -23,14 +30,22 @@ export const systemdGroup: FactGroup = {
       ...(subjects.get("used-unit") ?? []),
       ...(subjects.has("sshd") ? [socketUnit] : []),
     ].filter((name) => !units.includes(name));
+    const show = sh`printf ${"Units %s\n\n"} "$*"
+# Without a unit it would speak of itself.
+[ $# -eq 0 ] || TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`;
     return joinScripts([
       sh`set -- ${units}`,
+      findEnabled,
       installed.length === 0 ? sh`` : addInstalled(installed),
       used.length === 0 ? sh`` : addUsed(used),
+      sh`linked=" $* "`,
       targets.length === 0 ? sh`` : findMembers(targets),
-      sh`printf ${"Units %s\n\n"} "$*"
-# Without a unit it would speak of itself.
-[ $# -eq 0 ] || TZ=UTC systemctl show --timestamp=unix -p ${properties} -- "$@" || TZ=UTC systemctl show -p ${properties} -- "$@"`,
+      subjects.has("restarts")
+        ? show
+        : sh`${defineTellActive}
+case $linked in *${` ${socketUnit} `}*) false ;; *) tell_active "$linked" "$@" ;; esac || {
+${show}
+}`,
       subjects.has("sshd")
         ? sh`echo
 sshd -G || { [ -d /run/sshd ] || mkdir -m 0755 /run/sshd; sshd -T; }`
@@ -49,15 +64,13 @@ done`;
 }
 
 /**
- * Adds units to the shell's arguments that run (have a control group), are enabled or are masked. systemd keeps nothing of the others: it
+ * Adds units to the shell's arguments that are enabled (`$enabled`), run (have a control group) or are masked. systemd keeps nothing of the others: it
  * would read their files for each question, and forget them. The one gap: a service that is not enabled, between two automatic restarts.
  */
 function addUsed(units: readonly string[]): Script {
   return sh`for unit in ${units}; do
-  if [ -e "/sys/fs/cgroup/system.slice/$unit" ]; then set -- "$@" "$unit"; continue; fi
-  for f in "/etc/systemd/system/$unit" /etc/systemd/system/*.wants/"$unit" /etc/systemd/system/*.requires/"$unit"; do
-    if [ -L "$f" ]; then set -- "$@" "$unit"; break; fi
-  done
+  case "$enabled " in *" $unit "*) set -- "$@" "$unit"; continue ;; esac
+  if [ -e "/sys/fs/cgroup/system.slice/$unit" ] || [ -L "/etc/systemd/system/$unit" ]; then set -- "$@" "$unit"; fi
 done`;
 }
 
@@ -89,10 +102,9 @@ set -- $all
 set +f`;
 }
 
-/** Values by property, of each unit that was asked. */
-export type Properties = ReadonlyMap<string, string>;
-
 export interface SystemdReply {
+  /** False where `tell_active` was enough: properties that it does not tell are then not there. */
+  readonly isInFull: boolean;
   readonly units: ReadonlyMap<string, Properties>;
   /** Targets: themselves and what hangs on them, each once. */
   readonly members: ReadonlyMap<string, readonly string[]>;
@@ -103,9 +115,9 @@ export function parseSystemd(stdout: string): SystemdReply {
   for (const match of stdout.matchAll(/^Members (\S+) (.*)$/gm)) {
     members.set(match[1] as string, [...new Set((match[2] as string).split(" "))]);
   }
-  const units = new Map<string, Properties>();
   const begin = /^Units (.*)\n\n/m.exec(stdout);
-  if (begin === null) return { units, members };
+  if (begin === null) return { isInFull: false, units: parseActiveUnits(stdout), members };
+  const units = new Map<string, Properties>();
   const names = (begin[1] as string).split(" ").filter((name) => name !== "");
   const blocks = stdout.slice(begin.index + begin[0].length).split(/\n\s*\n/);
   names.forEach((name, index) => {
@@ -121,7 +133,7 @@ export function parseSystemd(stdout: string): SystemdReply {
     }
     units.set(name, value);
   });
-  return { units, members };
+  return { isInFull: true, units, members };
 }
 
 /**

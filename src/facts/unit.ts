@@ -1,23 +1,17 @@
 import type { FactSource } from "./fact.ts";
-import { parseSystemd, parseTimestamp, systemdGroup } from "./systemd.ts";
-import type { Properties } from "./systemd.ts";
+import type { Properties } from "./active-units.ts";
+import { parseSystemd, systemdGroup } from "./systemd.ts";
 
 export interface UnitFact {
   /** "loaded", "masked", "not-found", "bad-setting" … systemd.unit(5) */
   readonly loadState: string;
   /** "active", "inactive", "failed", "activating" … */
   readonly activeState: string;
-  readonly subState: string;
   /** "enabled", "disabled", "static", "masked" … or "" */
   readonly unitFileState: string;
   readonly needsDaemonReload: boolean;
-  readonly mainPid: number;
+  /** "success", "exit-code", "timeout" … systemd.exec(5) */
   readonly result: string;
-  readonly restarts: number;
-  /** Seconds since the epoch; 0 where never. */
-  readonly activeSince: number;
-  /** Timers: next elapse, seconds since the epoch; 0 where none. */
-  readonly nextElapse: number;
 }
 
 /** systemd units by name. Unknown units are reported with loadState "not-found". */
@@ -41,17 +35,28 @@ export const usedUnitFacts: FactSource<UnitFact> = { ...unitFacts, name: "used-u
 /** Those of some units that a package or somebody has installed; systemd is not asked about the others. */
 export const installedUnitFacts: FactSource<UnitFact> = { ...unitFacts, name: "installed-unit" };
 
+/** The one subject of `restartFacts`. */
+export const restartsSubject = "restarts";
+
+/** How often systemd has started each of the units that the same probe asks about once more by itself, since somebody started it. */
+export const restartFacts: FactSource<Readonly<Record<string, number>>> = {
+  name: "restarts",
+  group: systemdGroup,
+  parse(stdout) {
+    const { units } = parseSystemd(stdout);
+    const counts = [...units].map(
+      ([name, value]) => [name, Number(value.get("NRestarts") ?? 0)] as const,
+    );
+    return new Map([[restartsSubject, Object.fromEntries(counts)]]);
+  },
+};
+
 function readUnit(value: Properties): UnitFact {
   return {
     loadState: value.get("LoadState") ?? "not-found",
     activeState: value.get("ActiveState") ?? "inactive",
-    subState: value.get("SubState") ?? "",
     unitFileState: value.get("UnitFileState") ?? "",
     needsDaemonReload: value.get("NeedDaemonReload") === "yes",
-    mainPid: Number(value.get("MainPID") ?? 0),
     result: value.get("Result") ?? "",
-    restarts: Number(value.get("NRestarts") ?? 0),
-    activeSince: parseTimestamp(value.get("ActiveEnterTimestamp")),
-    nextElapse: parseTimestamp(value.get("NextElapseUSecRealtime")),
   };
 }

@@ -3,7 +3,7 @@ import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
-import { unitFacts } from "../facts/unit.ts";
+import { restartFacts, restartsSubject } from "../facts/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
 import { idOf } from "../resources/resource.ts";
@@ -12,7 +12,10 @@ import type { UnitResource } from "../resources/unit.ts";
 import type { Inspection } from "./inspect.ts";
 
 /** What the proof asks about, besides the plan's own needs. */
-export const proofNeeds: readonly FactNeed[] = [need(listenerFacts, listenersSubject)];
+export const proofNeeds: readonly FactNeed[] = [
+  need(listenerFacts, listenersSubject),
+  need(restartFacts, restartsSubject),
+];
 
 /** What the proof needs besides the second look at the host. */
 export interface ProofOptions {
@@ -58,14 +61,12 @@ function findRestarted(
   { resources, facts }: Inspection,
   changed: ReadonlySet<ResourceId>,
 ): string[] {
+  const restarts = facts.get(restartFacts, restartsSubject);
   return resources
     .filter((resource): resource is UnitResource => resource.kind === "unit")
     .filter((resource) => resource.again !== undefined && changed.has(idOf(resource)))
-    .flatMap((resource) => {
-      const restarts = facts.get(unitFacts, resource.unit)?.restarts ?? 0;
-      if (restarts === 0) return [];
-      return [`${idOf(resource)}: does not stay up, systemd has started it again already`];
-    });
+    .filter((resource) => (restarts?.[resource.unit] ?? 0) > 0)
+    .map((resource) => `${idOf(resource)}: does not stay up, systemd has started it again already`);
 }
 
 /** Those of the TCP ports that take a connection within the time. */

@@ -67,7 +67,7 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
   const sickTimers = timers.filter((timer) => !isHealthy(timer));
   const waiting = timers
     .filter(isHealthy)
-    .sort((left, right) => left.nextElapse - right.nextElapse);
+    .sort((left, right) => (left.nextElapse ?? 0) - (right.nextElapse ?? 0));
   lines.push(
     ...table([
       ...sickTimers.map((timer) => [colors.red("✗"), timer.unit, colors.red(timer.activeState)]),
@@ -151,14 +151,7 @@ function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
     member.activeSince > 0
       ? `for ${formatSeconds(Math.max(0, Math.round(now - member.activeSince)))}`
       : "";
-  const restarts =
-    member.restarts > 0
-      ? colors.yellow(`${member.restarts} restart${member.restarts === 1 ? "" : "s"}`)
-      : "";
-  const memory =
-    member.memory > 0
-      ? colors.dim(`${Math.max(1, Math.round(member.memory / 1024 / 1024))} MiB`)
-      : "";
+  const { restarts = 0, memory = 0 } = member;
   return [
     fine ? colors.green("●") : colors.red("✗"),
     member.unit,
@@ -166,8 +159,8 @@ function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
       ? state
       : colors.red(["success", ""].includes(member.result) ? state : `${state}: ${member.result}`),
     colors.dim(since),
-    memory,
-    restarts,
+    memory > 0 ? colors.dim(`${Math.max(1, Math.round(memory / 1024 / 1024))} MiB`) : "",
+    restarts > 0 ? colors.yellow(`${restarts} restart${restarts === 1 ? "" : "s"}`) : "",
   ];
 }
 
@@ -192,9 +185,9 @@ function backupRow(
   ];
 }
 
-function nextOf(timer: TargetMember, now: number): string {
-  if (timer.nextElapse === 0) return "waits";
-  return `next ${formatTime(timer.nextElapse)} UTC, in ${formatSeconds(timer.nextElapse - now)}`;
+function nextOf({ nextElapse = 0 }: TargetMember, now: number): string {
+  if (nextElapse === 0) return "waits";
+  return `next ${formatTime(nextElapse)} UTC, in ${formatSeconds(nextElapse - now)}`;
 }
 
 /** Rows with aligned columns, indented; colour codes do not count as width. */

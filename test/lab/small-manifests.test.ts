@@ -6,6 +6,9 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { trustAcmeServer, upAcmeServer } from "../../src/lab/acme.ts";
 import type { AcmeServer } from "../../src/lab/acme.ts";
+import { buildProbe, need, parseProbe } from "../../src/facts/fact.ts";
+import { unitFacts } from "../../src/facts/unit.ts";
+import type { UnitFact } from "../../src/facts/unit.ts";
 import { downLabHost } from "../../src/lab/host.ts";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { getSite, makeProject, until } from "../harness/lab-project.ts";
@@ -161,6 +164,45 @@ firewall: { allow: [ssh] }
     const mended = await project.hostkit("provision", "--yes");
     expect(mended.exitCode, mended.stdout + mended.stderr).toBe(0);
     expect(await project.onHost("redis-cli get spot")).toBe("14025.5");
+  });
+
+  test("one list of systemd's is enough while all is well; what is not is named", async () => {
+    const look = async (): Promise<{ reply: string; fact: UnitFact | undefined }> => {
+      // Nothing was started a moment ago: then systemd is asked about each unit anyway.
+      await project.onHost("touch -h -d '5 minutes ago' /run/systemd/units/invocation:*");
+      const needs = [need(unitFacts, unit)];
+      const reply = `${await project.onHost(buildProbe(needs, "cafe").text)}\n`;
+      return { reply, fact: parseProbe(needs, "cafe", reply)?.get(unitFacts, unit) };
+    };
+    const unit = "store-tool.service";
+    const well = {
+      ...{ loadState: "loaded", activeState: "active", unitFileState: "enabled" },
+      ...{ needsDaemonReload: false, result: "success" },
+    };
+    const first = await look();
+    expect(first.reply).toContain(`\nActive enabled ${unit}\n`);
+    expect(first.fact).toEqual(well);
+    for (const [change, seen, undo] of [
+      [`systemctl stop ${unit}`, { activeState: "inactive" }, `systemctl start ${unit}`],
+      [
+        `systemctl disable -q ${unit}`,
+        { unitFileState: "disabled" },
+        `systemctl enable -q ${unit}`,
+      ],
+      [`touch /etc/systemd/system/${unit}`, { needsDaemonReload: true }, "systemctl daemon-reload"],
+      [
+        `mkdir /etc/systemd/system/${unit}.d; echo '[Service]' >/etc/systemd/system/${unit}.d/x.conf`,
+        { needsDaemonReload: true },
+        `rm -r /etc/systemd/system/${unit}.d; systemctl daemon-reload`,
+      ],
+    ] as const) {
+      await project.onHost(change);
+      const { reply, fact } = await look();
+      expect(reply, change).not.toContain("\nActive ");
+      expect(fact, change).toEqual({ ...well, ...seen });
+      await project.onHost(undo);
+      expect((await look()).fact, undo).toEqual(well);
+    }
   });
 
   test("what the manifest no longer names is taken away; data is not", async () => {
