@@ -168,7 +168,8 @@ printf ${`\n#${marker} end\n`}`;
     .map((sections) => ["{ :", ...sections, "}"].join("\n"))
     .reduce((rest, lane) => `${lane} | {\n${rest} >&3\ncat >&3\n}`);
   const text = [
-    "export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    // Not C.UTF-8: each program would map a dozen files for it, and names come out as they are either way.
+    "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "exec 3>&1",
     body,
     "exec 3>&-",

@@ -1,7 +1,7 @@
-import { joinScripts, rawScript, sh } from "../shell/script.ts";
-import type { Script } from "../shell/script.ts";
+import { joinScripts, sh } from "../shell/script.ts";
 import type { FactGroup, FactSource } from "./fact.ts";
 import { hashText } from "./hash.ts";
+import { hashSecrets } from "./secret-hashes.ts";
 
 export interface FileFact {
   readonly type: "file" | "directory" | "link" | "other";
@@ -51,10 +51,10 @@ END {
 }`;
 
 /**
- * What `file` and `text` need, together: a line of stat(1) for each file (%f is the raw mode in hex, inode(7)), one of sha256sum for each
- * regular file, and the texts that nobody could guess. A text that is what was guessed is not sent.
+ * What `file`, `text` and `secret-file` need, together: a line of stat(1) for each file (%f is the raw mode in hex, inode(7)), one of sha256sum for each
+ * regular file, and the texts that nobody could guess. A text that is what was guessed is not sent. For secrets see `hashSecrets`.
  */
-const fileGroup: FactGroup = {
+export const fileGroup: FactGroup = {
   name: "file",
   script(subjects, guesses) {
     const files = subjects.get("file") ?? [];
@@ -66,12 +66,16 @@ const fileGroup: FactGroup = {
     });
     const known = new Set(files);
     const others = texts.filter((path) => !known.has(path));
+    const secrets = hashSecrets(subjects.get("secret-file") ?? []);
+    const hash = sh`sha256sum -- "$@" ${others} ${secrets.words}`;
     return joinScripts([
       sh`set -- ${files}`,
       files.length === 0 ? sh`` : sh`stat -c ${"%f %U %G %s %n"} -- "$@"`,
+      secrets.before,
       texts.length === 0
-        ? sh`sha256sum -- "$@"`
-        : sh`{ printf ${"%s\\n"} ${list} ""; sha256sum -- "$@" ${others}; } | LC_ALL=C awk ${textProgram}`,
+        ? sh`${hash}${secrets.texts}`
+        : sh`{ printf ${"%s\\n"} ${list} ""; ${hash}${secrets.texts}
+} | awk ${textProgram}`,
     ]);
   },
 };
@@ -156,73 +160,3 @@ export const contentFacts: FactSource<true> = {
   parse: (stdout) =>
     new Map(stdout.split("\n").flatMap((path) => (path === "" ? [] : [[path, true as const]]))),
 };
-
-export interface SecretFileFact {
-  /** The host's comparison key; never leaves memory. */
-  readonly key: string;
-  /** SHA-256 of key, content, and a newline, hex; see `hashSecret`. */
-  readonly hash: string;
-}
-
-/** Where the comparison key lives: 64 hex digits, no newline, 0600 (made by the first run). */
-export const secretKeyPath = "/var/lib/hostkit/secret.key";
-
-/** Descriptors that a shell and what surrounds it in the probe leave alone. */
-const descriptors = [4, 5, 6, 7, 8, 9];
-
-/**
- * Files whose content is secret: compared by a keyed hash, so that a plain hash never leaves the host. The shell itself reads them
- * (it leaves NUL bytes out: whoever compares looks at the size, too), and one `sha256sum` hashes several at once.
- * Prints `key KEY`, then for each few files `as DESCRIPTOR PATH` lines and the hashes by descriptor.
- */
-export const secretFileFacts: FactSource<SecretFileFact> = {
-  name: "secret-file",
-  script(paths) {
-    const batches = paths.flatMap((_, at) =>
-      at % descriptors.length === 0 ? [paths.slice(at, at + descriptors.length)] : [],
-    );
-    return joinScripts([
-      sh`[ -s ${secretKeyPath} ] || exit 0
-read -r key <${secretKeyPath}
-echo "key $key"
-take() {
-  text=
-  [ -f "$2" ] || return
-  echo "as $1 $2"
-  while IFS= read -r line; do text="$text$line
-"; done <"$2"
-  text=$text$line
-}`,
-      ...batches.flatMap((batch) => [
-        sh`echo forget`,
-        ...batch.map(
-          (path, at) => sh`take ${descriptors[at] ?? 0} ${path}; t${descriptors[at] ?? 0}=$text`,
-        ),
-        hashTexts(descriptors.slice(0, batch.length)),
-      ]),
-    ]);
-  },
-  parse(stdout) {
-    const found = new Map<string, SecretFileFact>();
-    const paths = new Map<string, string>();
-    let key: string | undefined;
-    for (const line of stdout.split("\n")) {
-      key ??= /^key (\S+)$/.exec(line)?.[1];
-      if (line === "forget") paths.clear();
-      const [, descriptor, path] = /^as (\d) (.+)$/.exec(line) ?? [];
-      if (descriptor !== undefined && path !== undefined) paths.set(descriptor, path);
-      const [, hash, hashed] = /^([0-9a-f]{64}) [ *]\/dev\/fd\/(\d)$/.exec(line) ?? [];
-      const from = paths.get(hashed ?? "");
-      if (hash !== undefined && from !== undefined && key !== undefined)
-        found.set(from, { key, hash });
-    }
-    return found;
-  },
-};
-
-/** A here-document for each: the shell keeps what is short in a pipe, and starts no program for it. */
-function hashTexts(numbers: readonly number[]): Script {
-  const files = numbers.map((n) => `/dev/fd/${n} ${n}<<E${n}`).join(" ");
-  const texts = numbers.map((n) => `$key$t${n}\nE${n}`).join("\n");
-  return rawScript(`sha256sum ${files}\n${texts}`);
-}

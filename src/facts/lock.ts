@@ -3,12 +3,12 @@ import type { FactSource } from "./fact.ts";
 
 /**
  * Stack folders whose lock is held by a run that is going on: the holder's own line ("ann@laptop since …, run …").
- * flock(1) without waiting: a lock whose holder died is free.
+ * flock(1) without waiting: a lock whose holder died is free. A run that ends empties the line, so that mostly nobody has to try.
  */
 export const lockFacts: FactSource<string> = {
   name: "lock",
   script: (directories) => sh`for d in ${directories}; do
-  [ -e "$d/lock" ] || continue
+  [ -s "$d/lock.holder" ] || continue
   flock -n 9 9<"$d/lock" || echo "$d $(cat "$d/lock.holder")"
 done`,
   parse(stdout) {

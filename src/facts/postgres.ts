@@ -46,7 +46,10 @@ const grantsSql = (acl: string, owner: string, kind: string) =>
     from aclexplode(coalesce(${acl}, acldefault('${kind}', ${owner}))) a
     where a.grantee <> ${owner} group by 1) g), '{}')`;
 
-/** A row: the server reads its files anew for each look at pg_file_settings. */
+/**
+ * A row: the server reads its files anew for each look at pg_file_settings, and asks each of some 380 settings for one at pg_settings, which
+ * can only wait for a restart when files were loaded since the start.
+ */
 const clusterSql = (
   prefix: string,
 ) => `with file_settings as materialized (select distinct sourcefile, name from pg_file_settings)
@@ -56,7 +59,8 @@ select concat(${quoteLiteral(prefix)}, jsonb_build_object(
 'isReloadPending', (select max((pg_stat_file(f)).modification) > pg_conf_load_time() from (
   select current_setting('hba_file') f union select current_setting('ident_file')
   union select sourcefile from file_settings) files),
-'restartPending', coalesce((select jsonb_agg(name order by name) from pg_settings where pending_restart), '[]'),
+'restartPending', coalesce((select jsonb_agg(name order by name) from pg_settings
+  where pending_restart and pg_conf_load_time() > pg_postmaster_start_time()), '[]'),
 'overridden', coalesce((select jsonb_agg(name) from file_settings
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
 'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)

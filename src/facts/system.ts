@@ -25,11 +25,13 @@ export const systemSubject = "host";
 
 export const systemFacts: FactSource<SystemFact> = {
   name: "system",
+  // dpkg keeps its native architecture in a file since 1.22.
   script: () => sh`. /etc/os-release
 echo "distribution=$ID"
 echo "version=$VERSION_ID"
 echo "prettyName=$PRETTY_NAME"
-echo "architecture=$(dpkg --print-architecture)"
+[ -r /var/lib/dpkg/arch-native ] && read -r architecture </var/lib/dpkg/arch-native || architecture=$(dpkg --print-architecture)
+echo "architecture=$architecture"
 read -r hostname </proc/sys/kernel/hostname
 echo "hostname=$hostname"
 [ -d /run/systemd/system ] && echo "systemd=yes"

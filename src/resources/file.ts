@@ -1,6 +1,7 @@
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import { fileFacts, secretFileFacts, textFacts } from "../facts/file.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
+import { secretFileFacts } from "../facts/secret-file.ts";
 import { hashSecret, hashText } from "../facts/hash.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";

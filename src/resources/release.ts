@@ -1,6 +1,7 @@
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import { fileFacts, secretFileFacts, textFacts } from "../facts/file.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
+import { secretFileFacts } from "../facts/secret-file.ts";
 import { hashText } from "../facts/hash.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
 import { usedUnitFacts } from "../facts/unit.ts";

@@ -33,6 +33,7 @@ finish() {
   sync -f "$RUN/events" 2>/dev/null || true
   emit "\"event\":\"end\",\"state\":\"$1\""
   if [ "$1" = ok ] && [ -n "$CLEANUP" ]; then clean_up; fi
+  [ "$1" = locked ] || : >"$STACK_DIRECTORY/lock.holder"
   exit "$2"
 }
 

@@ -6,7 +6,10 @@ import { describe, expect, test } from "vitest";
 import { buildProbe, need, parseProbe } from "../../../src/facts/fact.ts";
 import type { FactSource } from "../../../src/facts/fact.ts";
 import { fileFacts, textFacts } from "../../../src/facts/file.ts";
+import { hashSecret } from "../../../src/facts/hash.ts";
 import { packageFacts } from "../../../src/facts/package.ts";
+import { secretFileFacts } from "../../../src/facts/secret-file.ts";
+import { secretKeyPath } from "../../../src/facts/secret-hashes.ts";
 import { userFacts } from "../../../src/facts/user.ts";
 import { rawScript, sh } from "../../../src/shell/script.ts";
 
@@ -88,6 +91,34 @@ describe("the probe", () => {
           expect(facts?.all(textFacts).size).toBe(found.length);
         }
       }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.each(["dash", "bash"])("any number of secrets is hashed with the key, by %s", (shell) => {
+    const folder = mkdtempSync(join(tmpdir(), "hostkit-probe-"));
+    const key = "0123456789abcdef";
+    const secrets = ["one\n", "two", "", "a'b\"c$d\\e `f`\n\n", "E4\nE5\n", ..."fghijklmn"];
+    try {
+      writeFileSync(join(folder, "key"), key);
+      const paths = secrets.map((secret, index) => {
+        writeFileSync(join(folder, `${index}`), secret);
+        return join(folder, `${index}`);
+      });
+      const all = [
+        ...paths.flatMap((path) => [need(fileFacts, path), need(secretFileFacts, path)]),
+        need(secretFileFacts, join(folder, "gone")),
+        need(textFacts, "/etc/debian_version"),
+      ];
+      const read = (keyPath: string) => {
+        const text = buildProbe(all, "cafe").text.replaceAll(secretKeyPath, join(folder, keyPath));
+        return parseProbe(all, "cafe", run(text, shell))?.all(secretFileFacts);
+      };
+      expect(read("key")).toEqual(
+        new Map(paths.map((path, at) => [path, { key, hash: hashSecret(key, secrets[at] ?? "") }])),
+      );
+      expect(read("no-key")).toEqual(new Map());
     } finally {
       rmSync(folder, { recursive: true });
     }
