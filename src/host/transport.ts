@@ -5,11 +5,28 @@ import type { Client } from "ssh2";
 import { HostkitError } from "../errors.ts";
 import type { Hop } from "./hop.ts";
 
+/** Milliseconds: an sshd that reads its settings anew (SIGHUP, sshd(8)) starts itself again, and nobody listens meanwhile. */
+const restartMs = 1000;
+
 /**
- * Opens the TCP connection to the first hop. Node tries IPv6 and IPv4 addresses in turn (RFC 8305).
+ * Opens the TCP connection to the first hop. Node tries IPv6 and IPv4 addresses in turn (RFC 8305). A port that refuses is tried
+ * again for a second.
  * @throws HostkitError host_unreachable
  */
-export function openSocket(hop: Hop): Promise<Duplex> {
+export async function openSocket(hop: Hop): Promise<Duplex> {
+  const until = performance.now() + restartMs;
+  for (;;) {
+    try {
+      return await openSocketOnce(hop);
+    } catch (error) {
+      const isRefused = (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+      if (!isRefused || performance.now() > until) throw explainSocketError(hop, error as Error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function openSocketOnce(hop: Hop): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({
       host: hop.address,
@@ -23,7 +40,7 @@ export function openSocket(hop: Hop): Promise<Duplex> {
     const fail = (error: Error): void => {
       clearTimeout(timer);
       socket.destroy();
-      reject(explainSocketError(hop, error));
+      reject(error);
     };
     const timer = setTimeout(
       () => fail(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),

@@ -7,11 +7,15 @@ export interface SlowWire {
   close(): Promise<void>;
 }
 
-/** @param delay milliseconds each way */
+/**
+ * @param delay milliseconds each way
+ * @param from the port of this machine; 0 takes a free one
+ */
 export async function startSlowWire(
   address: string,
   port: number,
   delay: number,
+  from = 0,
 ): Promise<SlowWire> {
   const sockets = new Set<Socket>();
   const carry = (from: Socket, to: Socket): void => {
@@ -26,7 +30,7 @@ export async function startSlowWire(
     carry(near, far);
     carry(far, near);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(from, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {

@@ -11,6 +11,7 @@ import {
 } from "../../../src/host/connection.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";
+import { startSlowWire } from "../../harness/slow-wire.ts";
 import { makeKey, startSshServer, type TestSshServer } from "../../harness/ssh-server.ts";
 
 const key = makeKey();
@@ -225,6 +226,20 @@ describe("a host that cannot be reached", () => {
     failure(
       connect({ name: "dx1", address: "127.0.0.1", user: "root", ...target }, home.options(more)),
     );
+
+  it("waits for an sshd that starts itself again", async () => {
+    const server = await startSshServer({ authorizedKeys: [key.public] });
+    const { port, close } = await startSlowWire(server.address, server.port, 0);
+    await close();
+    const opening = connect(targetOf(server, { address: "127.0.0.1", port }), home.options());
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const wire = await startSlowWire(server.address, server.port, 0, port);
+    const connection = await opening;
+    expect((await connection.exec("echo in")).stdout).toBe("in\n");
+    await connection.close();
+    await wire.close();
+    await server.close();
+  });
 
   it("because nothing listens", async () => {
     const free = createServer();
