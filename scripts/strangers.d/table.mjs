@@ -1,0 +1,32 @@
+// Prints the table of a run of scripts/strangers from the test runner's report: table.mjs REPORT
+import { readFile } from "node:fs/promises";
+
+const report = JSON.parse(await readFile(process.argv[2], "utf8"));
+const rows = report.testResults
+  .flatMap((file) => file.assertionResults)
+  .map(
+    (one) =>
+      /^(\S+) (debian-\d+|none): (.*)$/.exec(one.title) && {
+        ...one,
+        parts: /^(\S+) (debian-\d+|none): (.*)$/.exec(one.title),
+      },
+  )
+  .filter((one) => one && one.status !== "pending");
+const byName = new Map();
+for (const { parts, status, duration } of rows) {
+  const [, name, system, title] = parts;
+  const row = byName.get(name) ?? { title, results: {}, seconds: 0 };
+  row.results[system] = status === "passed" ? "right" : "WRONG";
+  row.seconds += (duration ?? 0) / 1000;
+  byName.set(name, row);
+}
+const width = Math.max(4, ...[...byName.keys()].map((name) => name.length));
+console.log(`\n${"case".padEnd(width)}  debian-12  debian-13  check  seconds`);
+for (const [name, { results, seconds }] of [...byName].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const cells = ["debian-12", "debian-13", "none"].map((system) => results[system] ?? "");
+  console.log(
+    `${name.padEnd(width)}  ${cells[0].padEnd(9)}  ${cells[1].padEnd(9)}  ${cells[2].padEnd(5)}  ${seconds.toFixed(0).padStart(7)}`,
+  );
+}
+const wrong = rows.filter(({ status }) => status !== "passed").length;
+console.log(`\n${byName.size} cases, ${rows.length} tries, ${wrong} wrong`);
