@@ -23,7 +23,7 @@ export const runAttach: Verb = async (context, _options, [wanted]) => {
     throw new HostkitError("usage", {
       what: wanted === undefined ? "there is no run to follow" : `there is no run ${wanted}`,
       where: project.hosts.map(({ name }) => name).join(", "),
-      why: "the newest twenty runs are kept on each host",
+      why: "the newest hundred runs are kept on each host",
       next: wanted === undefined ? "hostkit provision" : "hostkit runs",
     });
   }

@@ -4,14 +4,18 @@ import type { BackupReport, ListedBackup } from "../facts/backup.ts";
 import { need } from "../facts/fact.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
+import { assertRunOk } from "../host/outcome.ts";
+import type { RunOutcome } from "../host/execute.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { planBackupRun } from "../plan/backup-run.ts";
+import { makeOperation } from "../plan/operation.ts";
 import { formatBytes } from "../report/bytes.ts";
 import type { Colors } from "../report/colors.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import { table } from "../report/status.ts";
-import { sh } from "../shell/script.ts";
 import { listBackupJobs, repositoriesOf } from "../stack/backups/jobs.ts";
 import type { BackupJob } from "../stack/backups/jobs.ts";
+import { executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
 import { newMarker, onEachHost, openProject } from "./project.ts";
 
@@ -20,14 +24,26 @@ export const runBackup: Verb = async (context, _options, names) => {
   const project = await openProject(context);
   const jobs = chooseJobs(project.manifest, names);
   const { stack } = project.manifest;
-  const results = await onEachHost(project.hosts, async (connection, host) => {
-    const reports: BackupReport[] = [];
-    for (const job of jobs) {
-      if (context.options.json !== true) context.note(`${host.name}: ${job.name} …`);
-      reports.push(await runJob(connection, stack, job, host.name));
-    }
-    return { host: host.name, reports };
-  });
+  const results = await showRuns(
+    context,
+    project,
+    (show) =>
+      onEachHost(project.hosts, async (connection, host) => {
+        if (context.options.json !== true)
+          context.note(`${host.name}: ${jobs.map(({ name }) => name).join(", ")} …`);
+        const plan = makeOperation({
+          ...{ verb: ["backup", "run", ...names].join(" "), host: host.name, stack },
+          ...{ stackDirectory: project.stackDirectory, steps: planBackupRun(jobs) },
+        });
+        const outcome = await executeRun(context, project, host, connection, plan, show);
+        if (outcome.state !== "failed") assertRunOk(outcome, host.name);
+        return {
+          host: host.name,
+          reports: await readReports(connection, stack, jobs, outcome, host.name),
+        };
+      }),
+    "live-only",
+  );
   if (context.options.json === true) {
     context.print(JSON.stringify({ stack, hosts: results }, undefined, 2));
     return;
@@ -92,29 +108,29 @@ function chooseJobs(manifest: Manifest, names: readonly string[]): BackupJob[] {
   );
 }
 
-async function runJob(
+/** What the jobs say of themselves now. @throws HostkitError run_failed for the first that failed */
+async function readReports(
   connection: Connection,
   stack: string,
-  job: BackupJob,
+  jobs: readonly BackupJob[],
+  outcome: RunOutcome,
   host: string,
-): Promise<BackupReport> {
-  const ended = await connection.exec(sh`systemctl start -- ${job.service}`.text);
+): Promise<BackupReport[]> {
   const facts = await gatherFacts(connection, [need(backupFacts, stack)], newMarker());
-  const report = facts.get(backupFacts, stack)?.latest[job.name];
-  if (ended.code === 0 && report?.result === "success") return report;
-  const journal = await connection.exec(
-    sh`journalctl --no-pager -q -n 12 -o cat -u ${job.service}`.text,
-  );
-  throw new HostkitError("run_failed", {
-    what: `the backup ${job.name} failed`,
-    where: host,
-    ...(report?.message ? { why: report.message.split("\n")[0] ?? "" } : {}),
-    details: [...ended.stderr.trim().split("\n"), ...journal.stdout.trimEnd().split("\n")].filter(
-      Boolean,
-    ),
-    next: ended.stderr.includes("not found")
-      ? "hostkit provision"
-      : `mend the cause, then: hostkit backup run ${job.name}`,
+  const latest = facts.get(backupFacts, stack)?.latest ?? {};
+  return jobs.map((job) => {
+    const report = latest[job.name];
+    if (outcome.done.includes(`unit:${job.service}`) && report?.result === "success") return report;
+    const log = outcome.failed.flatMap((step) => step.log);
+    throw new HostkitError("run_failed", {
+      what: `the backup ${job.name} failed`,
+      where: `${host}, run ${outcome.run.runId}`,
+      ...(report?.message ? { why: report.message.split("\n")[0] ?? "" } : {}),
+      details: log,
+      next: log.some((line) => line.includes("not found"))
+        ? "hostkit provision"
+        : `mend the cause, then: hostkit backup run ${job.name}`,
+    });
   });
 }
 

@@ -4,18 +4,20 @@ import { leftoverFacts } from "../facts/leftovers.ts";
 import { lockFacts } from "../facts/lock.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
-import { explainLocked } from "../host/outcome.ts";
+import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { listBuilt, removeBuilt } from "../local/built.ts";
 import type { BuiltThing } from "../local/built.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import { hostKinds, planCleaning } from "../plan/clean.ts";
 import type { HostKind, Removal } from "../plan/clean.ts";
+import { makeOperation } from "../plan/operation.ts";
+import type { OperationStep } from "../plan/operation.ts";
 import { parseState, statePath } from "../plan/state.ts";
 import { renderCleaned, renderCleaning, sumOf } from "../report/clean.ts";
 import type { CleaningPlace } from "../report/clean.ts";
-import { joinScripts, sh } from "../shell/script.ts";
+import type { Progress } from "../report/progress.ts";
 import type { Context } from "./context.ts";
-import { confirmOrRefuse } from "./execution.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
 import { collectResults, newMarker, openProject } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
@@ -38,7 +40,6 @@ interface Site {
 }
 
 const here = "this machine";
-const locked = 75;
 
 /** Takes away what nobody needs any more, here and on the hosts; says so first. */
 export const runClean: Verb<CleanOptions> = async (context, options) => {
@@ -68,10 +69,21 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
     await confirmOrRefuse(context, "Take all this away?", options.yes === true);
     project?.log.info("clean", { count, total });
     await removeBuilt(built);
-    const stayed = collectResults(
-      sites.map(({ host }) => host),
-      await Promise.allSettled(sites.map((site) => removeOnHost(site, project?.stackDirectory))),
-    );
+    const stayed =
+      project === undefined
+        ? []
+        : await showRuns(
+            context,
+            project,
+            async (show) =>
+              collectResults(
+                sites.map(({ host }) => host),
+                await Promise.allSettled(
+                  sites.map((site) => removeOnHost(context, project, site, show)),
+                ),
+              ),
+            "live-only",
+          );
     const done = places.map(({ place, entries }): CleaningPlace => {
       const reasons = stayed[sites.findIndex(({ host }) => host.name === place)];
       return {
@@ -140,32 +152,30 @@ async function look(
 
 /** @returns by index of the removal: why it stays */
 async function removeOnHost(
-  { connection, removals }: Site,
-  stackDirectory: string | undefined,
+  context: Context,
+  project: Project,
+  { host, connection, removals }: Site,
+  show: Progress,
 ): Promise<ReadonlyMap<number, string>> {
-  const lock = `${stackDirectory}/lock`;
-  const result = await connection.exec(
-    joinScripts([
-      sh`cd /
-if [ -e ${lock} ]; then
-  exec 9>>${lock}
-  flock -n 9 || { cat ${`${lock}.holder`} >&2; exit ${locked}; }
-fi`,
-      ...removals.map(
-        ({ script }, index) =>
-          sh`if why=$( ( set -e
-${script}
-) 2>&1 >/dev/null 9>&- ); then :; else echo ${index} $(echo "$why" | tail -n 1); fi`,
-      ),
-    ]).text,
-  );
-  if (result.code === locked) throw explainLocked(connection.description, result.stderr.trim());
+  if (removals.length === 0) return new Map();
+  const plan = makeOperation({
+    ...{ verb: "clean", host: host.name, stack: project.manifest.stack },
+    ...{ stackDirectory: project.stackDirectory, steps: removals.map(stepOf) },
+  });
+  const outcome = await executeRun(context, project, host, connection, plan, show);
+  assertRunOk(outcome, host.name);
+  const reasonOf = new Map(outcome.failed.map(({ id, log }) => [id, log.at(-1) ?? "not removed"]));
   return new Map(
-    result.stdout.split("\n").flatMap((line) => {
-      const match = /^(\d+) (.*)$/.exec(line);
-      return match === null ? [] : [[Number(match[1]), match[2] ?? ""] as const];
+    removals.flatMap((removal, index) => {
+      const reason = reasonOf.get(stepOf(removal).id);
+      return reason === undefined ? [] : [[index, reason] as const];
     }),
   );
+}
+
+/** What somebody needs by now stays; the rest goes all the same. */
+function stepOf({ kind, name, because, script }: Removal): OperationStep {
+  return { id: `${kind}:${name}`, title: `remove ${name}`, because, script, mayFail: true };
 }
 
 function describe(places: readonly CleaningPlace[], isDone: boolean): string {

@@ -4,24 +4,29 @@ import { targetFacts } from "../facts/target.ts";
 import type { TargetMember } from "../facts/target.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
-import { sh } from "../shell/script.ts";
+import { readJournal } from "../host/journal.ts";
+import { assertRunOk } from "../host/outcome.ts";
+import { planControl } from "../plan/control.ts";
+import type { ControlVerb } from "../plan/control.ts";
+import { makeOperation } from "../plan/operation.ts";
+import type { Progress } from "../report/progress.ts";
 import { activeUnitNeeds, findService, unitsOfService } from "../stack/active-units.ts";
 import { targetOf } from "../stack/names.ts";
+import { executeRun, showRuns } from "./execution.ts";
 import type { Verb } from "./program.ts";
 import { newMarker, onEachHost, openProject } from "./project.ts";
+import type { HostAccess } from "./project.ts";
 import { fitsUnit, unitPatternsOf } from "./stack-units.ts";
 
-type Action = "start" | "stop" | "restart";
-
 /** Starts, stops or restarts a service, or all that the stack runs, and says how it is then. */
-export function controlWith(action: Action): Verb {
+export function controlWith(action: ControlVerb): Verb {
   return async (context, _options, [service]) => {
     const project = await openProject(context);
     const { stack } = project.manifest;
     const target = targetOf(stack);
     const patterns = service === undefined ? undefined : unitPatternsOf(project.manifest, service);
     const isContainer = findService(project.manifest, service ?? "")?.runtime === "container";
-    const results = await onEachHost(project.hosts, async (connection, host) => {
+    const work = async (connection: Connection, host: HostAccess, show: Progress) => {
       const facts = await gatherFacts(
         connection,
         [need(targetFacts, target), ...activeUnitNeeds(project.manifest)],
@@ -42,19 +47,33 @@ export function controlWith(action: Action): Verb {
           next: "hostkit provision",
         });
       }
-      const result = await connection.exec(sh`systemctl ${action} -- ${units}`.text);
+      const plan = makeOperation({
+        ...{
+          verb: [action, ...(service === undefined ? [] : [service])].join(" "),
+          host: host.name,
+          stack,
+        },
+        ...{ stackDirectory: project.stackDirectory, steps: planControl(action, units) },
+      });
+      const outcome = await executeRun(context, project, host, connection, plan, show);
+      if (outcome.state !== "failed") assertRunOk(outcome, host.name);
       const after = (await readMembers(connection, target)).filter(({ unit }) =>
         units.includes(unit),
       );
       const sick = after.filter((unit) => !isAsWanted(action, unit));
-      if (result.code !== 0 || sick.length > 0) {
+      if (outcome.state === "failed" || sick.length > 0) {
         throw new HostkitError("run_failed", {
           what: `${sick.map(({ unit }) => unit).join(", ") || service || stack} did not ${action}`,
           where: host.name,
           details: [
-            ...result.stderr.trim().split("\n"),
-            ...(await lastLines(connection, sick)),
-          ].filter(Boolean),
+            ...outcome.failed.flatMap(({ log }) => log),
+            ...(outcome.failed.length > 0
+              ? []
+              : await readJournal(
+                  connection,
+                  sick.map(({ unit }) => unit),
+                )),
+          ],
           next: `hostkit logs${service === undefined ? "" : ` ${service}`}`,
         });
       }
@@ -62,7 +81,13 @@ export function controlWith(action: Action): Verb {
         host: host.name,
         units: after.map(({ unit, activeState }) => ({ unit, activeState })),
       };
-    });
+    };
+    const results = await showRuns(
+      context,
+      project,
+      (show) => onEachHost(project.hosts, (connection, host) => work(connection, host, show)),
+      "live-only",
+    );
     if (context.options.json === true) {
       context.print(JSON.stringify({ action, hosts: results }));
     } else {
@@ -99,17 +124,7 @@ function chooseUnits(
     );
 }
 
-function isAsWanted(action: Action, { activeState }: TargetMember): boolean {
+function isAsWanted(action: ControlVerb, { activeState }: TargetMember): boolean {
   if (action === "stop") return activeState === "inactive" || activeState === "failed";
   return activeState === "active";
-}
-
-async function lastLines(
-  connection: Connection,
-  units: readonly TargetMember[],
-): Promise<string[]> {
-  if (units.length === 0) return [];
-  const which = units.map(({ unit }) => sh`-u ${unit}`.text).join(" ");
-  const result = await connection.exec(`journalctl --no-pager -q -n 15 -o cat ${which}`);
-  return result.stdout.trimEnd().split("\n");
 }

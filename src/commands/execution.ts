@@ -42,16 +42,19 @@ export async function confirmOrRefuse(
 
 /**
  * Shows runs while `work` goes on. Ctrl-C leaves them: they go on on their hosts.
+ * @param detail "live-only": for verbs whose answer says it all; a pipe or a file is told nothing of the run itself
  * @throws HostkitError run_interrupted after Ctrl-C
  */
 export async function showRuns<T>(
   context: Context,
   project: Project,
   work: (show: Progress) => Promise<T>,
+  detail: "whole" | "live-only" = "whole",
 ): Promise<T> {
   const isLive = canRedraw(context);
+  const rest = context.options.json === true ? "json" : "lines";
   const progress = await createProgress({
-    kind: context.options.json === true ? "json" : isLive ? "live" : "lines",
+    kind: isLive && rest !== "json" ? "live" : detail === "whole" ? rest : "silent",
     stream: context.terminal.stdout,
     colors: context.colors,
     hide: (text) => context.redactor.hide(text),

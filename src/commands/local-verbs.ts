@@ -37,7 +37,7 @@ packages that apt keeps (apt). Never data, volumes, backups, what runs, or what 
     )
     .addOption(
       new Option("--keep-runs <count>", "so many of the newest runs stay")
-        .default(20)
+        .default(100)
         .argParser(parseRuns),
     );
 }

@@ -36,7 +36,8 @@ function runRow({ manifest, state, startedAt, endedAt }: RunSummary, colors: Col
     `${formatTime(startedAt)} UTC`,
     paint(state),
     endedAt === undefined ? "" : formatSeconds(endedAt - startedAt),
-    `${count} change${count === 1 ? "" : "s"}`,
+    manifest.verb ?? "",
+    `${count} ${manifest.changes.every(({ action }) => action === "run") ? "step" : "change"}${count === 1 ? "" : "s"}`,
     colors.dim(manifest.holder.replace(/ since .*/, "")),
   ];
 }

@@ -113,7 +113,7 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
     {
       summary: "list the runs of the stack on its hosts: who changed what, and when",
       examples: [
-        ["hostkit runs", "the newest twenty of each host"],
+        ["hostkit runs", "the newest hundred of each host"],
         ["hostkit runs --json", "with their changes"],
       ],
     },

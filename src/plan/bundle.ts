@@ -27,6 +27,8 @@ export interface RunInput {
 /** What `attach` and `runs` read back: the plan without any content. */
 export interface RunManifest {
   readonly runId: string;
+  /** What was asked for; runs of older versions do not say. */
+  readonly verb?: string;
   readonly stack: string;
   readonly host: string;
   readonly holder: string;
@@ -68,7 +70,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
           const waits = change.waitsFor
             .map((id) => numberOf.get(id))
             .filter((n) => n !== undefined);
-          return `${index + 1}|${change.guard?.seconds ?? 0}|${waits.join(" ")}\n`;
+          return `${index + 1}|${change.guard?.seconds ?? 0}|${waits.join(" ")}|${change.mayFail === true ? "yes" : ""}\n`;
         })
         .join(""),
     ),
@@ -82,6 +84,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
 export function describeRun(plan: Plan, input: Pick<RunInput, "runId" | "holder">): RunManifest {
   return {
     runId: input.runId,
+    verb: plan.verb,
     stack: plan.stack,
     host: plan.host,
     holder: input.holder,

@@ -14,9 +14,13 @@ export interface PlannedChange extends Change {
   readonly waitsFor: readonly ResourceId[];
   /** Line for the state file when it is done; "" for none. */
   readonly stateLine: string;
+  /** What waits for it goes on when it fails. */
+  readonly mayFail?: true;
 }
 
 export interface Plan {
+  /** What somebody asked for: "provision", "backup run". */
+  readonly verb: string;
   /** The manifest's name of the host. */
   readonly host: string;
   readonly stack: string;
@@ -24,7 +28,7 @@ export interface Plan {
   /** SHA-256 over all that would be done (secrets left out): the same plan has the same fingerprint. */
   readonly fingerprint: string;
   readonly changes: readonly PlannedChange[];
-  /** SHA-256 of the state file the plan was made from; the run refuses to start from another. */
+  /** SHA-256 of the state file the plan was made from; the run refuses to start from another. "any": it does not matter. */
   readonly stateHash: string;
   /** The state file, compacted. */
   readonly state: string;
@@ -110,7 +114,7 @@ export function makePlan(input: PlanInput): Plan {
       changes.map((change) => change.id),
     ),
   );
-  return finishPlan(input, changes, stateText, owned);
+  return finishPlan("provision", input, changes, stateText, owned);
 }
 
 /** A plan that takes away everything hostkit owns on the host. */
@@ -126,7 +130,10 @@ export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolea
       !removed.has(idOf(entry)) &&
       kindOf(entry).remove(entry, facts, { stackDirectory, deleteData: true }) !== undefined,
   );
-  return { ...finishPlan(input, changes, stateText, owned), cleanup: isKept ? "keep" : "all" };
+  return {
+    ...finishPlan("uninstall", input, changes, stateText, owned),
+    cleanup: isKept ? "keep" : "all",
+  };
 }
 
 /** Whoever waited for something goes before it; otherwise the youngest goes first. */
@@ -169,12 +176,14 @@ function planRemovals(
 }
 
 function finishPlan(
+  verb: string,
   input: Pick<PlanInput, "host" | "stack" | "stackDirectory">,
   changes: readonly PlannedChange[],
   stateText: string,
   owned: ReadonlyMap<ResourceId, Owned>,
 ): Plan {
   return {
+    verb,
     host: input.host,
     stack: input.stack,
     stackDirectory: input.stackDirectory,

@@ -15,8 +15,8 @@ export interface Progress {
 }
 
 export interface ProgressOptions {
-  /** "live" redraws a region of the terminal; "lines" and "json" print one line an event. */
-  readonly kind: "live" | "lines" | "json";
+  /** "live" redraws a region of the terminal; "lines" and "json" print one line an event; "silent" prints notices only. */
+  readonly kind: "live" | "lines" | "json" | "silent";
   readonly stream: NodeJS.WritableStream;
   readonly colors: Colors;
   /** Takes secrets out. */
@@ -38,6 +38,7 @@ export async function createProgress(options: ProgressOptions): Promise<Progress
   const tracks = new Map<string, RunTrack>();
   return {
     event(host, event, run) {
+      if (options.kind === "silent") return;
       const track = trackEvent(tracks.get(host) ?? newTrack(host, run.changes.length), event, run);
       tracks.set(host, track);
       write(renderEvent(track, event, run));

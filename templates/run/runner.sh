@@ -50,13 +50,15 @@ exec 9>>"$STACK_DIRECTORY/lock"
 if ! flock -n 9; then finish locked 75; fi
 printf '%s\n' "$HOLDER" >"$STACK_DIRECTORY/lock.holder"
 
-if [ -e "$STACK_DIRECTORY/state.jsonl" ]; then
-  hash=$(sha256sum <"$STACK_DIRECTORY/state.jsonl" | cut -c1-64)
-else
-  hash=none
+if [ "$STATE_HASH" != any ]; then
+  if [ -e "$STACK_DIRECTORY/state.jsonl" ]; then
+    hash=$(sha256sum <"$STACK_DIRECTORY/state.jsonl" | cut -c1-64)
+  else
+    hash=none
+  fi
+  if [ "$hash" != "$STATE_HASH" ]; then finish stale 1; fi
+  cp state.jsonl "$STACK_DIRECTORY/state.jsonl.new" && mv -f "$STACK_DIRECTORY/state.jsonl.new" "$STACK_DIRECTORY/state.jsonl"
 fi
-if [ "$hash" != "$STATE_HASH" ]; then finish stale 1; fi
-cp state.jsonl "$STACK_DIRECTORY/state.jsonl.new" && mv -f "$STACK_DIRECTORY/state.jsonl.new" "$STACK_DIRECTORY/state.jsonl"
 while IFS= read -r stamp; do rm -f "$stamp"; done <invalidates
 
 emit '"event":"start"'
@@ -145,8 +147,8 @@ run_change() (
 mkfifo queue
 exec 8<>queue
 running=0 outcome=ok pending= next=
-while IFS='|' read -r n guard waits; do
-  eval "waits_$n=\$waits guard_$n=\$guard state_$n=waiting"
+while IFS='|' read -r n guard waits may_fail; do
+  eval "waits_$n=\$waits guard_$n=\$guard may_fail_$n=\$may_fail state_$n=waiting"
   pending="$pending $n"
 done <changes
 
@@ -181,12 +183,18 @@ while :; do
       emit "\"event\":\"change\",\"change\":$n,\"state\":\"ok\""
       ;;
     79) outcome=reverted ;;
-    *) [ "$outcome" = reverted ] || outcome=failed ;;
+    *)
+      eval "may_fail=\$may_fail_$n"
+      if [ "$may_fail" = yes ]; then eval "state_$n=ok"; else [ "$outcome" = reverted ] || outcome=failed; fi
+      ;;
   esac
 done
 
-# The newest twenty runs stay as the audit log.
-ls -1d "$STACK_DIRECTORY"/runs/*/ 2>/dev/null | sort | head -n -20 | while IFS= read -r old; do rm -rf "$old"; done
+# Who did what stays for the newest hundred runs: the audit log. How each step went stays for the newest twenty.
+ls -1d "$STACK_DIRECTORY"/runs/*/ 2>/dev/null | sort | head -n -20 | while IFS= read -r old; do
+  find "$old" -mindepth 1 -maxdepth 1 ! -name plan.json ! -name events -exec rm -rf {} +
+done
+ls -1d "$STACK_DIRECTORY"/runs/*/ 2>/dev/null | sort | head -n -100 | while IFS= read -r old; do rm -rf "$old"; done
 
 case $outcome in
   ok) finish ok 0 ;;

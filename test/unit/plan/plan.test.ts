@@ -153,7 +153,7 @@ describe("bundle", () => {
   };
 
   test("numbers, waits and quoted settings are there for the runner", () => {
-    expect(textOf("changes")).toBe("1|0|\n2|0|1\n");
+    expect(textOf("changes")).toBe("1|0||\n2|0|1|\n");
     expect(textOf("settings")).toContain(`HOLDER='ann'\\''s laptop'\n`);
     expect(textOf("c/2/state")).toContain('"name":"/t"');
   });

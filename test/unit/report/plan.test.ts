@@ -20,6 +20,7 @@ function plan(changes: readonly PlannedChange[]): Plan {
     stackDirectory: "/var/lib/hostkit/s",
     fingerprint: "f",
     changes,
+    verb: "provision",
     stateHash: "none",
     state: "",
   };
