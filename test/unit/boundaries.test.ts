@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -74,6 +74,13 @@ beforeAll(async () => {
   output = result.stdout;
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("the linter's rules are those of the table of rooms", async () => {
+  const text = await readFile(path.join(root, ".oxlintrc.json"), "utf8");
+  const script = path.join(root, "scripts/generate-lint.mjs");
+  const { renderLint } = (await import(script)) as { renderLint(text: string): string };
+  expect(renderLint(text), "run: node scripts/generate-lint.mjs").toBe(text);
+});
 
 test.each(cases)("src/%s/%s", (room, name, _text, isViolation) => {
   const complaints = output
