@@ -121,7 +121,7 @@ export async function executeRun(
     },
     runId,
     holder: `${userName(context)}@${hostname()} since ${now.toISOString().slice(0, 19)}Z, run ${runId}`,
-    runner: await readRunner(),
+    ...(await readRunner()),
     pack: packBundle,
   });
 }

@@ -1,6 +1,7 @@
 import { joinScripts, sh } from "../shell/script.ts";
 import type { FactGroup, FactSource } from "./fact.ts";
 import { hashText } from "./hash.ts";
+import { entryFormat, findPlanted, listFolders, readEntry } from "./planted.ts";
 import { hashSecrets } from "./secret-hashes.ts";
 
 export interface FileFact {
@@ -14,12 +15,6 @@ export interface FileFact {
   /** Regular files: lower-case hex. */
   readonly sha256?: string;
 }
-
-const typeOf: Readonly<Record<string, FileFact["type"]>> = {
-  "8": "file",
-  "4": "directory",
-  a: "link",
-};
 
 /**
  * awk(1): reads a list of texts (`HASH PATH`, or `? PATH` where nothing is expected of it), an empty line, and sha256sum's answer. Prints
@@ -51,8 +46,9 @@ END {
 }`;
 
 /**
- * What `file`, `text` and `secret-file` need, together: a line of stat(1) for each file (%f is the raw mode in hex, inode(7)), one of sha256sum for each
- * regular file, and the texts that nobody could guess. A text that is what was guessed is not sent. For secrets see `hashSecrets`.
+ * What `file`, `text` and `secret-file` need, together: a line of stat(1) for each file and for the folders of texts, one of sha256sum for
+ * each regular file, and the texts that nobody could guess. A text that is what was guessed is not sent. For secrets see `hashSecrets`.
+ * sha256sum gets regular files only: not every one of them goes on behind a name that is not there, and a pipe would hold it up for ever.
  */
 export const fileGroup: FactGroup = {
   name: "file",
@@ -67,10 +63,17 @@ export const fileGroup: FactGroup = {
     const known = new Set(files);
     const others = texts.filter((path) => !known.has(path));
     const secrets = hashSecrets(subjects.get("secret-file") ?? []);
-    const hash = sh`sha256sum -- "$@" ${others} ${secrets.words}`;
+    const folders = [...new Set(texts.flatMap(listFolders))].filter((path) => !known.has(path));
+    const hash = sh`sha256sum -- "$@" ${secrets.words}`;
     return joinScripts([
-      sh`set -- ${files}`,
-      files.length === 0 ? sh`` : sh`stat -c ${"%f %U %G %s %n"} -- "$@"`,
+      sh`set -- ${files}
+stat -c ${entryFormat} -- "$@" ${folders.sort()}
+there=
+for f in "$@" ${others}; do [ ! -f "$f" ] || there="$there$f
+"; done
+set -f; IFS=${"\n"}
+set -- $there
+set +f; unset IFS`,
       secrets.before,
       texts.length === 0
         ? sh`${hash}${secrets.texts}`
@@ -99,20 +102,12 @@ function parseFiles(stdout: string): FileReply {
       text?.push(line.slice(1));
     } else {
       const [, escape, hash, named] = /^(\\?)([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
-      const [, raw, owner, group, size, path] =
-        /^([0-9a-f]+) (\S+) (\S+) (\d+) (.+)$/.exec(line) ?? [];
       if (hash !== undefined && named !== undefined)
         hashes.set(escape === "" ? named : named.replaceAll("\\\\", "\\"), hash);
-      if (raw === undefined || owner === undefined || group === undefined || path === undefined)
-        continue;
-      const bits = Number.parseInt(raw, 16);
-      files.set(path, {
-        type: typeOf[(bits >> 12).toString(16)] ?? "other",
-        mode: (bits & 0o7777).toString(8).padStart(4, "0"),
-        owner,
-        group,
-        size: Number(size),
-      });
+      const entry = readEntry(line);
+      if (entry === undefined) continue;
+      const { path, ...fact } = entry;
+      files.set(path, fact);
     }
   }
   const joined = [...texts].map(([path, lines]) => [path, lines.join("\n")] as const);
@@ -141,9 +136,11 @@ export const textFacts: FactSource<string> = {
   name: "text",
   group: fileGroup,
   parse(stdout, paths, guesses) {
-    const { hashes, texts } = parseFiles(stdout);
+    const { files, hashes, texts } = parseFiles(stdout);
     const found = new Map<string, string>();
     for (const path of paths) {
+      // Somebody else's link: what it leads to is none of the plan's business.
+      if (findPlanted(`${path}/`, files) !== undefined) continue;
       const guess = guesses.get(path);
       const isGuess = guess !== undefined && hashes.get(path) === hashText(guess);
       const text = isGuess ? guess : texts.get(path);

@@ -25,6 +25,8 @@ export interface ExecuteOptions extends FollowOptions {
   readonly holder: string;
   /** templates/run/runner.sh */
   readonly runner: string;
+  /** templates/run/paths.sh */
+  readonly paths: string;
   /** The bundle as a tar stream. */
   pack(entries: readonly BundleEntry[]): Readable;
   /** Changes at once on the host. Default 4. */
@@ -60,6 +62,7 @@ export async function executePlan(
     runId: options.runId,
     holder: options.holder,
     runner: options.runner,
+    paths: options.paths,
     parallel: options.parallel ?? 4,
   };
   const run: RunRef = {

@@ -1,7 +1,7 @@
 import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Plan } from "../plan/plan.ts";
-import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
+import { findObstacles, listPathNeeds, preconditionNeeds } from "../plan/preconditions.ts";
 import type { Connection } from "./connection.ts";
 import { gatherFacts } from "./gather.ts";
 
@@ -16,5 +16,6 @@ export async function lookForObstacles(
   marker: string,
 ): Promise<HostkitError[]> {
   if (plan.changes.length === 0) return [];
-  return findObstacles(manifest, plan, await gatherFacts(connection, preconditionNeeds, marker));
+  const needs = [...preconditionNeeds, ...listPathNeeds(plan)];
+  return findObstacles(manifest, plan, await gatherFacts(connection, needs, marker));
 }

@@ -15,9 +15,11 @@ export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
   return new Map(names.map((name, index) => [name, texts[index] ?? ""]));
 }
 
-/** The script that carries out a run on the host. */
-export async function readRunner(): Promise<string> {
-  return readFile(path.join(packageRoot, "templates/run/runner.sh"), "utf8");
+/** The script that carries out a run on the host, and what all scripts of a run write files with. */
+export async function readRunner(): Promise<{ readonly runner: string; readonly paths: string }> {
+  const read = (name: string) => readFile(path.join(packageRoot, "templates/run", name), "utf8");
+  const [runner, paths] = await Promise.all([read("runner.sh"), read("paths.sh")]);
+  return { runner, paths };
 }
 
 /** hostkit's own version. */

@@ -1,5 +1,4 @@
 import type { Content, ResourceId, Step } from "../resources/resource.ts";
-import { makeFolderScript } from "../resources/directory.ts";
 import { preimagePath } from "../resources/file.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
@@ -22,6 +21,8 @@ export interface RunInput {
   readonly parallel: number;
   /** templates/run/runner.sh */
   readonly runner: string;
+  /** templates/run/paths.sh */
+  readonly paths: string;
 }
 
 /** What `attach` and `runs` read back: the plan without any content. */
@@ -53,6 +54,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
   const text = (path: string, value: string): BundleEntry => ({ path, content: { text: value } });
   return [
     text("runner.sh", input.runner),
+    text("paths.sh", input.paths),
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),
@@ -135,12 +137,12 @@ function bundleChange(
       entries.push({ path: `${folder}/files/${number}`, content: step.content });
       entries.push({
         path: `${folder}/steps/${name}.sh`,
-        content: { text: putScript(step, number, stackDirectory).text },
+        content: { text: withPaths(putScript(step, number, stackDirectory)) },
       });
     } else {
       entries.push({
         path: `${folder}/steps/${name}.sh`,
-        content: { text: `${step.script.text}\n` },
+        content: { text: withPaths(step.script) },
       });
       if (step.stdin !== undefined)
         entries.push({ path: `${folder}/stdin/${number}`, content: step.stdin });
@@ -149,14 +151,19 @@ function bundleChange(
   if (change.guard !== undefined) {
     entries.push({
       path: `${folder}/guard/save.sh`,
-      content: { text: `${change.guard.save.text}\n` },
+      content: { text: withPaths(change.guard.save) },
     });
     entries.push({
       path: `${folder}/guard/undo.sh`,
-      content: { text: `${change.guard.undo.text}\n` },
+      content: { text: withPaths(change.guard.undo) },
     });
   }
   return entries;
+}
+
+/** Every script has the functions of paths.sh: all run in the change's folder. */
+function withPaths(script: Script): string {
+  return `. ../../paths.sh\n${script.text}\n`;
 }
 
 /** Missing parents are made 0755 and remembered, so that uninstall can take them away when they are empty. */
@@ -165,16 +172,10 @@ function putScript(
   number: number,
   stackDirectory: string,
 ): Script {
-  const kept = preimagePath(step.path, stackDirectory);
-  const parent = step.path.slice(0, step.path.lastIndexOf("/")) || "/";
   const keep =
     step.preimage === true
-      ? sh`if [ -e ${step.path} ] && [ ! -e ${kept} ]; then cp -a ${step.path} ${kept}; fi
+      ? sh`hk_keep ${step.path} ${preimagePath(step.path, stackDirectory)}
 `
       : sh``;
-  return sh`umask 022
-${makeFolderScript(parent)}
-${keep}install -m ${step.mode} -o ${step.owner} -g ${step.group} files/${number} ${`${step.path}.hostkit-new`}
-mv -f -T ${`${step.path}.hostkit-new`} ${step.path}
-`;
+  return sh`${keep}hk_put files/${number} ${step.path} ${step.mode} ${step.owner} ${step.group}`;
 }

@@ -2,6 +2,7 @@ import { diskFacts } from "../facts/disk.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { plantedFacts } from "../facts/planted.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
@@ -26,7 +27,7 @@ export const preconditionNeeds: readonly FactNeed[] = [
 
 /**
  * What would make a run fail halfway, found before it begins.
- * @param facts of `preconditionNeeds`
+ * @param facts of `preconditionNeeds` and `listPathNeeds`
  * @returns one error for each kind of problem; empty where the run may begin
  */
 export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
@@ -35,6 +36,7 @@ export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): Hos
     checkDisk(plan, facts),
     checkPorts(manifest, plan, facts),
     checkFirewall(plan, facts),
+    checkPlanted(plan, facts),
   ].filter((error) => error !== undefined);
 }
 
@@ -93,6 +95,41 @@ function checkFirewall(plan: Plan, facts: Facts): HostkitError | undefined {
     where: plan.host,
     why: "it would block what the manifest opens; nothing was changed",
     next: `on the host: ${rivalFirewalls[rival]}   or write \`firewall: none\` in the manifest`,
+  });
+}
+
+/** The paths that the plan's scripts write and read in folders of whomever; where a last link would be followed, with a slash. */
+export function listPathNeeds(plan: Plan): FactNeed[] {
+  const paths = plan.changes
+    .flatMap((change) => change.steps)
+    .flatMap((step) => {
+      if (step.type === "put") return [step.path];
+      if (step.type !== "script") return [];
+      return [...step.script.text.matchAll(callPattern)].map(
+        ([, verb, path]) => `${path}${verb === "remove" || verb === "put" ? "" : "/"}`,
+      );
+    });
+  return [...new Set(paths)].map((path) => need(plantedFacts, path));
+}
+
+/** Calls of templates/run/paths.sh. */
+const callPattern =
+  /\bhk_(put|rewrite|read|folder|remove)(?:_tree|_folder)? (?:[a-z][\w.-]* )?'?(\/[^\s']+)'?/g;
+
+/** The run would end at the first such link: paths.sh refuses to follow it. */
+function checkPlanted(plan: Plan, facts: Facts): HostkitError | undefined {
+  const found = new Map([...facts.all(plantedFacts).values()].map((one) => [one.link, one.by]));
+  const [first] = found.keys();
+  if (first === undefined) return undefined;
+  const said = [...found].map(
+    ([link, by]) => `${link} is a link that ${by} can change; hostkit does not follow it`,
+  );
+  return new HostkitError("run_failed", {
+    what: said[0] ?? "",
+    where: plan.host,
+    why: "what root writes there would land wherever the link is pointed; nothing was changed",
+    ...(said.length > 1 && { details: said.slice(1) }),
+    next: `on the host: ls -l ${first}   then put the file or folder itself there, or give its folder to root`,
   });
 }
 

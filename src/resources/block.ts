@@ -1,6 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
@@ -93,13 +94,12 @@ export const blockKind: ResourceKind<BlockResource> = {
         {
           type: "script",
           title: `write block in ${resource.path}`,
-          script: sh`[ -e ${resource.path} ] || install -m 0644 /dev/null ${resource.path}
-${cutBlock(resource.path, resource.label)}
+          script: sh`${cutBlock(resource.path, resource.label)}
 if [ ${resource.position} = top ]; then cat block rest >next; else
   if [ -s rest ] && [ -n "$(tail -c 1 rest)" ]; then echo >>rest; fi
   cat rest block >next
 fi
-${replaceKeepingMode(resource.path)}`,
+hk_rewrite next ${resource.path}`,
         },
       ],
     };
@@ -119,20 +119,15 @@ ${replaceKeepingMode(resource.path)}`,
     return removeByScript(
       owned,
       `remove block from ${path}`,
-      sh`[ -e ${path} ] || exit 0
+      sh`hk_read ${path} >/dev/null || { [ $? -eq 2 ] && exit 0; exit 1; }
 ${cutBlock(path, String(owned["label"]))}
-cp rest next
-${replaceKeepingMode(path)}`,
+hk_rewrite rest ${path}`,
     );
   },
 };
 
-function cutBlock(path: string, label: string): { text: string } {
-  return sh`awk -v b=${beginOf(label)} -v e=${endOf(label)} ${"$0==b {skip=1} !skip {print} $0==e {skip=0}"} <${path} >rest`;
-}
-
-function replaceKeepingMode(path: string): { text: string } {
-  return sh`cp -a ${path} ${path}.hostkit-new
-cat next >${path}.hostkit-new
-mv -f ${path}.hostkit-new ${path}`;
+/** The file without the block, as `rest`; empty where there is no file. */
+function cutBlock(path: string, label: string): Script {
+  return sh`hk_read ${path} >present || [ $? -eq 2 ]
+awk -v b=${beginOf(label)} -v e=${endOf(label)} ${"$0==b {skip=1} !skip {print} $0==e {skip=0}"} <present >rest`;
 }

@@ -1,7 +1,6 @@
 import { need } from "../facts/fact.ts";
 import { contentFacts, fileFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
-import type { Script } from "../shell/script.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -42,13 +41,6 @@ export function directory(
   };
 }
 
-/** Makes a folder; missing ones on the way are 0755 and remembered, so that uninstall can take them away when empty. */
-export function makeFolderScript(path: string): Script {
-  return sh`(umask 022; d=${path}
-while [ ! -d "$d" ]; do echo "$d" >>"$HOSTKIT_STACK_DIRECTORY/directories"; d=$(dirname "$d"); done
-mkdir -p ${path})`;
-}
-
 export const directoryKind: ResourceKind<DirectoryResource> = {
   kind: "directory",
   needs: (resource) => [need(fileFacts, resource.path)],
@@ -73,8 +65,7 @@ export const directoryKind: ResourceKind<DirectoryResource> = {
         {
           type: "script",
           title: `make ${path}`,
-          script: sh`${makeFolderScript(path)}
-chown ${resource.deep === true ? ["-R"] : []} ${`${owner}:${group}`} ${path} && chmod ${mode} ${path}`,
+          script: sh`hk_folder ${path} ${mode} ${owner} ${group} ${resource.deep === true ? ["deep"] : []}`,
         },
       ],
     };
@@ -95,8 +86,8 @@ chown ${resource.deep === true ? ["-R"] : []} ${`${owner}:${group}`} ${path} && 
     if (isKept && facts.get(contentFacts, path) === true) return undefined;
     const script =
       isKept || holds === undefined
-        ? sh`rmdir -- ${path} 2>/dev/null || true`
-        : sh`rm -rf -- ${path}`;
+        ? sh`hk_remove_folder ${path} || true`
+        : sh`hk_remove_tree ${path}`;
     return removeByScript(owned, `remove ${path}`, script);
   },
 };

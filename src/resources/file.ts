@@ -125,7 +125,8 @@ export function restoreScript(
   context: Pick<RemoveContext, "stackDirectory">,
 ): { text: string } {
   const kept = preimagePath(path, context.stackDirectory);
-  return sh`if [ -e ${kept} ]; then cp -a ${kept} ${path}.hostkit-restore && mv -f ${path}.hostkit-restore ${path} && rm -f ${kept}; else rm -f ${path}; fi`;
+  return sh`hk_put_back ${kept} ${path}
+rm -f ${kept}`;
 }
 
 /** Where the copy of a replaced file is kept on the host. */

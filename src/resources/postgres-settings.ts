@@ -131,20 +131,16 @@ function applyScript(resource: PostgresSettingsResource, overridden: readonly st
   const config = `/etc/postgresql/${major}/main`;
   const log = `/var/log/postgresql/postgresql-${major}-main.log`;
   const ask = (sql: string): Script => psqlScript(major, "postgres", ["-c", sql]);
-  return sh`put() {
-  install -m 0644 -o postgres -g postgres "$1" ${`${path}.hostkit-new`}
-  mv -f ${`${path}.hostkit-new`} ${path}
-}
-[ -d ${`${config}/conf.d`} ] || install -d -m 0755 -o postgres -g postgres ${`${config}/conf.d`}
-if ! grep -q ${"^ *include_dir *=\\? *'conf.d'"} ${`${config}/postgresql.conf`}; then
-  echo ${"include_dir = 'conf.d'"} >>${`${config}/postgresql.conf`}
+  return sh`[ -d ${`${config}/conf.d`} ] || hk_folder ${`${config}/conf.d`} 0755 postgres postgres
+hk_read ${`${config}/postgresql.conf`} >postgresql.conf
+if ! grep -q ${"^ *include_dir *=\\? *'conf.d'"} postgresql.conf; then
+  echo ${"include_dir = 'conf.d'"} >>postgresql.conf
+  hk_rewrite postgresql.conf ${`${config}/postgresql.conf`}
 fi
-[ ! -e ${path} ] || [ -e old.conf ] || cp ${path} old.conf
-restore() {
-  if [ -e old.conf ]; then put old.conf; else rm -f ${path}; fi
-}
+hk_keep ${path} "$PWD/old.conf"
+restore() { hk_put_back "$PWD/old.conf" ${path}; }
 ${reloadIfNeeded([unit])}
-put settings.conf
+hk_put settings.conf ${path} 0644 postgres postgres
 if ! setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/postgres`} -D ${config} -C max_connections >/dev/null 2>checked; then
   restore
   echo "PostgreSQL refuses these settings; the old ones are back:" >&2

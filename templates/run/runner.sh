@@ -6,6 +6,7 @@ umask 077
 cd "$(dirname "$0")" || exit 1
 RUN=$PWD
 . ./settings
+. ./paths.sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive
 export HOSTKIT_RUN="$RUN" HOSTKIT_STACK_DIRECTORY="$STACK_DIRECTORY"
@@ -14,13 +15,13 @@ emit() { printf '{"time":%s,%s}\n' "$(date +%s.%N)" "$1" >>"$RUN/events"; }
 # After an uninstall: folders made for files, deepest first, then the stack's own folder unless data stays behind.
 clean_up() {
   if [ -e "$STACK_DIRECTORY/directories" ]; then
-    sort -ru "$STACK_DIRECTORY/directories" | while IFS= read -r made; do rmdir "$made" 2>/dev/null; done
+    sort -ru "$STACK_DIRECTORY/directories" | while IFS= read -r made; do hk_remove_folder "$made"; done
   fi
   systemctl daemon-reload
   [ "$CLEANUP" = all ] || return 0
   # What programs made in /etc while they ran, and left empty.
   find /etc -xdev -depth -type d -empty | while IFS= read -r made; do
-    grep -qxF "$made" "$STACK_DIRECTORY/etc-directories" || rmdir -p --ignore-fail-on-non-empty "$made"
+    grep -qxF "$made" "$STACK_DIRECTORY/etc-directories" || hk_remove_folders "$made"
   done
   sleep 1
   cd / || return 0
@@ -69,6 +70,7 @@ write_revert() {
 #!/bin/sh
 cd "$PWD" || exit 1
 mkdir guard/decided 2>/dev/null || exit 0
+export HOSTKIT_STACK_DIRECTORY='$STACK_DIRECTORY'
 . ./guard/undo.sh
 touch guard/reverted
 rm -f "/etc/systemd/system/$GUARD_UNIT.service" "/etc/systemd/system/multi-user.target.wants/$GUARD_UNIT.service"

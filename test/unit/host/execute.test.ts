@@ -34,6 +34,7 @@ async function run(first: ScriptedConnection, next: readonly Connection[] = []) 
     runId: "r1",
     holder: "ann@laptop",
     runner: "#!/bin/sh\n",
+    paths: "",
     pack: (entries) => Readable.from([entries.map((entry) => entry.path).join("\n")]),
     connect: () => {
       const connection = further.shift();

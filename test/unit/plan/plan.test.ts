@@ -142,7 +142,13 @@ describe("state file", () => {
 });
 
 describe("bundle", () => {
-  const input = { runId: "r1", holder: "ann's laptop", parallel: 4, runner: "#!/bin/sh\n" };
+  const input = {
+    runId: "r1",
+    holder: "ann's laptop",
+    parallel: 4,
+    runner: "#!/bin/sh\n",
+    paths: "",
+  };
   const made = makeBundle(
     plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]),
     input,
