@@ -37,7 +37,8 @@ import { volumeKind } from "./volume.ts";
 // oxlint-disable-next-line typescript/no-explicit-any
 type AnyKind = ResourceKind<any>;
 
-const all: readonly AnyKind[] = [
+/** Every kind there is, in the order of their names. */
+export const allKinds: readonly AnyKind[] = [
   backupFirstKind,
   backupPassphraseKind,
   backupRepositoryKind,
@@ -73,7 +74,7 @@ const all: readonly AnyKind[] = [
   volumeKind,
 ];
 
-const byName: ReadonlyMap<string, AnyKind> = new Map(all.map((kind) => [kind.kind, kind]));
+const byName: ReadonlyMap<string, AnyKind> = new Map(allKinds.map((kind) => [kind.kind, kind]));
 
 /** The kind of a resource. @throws TypeError for a kind that nobody registered. */
 export function kindOf(resource: Pick<Resource, "kind">): AnyKind {

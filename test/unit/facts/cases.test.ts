@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { FactSource } from "../../../src/facts/fact.ts";
 
-/** test/cases/facts/<file of src/facts>/<case>.yaml: what a host printed and what is read from it. */
+/** test/cases/facts/<file in src/facts>/<case>.yaml: what a host printed and what is read from it. */
 interface Case {
   about: string;
   /** Name of the source: "file", "secret-file". */
@@ -20,8 +20,13 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((n
   name.endsWith(".yaml"),
 );
 
+const rooms = new URL("../../../src/facts/", import.meta.url);
+const modules = readdirSync(rooms, { recursive: true, encoding: "utf8" });
+
 async function findSource(file: string, name: string): Promise<FactSource<unknown>> {
-  const module = (await import(`../../../src/facts/${file}.ts`)) as Record<string, unknown>;
+  const place = modules.find((path) => path.split("/").at(-1) === `${file}.ts`);
+  if (place === undefined) throw new Error(`there is no ${file}.ts in src/facts`);
+  const module = (await import(new URL(place, rooms).href)) as Record<string, unknown>;
   const found = Object.values(module).find(
     (value): value is FactSource<unknown> =>
       typeof value === "object" &&
@@ -29,7 +34,7 @@ async function findSource(file: string, name: string): Promise<FactSource<unknow
       "parse" in value &&
       (value as { name?: string }).name === name,
   );
-  if (found === undefined) throw new Error(`src/facts/${file}.ts has no source ${name}`);
+  if (found === undefined) throw new Error(`${place} has no source ${name}`);
   return found;
 }
 
@@ -41,9 +46,8 @@ describe("fact cases", () => {
     expect(Object.fromEntries(source.parse(entry.stdout, entry.subjects, guesses))).toEqual(
       entry.expected,
     );
-    expect(
-      Object.fromEntries(source.parse("", entry.subjects, guesses)),
-      "a missing program is no error",
-    ).toBeTypeOf("object");
+    // A missing program is no error, and says nothing about what nobody asked for.
+    for (const subject of source.parse("", entry.subjects, guesses).keys())
+      expect(entry.subjects).toContain(subject);
   });
 });
