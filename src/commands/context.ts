@@ -9,6 +9,7 @@ import { logDirectoryOf, logNameOf, openLog, pruneLogs, silentLog } from "../rep
 import type { Log } from "../report/log.ts";
 import { createRedactor } from "../report/redact.ts";
 import type { Redactor } from "../report/redact.ts";
+import { fitForTerminal, plainText } from "../report/terminal-text.ts";
 import { createTimings } from "../report/timings.ts";
 import type { Timings } from "../report/timings.ts";
 import type { Terminal } from "./terminal.ts";
@@ -41,7 +42,7 @@ export interface Context {
   readonly prompts: Prompts;
   /** What took how long. */
   readonly timings: Timings;
-  /** Writes to stdout; secrets are taken out. */
+  /** Writes to stdout; secrets are taken out, and what could steer a terminal. */
   print(text: string): void;
   /** A line for a person who watches; to stderr. */
   note(text: string): void;
@@ -56,7 +57,9 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
   const isInteractive = terminal.stdin === process.stdin;
   let log: Promise<Log> | undefined;
   let file: string | undefined;
-  const note = (text: string) => void terminal.stderr.write(`${redactor.hide(text)}\n`);
+  // Before and after: a secret must not get through because of a control character in it.
+  const fit = (text: string) => redactor.hide(fitForTerminal(redactor.hide(text)));
+  const note = (text: string) => void terminal.stderr.write(`${fit(text)}\n`);
   return {
     verb,
     terminal,
@@ -64,10 +67,10 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
     colors: makeColors(terminal.stdout, terminal.environment, options.color),
     errorColors: makeColors(terminal.stderr, terminal.environment, options.color),
     redactor,
-    prompts: isInteractive ? createTerminalPrompts() : silentPrompts,
+    prompts: isInteractive ? fittingPrompts(createTerminalPrompts()) : silentPrompts,
     // Zero is the start of the process.
     timings: createTimings(() => performance.now()),
-    print: (text) => void terminal.stdout.write(`${redactor.hide(text)}\n`),
+    print: (text) => void terminal.stdout.write(`${fit(text)}\n`),
     note,
     openLog() {
       const folder = logDirectoryOf(terminal.environment);
@@ -93,6 +96,16 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
       return log;
     },
     logFile: () => file,
+  };
+}
+
+/** Questions that a host thought up (keyboard-interactive) are text of a host like any other. */
+function fittingPrompts(prompts: Prompts): Prompts {
+  const cut = (question: string) => plainText(question).slice(0, 400);
+  return {
+    ...prompts,
+    confirm: (question) => prompts.confirm(cut(question)),
+    secret: (question) => prompts.secret(cut(question)),
   };
 }
 

@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import type { Verb } from "./program.ts";
 import { newMarker, openProject } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
+import { passTo } from "./terminal.ts";
 
 interface ShellOptions {
   readonly command?: readonly string[];
@@ -55,8 +56,8 @@ export const runDatabaseShell: Verb<ShellOptions> = async (context, options, [na
     const result = await connection.exec(text, {
       // Not an argument: SQL may hold what no process list should show.
       stdin: command === undefined ? stdin : joinCommands(command),
-      onStdout: (chunk) => void stdout.write(chunk),
-      onStderr: (chunk) => void context.terminal.stderr.write(chunk),
+      onStdout: passTo(stdout),
+      onStderr: passTo(context.terminal.stderr),
     });
     return exitCodeOf(result);
   } finally {

@@ -4,6 +4,7 @@ import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./program.ts";
 import { onEachHost, openProject } from "./project.ts";
 import { unitPatternsOf } from "./stack-units.ts";
+import { drained } from "./terminal.ts";
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -29,7 +30,10 @@ export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [se
   try {
     await onEachHost(project.hosts, async (connection, host) => {
       const prefix = isAlone || json ? "" : `${context.colors.bold(host.name)} | `;
-      const write = lineWriter((line) => context.print(`${prefix}${line}`));
+      const write = lineWriter(
+        (line) => context.print(`${prefix}${line}`),
+        () => drained(context.terminal.stdout),
+      );
       const result = await connection.exec(script.text, {
         onStdout: write.take,
         signal: leave.signal,
@@ -51,15 +55,21 @@ export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [se
   return exitCodes.ok;
 };
 
-/** Passes on whole lines, however the bytes come. */
-function lineWriter(write: (line: string) => void) {
+/** A journal's line is seldom longer; what is, comes in pieces. */
+const maxLine = 1024 * 1024;
+
+/** Passes on whole lines, however the bytes come. @param settled once what was written has gone out */
+function lineWriter(write: (line: string) => void, settled: () => Promise<void> | undefined) {
   const decoder = new TextDecoder();
   let rest = "";
   return {
-    take(chunk: Buffer): void {
+    take(chunk: Buffer): Promise<void> | undefined {
       const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
+      if (rest.length > maxLine) lines.push(rest);
+      if (rest.length > maxLine) rest = "";
       for (const line of lines) write(line);
+      return settled();
     },
     end(): void {
       if (rest !== "") write(rest);

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { exitCodes, formatError, HostkitError } from "../errors.ts";
-import { plainText } from "../report/plain.ts";
+import { fitForTerminal, plainText } from "../report/terminal-text.ts";
 import type { Context } from "./context.ts";
 import { buildProgram, nameVerb } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
@@ -102,6 +102,7 @@ async function report(
   terminal: Terminal,
 ): Promise<void> {
   const hide = (text: string) => context?.redactor.hide(text) ?? text;
+  const fit = (text: string) => hide(fitForTerminal(hide(text)));
   const log =
     context?.logFile() === undefined ? undefined : await context.openLog().catch(() => undefined);
   if (log !== undefined) {
@@ -114,7 +115,7 @@ async function report(
   if (context?.options.json ?? words.includes("--json")) {
     const { what, where, why, next, details } = error.parts;
     const shown = { code: error.code, exitCode, what, where, why, next, details };
-    terminal.stdout.write(`${hide(JSON.stringify({ error: shown }))}\n`);
+    terminal.stdout.write(`${fit(JSON.stringify({ error: shown }))}\n`);
     return;
   }
   // Details may be a host's own log lines: nothing in them may steer the terminal.
@@ -123,5 +124,5 @@ async function report(
   const colors = context?.errorColors;
   const title =
     colors === undefined ? first : first.replace(/^error:/, colors.bold(colors.red("error:")));
-  terminal.stderr.write(`${[title, ...rest].join("\n")}\n`);
+  terminal.stderr.write(`${fit([title, ...rest].join("\n"))}\n`);
 }

@@ -3,6 +3,7 @@ import { defineVerbs } from "./verbs.ts";
 import { createContext } from "./context.ts";
 import type { Context } from "./context.ts";
 import { readVersion } from "../local/templates.ts";
+import { fitForTerminal } from "../report/terminal-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** A verb's work: context, its own options, its arguments; answers an exit code, or nothing for 0. */
@@ -93,8 +94,8 @@ Every verb has examples: hostkit VERB --help`,
     command.exitOverride().configureOutput({
       getOutHelpWidth: () => terminal.stdout.columns ?? 100,
       getErrHelpWidth: () => terminal.stderr.columns ?? 100,
-      writeOut: (text) => void terminal.stdout.write(text),
-      writeErr: (text) => void terminal.stderr.write(text),
+      writeOut: (text) => void terminal.stdout.write(fitForTerminal(text)),
+      writeErr: (text) => void terminal.stderr.write(fitForTerminal(text)),
       // main.ts shows errors, all in one form.
       outputError: () => undefined,
     });

@@ -30,7 +30,7 @@ export const backupFacts: FactSource<BackupFact> = {
   // A line of each file behind its path; the shell itself reads byte by byte.
   script: (stacks) => sh`set --
 for stack in ${stacks}; do
-  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do [ ! -f "$f" ] || set -- "$@" "$f"; done
+  for f in /var/lib/hostkit/"$stack"/backups/*/*.json; do [ ! -f "$f" ] || [ -L "$f" ] || set -- "$@" "$f"; done
 done
 [ $# -eq 0 ] || grep -m 1 '^{' /dev/null "$@"`,
   parse(stdout) {

@@ -170,7 +170,7 @@ printf ${`\n#${marker} end\n`}`;
   const text = [
     // Not C.UTF-8: each program would map a dozen files for it, and names come out as they are either way.
     "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "exec 3>&1",
+    "exec 3>&1; echo",
     body,
     "exec 3>&-",
     sh`echo ${`#${marker} done`}`.text,
@@ -185,7 +185,8 @@ export function parseProbe(
   marker: string,
   stdout: string,
 ): Facts | undefined {
-  if (!stdout.endsWith(`#${marker} done\n`)) return undefined;
+  // Behind and before it may stand what the login shell prints.
+  if (!stdout.includes(`\n#${marker} done\n`)) return undefined;
   const outputs = new Map<string, string>();
   const pattern = new RegExp(`^#${marker} ([a-z-]+)\\n([\\s\\S]*?)\\n#${marker} end\\n`, "gm");
   for (const match of stdout.matchAll(pattern)) outputs.set(match[1] as string, match[2] as string);

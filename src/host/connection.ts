@@ -18,12 +18,22 @@ export type { Prompts } from "./prompts.ts";
 export interface ExecOptions {
   /** Sent to the command's standard input, which is then closed. Without it the input is empty. */
   readonly stdin?: string | Uint8Array | NodeJS.ReadableStream;
-  /** Takes the output as it comes; `stdout` of the result is then empty. */
-  onStdout?(chunk: Buffer): void;
-  onStderr?(chunk: Buffer): void;
+  /**
+   * Takes the output as it comes; `stdout` of the result is then empty. The host waits while a promise is pending. Throwing a
+   * HostkitError closes the channel, and `exec` rejects with it.
+   */
+  onStdout?(chunk: Buffer): unknown;
+  onStderr?(chunk: Buffer): unknown;
+  /** More than this on stdout or on stderr (what is not taken as it comes) is no answer: `run_failed`. Default 16 MiB. */
+  readonly maxBytes?: number;
+  /** A first byte must come within this time, or the login shell does not start commands: `host_unreachable`. */
+  readonly firstByteMs?: number;
   /** Aborting closes the channel and rejects with `run_interrupted`. */
   readonly signal?: AbortSignal;
-  /** Longest run time; then the channel is closed and the promise rejects with `host_unreachable`. */
+  /**
+   * Longest run time; then the channel is closed and the promise rejects with `host_unreachable`. Default: a quarter of an hour where
+   * the answer is collected and the input is no stream, else none.
+   */
   readonly timeoutMs?: number;
 }
 

@@ -22,6 +22,11 @@ export interface RunResult extends ExecResult {
   readonly isGateShut?: true;
 }
 
+/** Bytes: a collected answer, unless the caller says more. */
+const maxAnswer = 16 * 1024 * 1024;
+/** Milliseconds: a collected answer. */
+const maxAnswerMs = 15 * 60_000;
+
 /** Tries to open a channel; together they wait about 4 s. */
 const openAttempts = 20;
 
@@ -44,11 +49,14 @@ class CommandRun {
   readonly #options: ExecOptions;
   readonly #stdout: Buffer[] = [];
   readonly #stderr: Buffer[] = [];
+  /** Bytes held, by stream. */
+  readonly #held = { stdout: 0, stderr: 0 };
   /** What came on stderr while the gate is shut. */
   #beforeGate: Buffer | undefined;
   #exit: { readonly code: number | null; readonly signal: string | null } | undefined;
   #channel: ClientChannel | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #firstByte: NodeJS.Timeout | undefined;
   #isSettled = false;
   #resolve: (result: RunResult) => void = () => undefined;
   #reject: (error: HostkitError) => void = () => undefined;
@@ -64,13 +72,16 @@ class CommandRun {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { signal, timeoutMs } = this.#options;
+    const { signal, firstByteMs } = this.#options;
+    const timeoutMs = this.#timeoutMs();
     if (signal?.aborted === true) {
       this.#abort();
       return result;
     }
     signal?.addEventListener("abort", this.#abort, { once: true });
     if (timeoutMs !== undefined) this.#timer = setTimeout(this.#expire, timeoutMs);
+    if (firstByteMs !== undefined)
+      this.#firstByte = setTimeout(this.#expireFirst, firstByteMs, firstByteMs);
     void this.#link.closed.then((failure) => this.#fail(failure ?? this.#lost()));
     this.#open(1);
     return result;
@@ -99,15 +110,18 @@ class CommandRun {
     const options = this.#options;
     channel.on("data", (chunk: Buffer) => {
       if (this.#isSettled) return;
-      if (options.onStdout === undefined) this.#stdout.push(chunk);
-      else options.onStdout(chunk);
+      clearTimeout(this.#firstByte);
+      if (options.onStdout !== undefined) this.#pass(channel, options.onStdout, chunk);
+      else if (this.#hold("stdout", chunk)) this.#stdout.push(chunk);
     });
     channel.stderr.on("data", (chunk: Buffer) => {
       if (this.#isSettled) return;
+      clearTimeout(this.#firstByte);
+      if (this.#beforeGate !== undefined && !this.#hold("stderr", chunk)) return;
       const rest = this.#beforeGate === undefined ? chunk : this.#passGate(channel, chunk);
       if (rest.length === 0) return;
-      if (options.onStderr === undefined) this.#stderr.push(rest);
-      else options.onStderr(rest);
+      if (options.onStderr !== undefined) this.#pass(channel.stderr, options.onStderr, rest);
+      else if (this.#hold("stderr", rest)) this.#stderr.push(rest);
     });
     channel.on("exit", (code: number | null, signal?: string) => {
       this.#exit = { code, signal: signal ?? null };
@@ -117,6 +131,34 @@ class CommandRun {
     if (gate === undefined) return this.#feed(channel);
     this.#beforeGate = Buffer.alloc(0);
     channel.write(gate.answer);
+  }
+
+  /** Gives a chunk to the caller; the host is held up for as long as the caller is not done with it. */
+  #pass(from: Readable, take: (chunk: Buffer) => unknown, chunk: Buffer): void {
+    try {
+      const done = take(chunk);
+      if (!(done instanceof Promise)) return;
+      from.pause();
+      void done.then(() => from.resume());
+    } catch (error) {
+      if (!(error instanceof HostkitError)) throw error;
+      this.#stop(error);
+    }
+  }
+
+  /** False where it would be more than an answer may be. */
+  #hold(stream: "stdout" | "stderr", chunk: Buffer): boolean {
+    this.#held[stream] += chunk.length;
+    const max = this.#options.maxBytes ?? maxAnswer;
+    if (this.#held[stream] <= max) return true;
+    this.#stop(tooMuch(this.#link, max));
+    return false;
+  }
+
+  #timeoutMs(): number | undefined {
+    const { timeoutMs, onStdout, stdin } = this.#options;
+    const isStream = typeof stdin === "object" && !(stdin instanceof Uint8Array);
+    return timeoutMs ?? (onStdout === undefined && !isStream ? maxAnswerMs : undefined);
   }
 
   /** Sends the rest once the gate is open; returns what of stderr is the command's own. */
@@ -182,6 +224,7 @@ class CommandRun {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#firstByte);
     const { signal, stdin } = this.#options;
     signal?.removeEventListener("abort", this.#abort);
     if (stdin !== undefined && typeof stdin !== "string" && !(stdin instanceof Uint8Array)) {
@@ -223,7 +266,20 @@ class CommandRun {
       new HostkitError("host_unreachable", {
         what: `a command on ${name} took too long`,
         where: `${address}:${port}`,
-        why: `it was not done within ${(this.#options.timeoutMs ?? 0) / 1000} s`,
+        why: `it was not done within ${(this.#timeoutMs() ?? 0) / 1000} s`,
+        next: `log in and see what holds it up: ssh ${this.#link.hop.user}@${address}`,
+      }),
+    );
+  };
+
+  readonly #expireFirst = (milliseconds: number): void => {
+    const { name, user, address, port } = this.#link.hop;
+    this.#stop(
+      new HostkitError("host_unreachable", {
+        what: `the login shell of ${user} on ${name} does not run what it is sent`,
+        where: `${user}@${address}:${port}`,
+        why: `not a byte came within ${milliseconds / 1000} s`,
+        next: `see what it waits for (its .bashrc, .profile or rc file): ssh ${user}@${address} true`,
       }),
     );
   };
@@ -244,4 +300,15 @@ class CommandRun {
       { cause },
     );
   }
+}
+
+/** An answer without an end. */
+export function tooMuch({ hop }: Link, bytes: number): HostkitError {
+  const { name, user, address, port } = hop;
+  return new HostkitError("run_failed", {
+    what: `${name} answers a command with more than ${bytes / 1024 / 1024} MiB`,
+    where: `${user}@${address}:${port}`,
+    why: "no answer is that long; the command was given up",
+    next: `see what the host prints by itself (a .bashrc, .profile or rc file of ${user}): ssh ${user}@${address} true | head`,
+  });
 }

@@ -5,6 +5,11 @@ import type { FactNeed, Facts } from "../facts/fact.ts";
 import type { Connection } from "./connection.ts";
 import { type Mark, noMark } from "./mark.ts";
 
+/** Bytes: the reply of a host on which a hundred stacks run is a few. */
+const maxReply = 64 * 1024 * 1024;
+const firstByteMs = 60_000;
+const replyMs = 10 * 60_000;
+
 /**
  * Answers every need in one round trip.
  * @param opening may still be on its way: the script is written meanwhile
@@ -20,13 +25,20 @@ export async function gatherFacts(
   const script = buildProbe(needs, marker).text;
   const connection = await opening;
   const probed = mark("probe");
-  const packed: Buffer[] = [];
-  const result = connection.isFar
-    ? await connection.exec(packReply(script), { onStdout: (chunk) => void packed.push(chunk) })
-    : await connection.exec(script);
+  const packed = new Collected(connection.description);
+  const result = await connection.exec(
+    // The first byte says that the login shell runs what it is sent.
+    `echo >&2\n${connection.isFar ? packReply(script) : script}`,
+    {
+      firstByteMs,
+      timeoutMs: replyMs,
+      maxBytes: maxReply,
+      ...(connection.isFar && { onStdout: packed.take }),
+    },
+  );
   probed();
   const parsed = mark("read the answer");
-  const reply = connection.isFar ? unpackReply(Buffer.concat(packed)) : result.stdout;
+  const reply = connection.isFar ? unpackReply(packed.bytes()) : result.stdout;
   const facts = parseProbe(needs, marker, reply);
   parsed();
   if (facts !== undefined) return facts;
@@ -44,10 +56,40 @@ function packReply(script: string): string {
   return `{\n${script}\n} | gzip`;
 }
 
+class Collected {
+  readonly #where: string;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(where: string) {
+    this.#where = where;
+  }
+
+  readonly take = (chunk: Buffer): void => {
+    this.#size += chunk.length;
+    if (this.#size > maxReply)
+      throw new HostkitError("run_failed", {
+        what: `the host answers the probe with more than ${maxReply / 1024 / 1024} MiB`,
+        where: this.#where,
+        why: "no answer is that long; nothing was changed",
+        next: "see what the host prints by itself: ssh to it with the command true",
+      });
+    this.#chunks.push(chunk);
+  };
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** gzip's first bytes, RFC 1952: the login shell may have printed something before. */
+const gzipMagic = Buffer.from([0x1f, 0x8b, 0x08]);
+
 /** Half a reply is as good as none. */
 function unpackReply(packed: Buffer): string {
   try {
-    return gunzipSync(packed).toString("utf8");
+    const reply = packed.subarray(Math.max(0, packed.indexOf(gzipMagic)));
+    return gunzipSync(reply, { maxOutputLength: 4 * maxReply }).toString("utf8");
   } catch {
     return "";
   }

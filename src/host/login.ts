@@ -7,6 +7,8 @@ import type { KeyTrail } from "./identities.ts";
 import { explainSocketError } from "./transport.ts";
 
 const passwordAttempts = 3;
+/** Questions of one login: a host may ask for several things, but not for ever. */
+const maxQuestions = 12;
 
 /** Chooses the next way to log in: keys, then a password where a person is there to type it. */
 export class Login {
@@ -23,6 +25,7 @@ export class Login {
   readonly #nameInMemory: string;
   #agent: BaseAgent<ParsedKey> | undefined;
   #passwords = 0;
+  #questions = 0;
   #password: string | undefined;
 
   constructor(hop: Hop, prompt: Prompts, agent: BaseAgent<ParsedKey> | undefined) {
@@ -86,6 +89,15 @@ export class Login {
     const { user, address } = this.#hop;
     const ask = async (): Promise<string[]> => {
       const answers: string[] = [];
+      // A round without questions counts as well.
+      this.#questions += Math.max(1, prompts.length);
+      if (this.#questions > maxQuestions)
+        throw new HostkitError("authentication_failed", {
+          what: `${this.#hop.name} asks ${user} more than ${maxQuestions} questions`,
+          where: `${user}@${address}:${this.#hop.port}`,
+          why: "no login needs that many; it was given up",
+          next: `see what it asks: ssh ${user}@${address}`,
+        });
       for (const { prompt } of prompts) {
         answers.push(await this.#prompt.secret(`${prompt.trim()} (${user}@${address})`));
       }

@@ -100,14 +100,20 @@ done
 tail -n 1 events 2>/dev/null | grep -q ${'"event":"end"'} || echo ${'{"time":0,"event":"lost"}'}`;
 }
 
+const maxEventBytes = 64 * 1024;
+/** A run has some hundred changes with a few events each. */
+const maxEvents = 100_000;
+
 /** Reads what `followScript` prints. */
 class Follower {
   hasStarted = false;
   hasEnded = false;
   readonly #over = new AbortController();
+  readonly #decoder = new TextDecoder();
   readonly #onEvent: (event: RunEvent) => void;
   readonly #onLine: () => void;
   #rest = "";
+  #events = 0;
 
   constructor(onEvent: (event: RunEvent) => void, onLine: () => void) {
     this.#onEvent = onEvent;
@@ -120,8 +126,15 @@ class Follower {
   }
 
   readonly take = (chunk: Buffer): void => {
-    const lines = (this.#rest + chunk.toString("utf8")).split("\n");
+    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
     this.#rest = lines.pop() ?? "";
+    this.#events += lines.length;
+    if (this.#rest.length > maxEventBytes || this.#events > maxEvents)
+      throw new HostkitError("run_failed", {
+        what: "what the host sends is no list of a run's events",
+        why: `a line has more than ${maxEventBytes / 1024} KiB, or there are more than ${maxEvents} of them`,
+        next: "the run itself goes on on the host; look at it there: hostkit runs",
+      });
     for (const line of lines) {
       if (line === startedLine) {
         this.hasStarted = true;

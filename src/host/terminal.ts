@@ -19,6 +19,8 @@ export interface TerminalResult {
   readonly signal: string | null;
 }
 
+/** Bytes: what a login shell and sudo print before the program begins. */
+const maxBefore = 1024 * 1024;
 /** What sudo shows when it reads a password. */
 const question = "hostkit-sudo-reads-a-password";
 
@@ -126,7 +128,9 @@ class Session {
       }
       return;
     }
+    if (this.#before.length > maxBefore) return;
     this.#before = Buffer.concat([this.#before, chunk]);
+    if (this.#before.length > maxBefore) this.#channel.close();
     const at = this.#before.indexOf(this.#mark);
     if (at < 0) {
       this.said = this.#before.toString("utf8");

@@ -1,6 +1,6 @@
 import { formatBytes } from "./bytes.ts";
 import type { Colors } from "./colors.ts";
-import { plainText } from "./plain.ts";
+import { plainText } from "./terminal-text.ts";
 import { table } from "./status.ts";
 
 /** One thing that goes, or went, or stayed after all. */

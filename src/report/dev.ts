@@ -2,7 +2,7 @@ import { formatError } from "../errors.ts";
 import type { HostkitError } from "../errors.ts";
 import type { Colors } from "./colors.ts";
 import { formatSeconds } from "./duration.ts";
-import { plainText } from "./plain.ts";
+import { plainText } from "./terminal-text.ts";
 
 /** What happens while somebody develops. */
 export type DevEvent =

@@ -3,7 +3,7 @@ import type { Plan, PlannedChange } from "../plan/plan.ts";
 import type { ErrorCode, HostkitError } from "../errors.ts";
 import type { Action } from "../resources/resource.ts";
 import type { Colors } from "./colors.ts";
-import { plainText } from "./plain.ts";
+import { plainText } from "./terminal-text.ts";
 
 /** A plan and what it is for, as shown. */
 export interface ShownPlan {

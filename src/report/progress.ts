@@ -2,6 +2,7 @@ import type { RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
 import type { Colors } from "./colors.ts";
 import { formatSeconds } from "./duration.ts";
+import { fitForTerminal } from "./terminal-text.ts";
 import { idOf, newTrack, titleOf, trackEvent } from "./track.ts";
 import type { RunTrack } from "./track.ts";
 
@@ -27,7 +28,8 @@ export interface ProgressOptions {
 
 export async function createProgress(options: ProgressOptions): Promise<Progress> {
   if (options.kind === "live") return createLive(options);
-  const write = (line: string) => void options.stream.write(`${options.hide(line)}\n`);
+  const write = (line: string) =>
+    void options.stream.write(`${fitForTerminal(options.hide(line))}\n`);
   if (options.kind === "json") {
     return {
       event: (host, event, run) => write(JSON.stringify(describeEvent(host, event, run))),
@@ -103,14 +105,18 @@ async function createLive({ stream, colors, hide, clock }: ProgressOptions): Pro
       elapsed: track.lastAt + (clock() - seenAt) / 1000,
     }));
     const { columns = 80 } = stream as { columns?: number };
-    region(hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors, columns)));
+    region(
+      fitForTerminal(
+        hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors, columns)),
+      ),
+    );
   };
   const timer = setInterval(() => {
     frame += 1;
     draw();
   }, frameMs);
   timer.unref();
-  const keep = (line: string) => region.persist(hide(line));
+  const keep = (line: string) => region.persist(fitForTerminal(hide(line)));
   return {
     event(host, event, run) {
       const before = tracks.get(host)?.track ?? newTrack(host, run.changes.length);

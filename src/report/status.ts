@@ -4,7 +4,7 @@ import type { TargetMember } from "../facts/target.ts";
 import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";
-import { plainText } from "./plain.ts";
+import { plainText, widthOf } from "./terminal-text.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
 
 /** What runs on one host, and how it is. */
@@ -201,9 +201,4 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) =>
     `  ${row.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell))).join("  ")}`.trimEnd(),
   );
-}
-
-function widthOf(text: string): number {
-  // oxlint-disable-next-line no-control-regex -- colour codes begin with ESC
-  return text.replace(/\u001b\[[0-9;]*m/g, "").length;
 }

@@ -117,11 +117,11 @@ if [ -e ${path} ]; then systemctl restart caddy.service || true; else systemctl 
 };
 
 /** As Caddy's own user, who has to be able to read keys, and with its data folder, where its internal CA lives. */
-const checkScript: Script = sh`rm -f former; if [ -e ${path} ]; then cp ${path} former; fi
-install -m 0644 Caddyfile ${`${path}.hostkit-check`}
-trap ${`rm -f ${path}.hostkit-check`} EXIT
-mkdir -p /var/lib/caddy
-chown caddy:caddy /var/lib/caddy
+const checkScript: Script = sh`rm -f former; hk_keep ${path} "$PWD/former"
+hk_put Caddyfile ${`${path}.hostkit-check`} 0644 root root
+trap ${`hk_remove ${path}.hostkit-check`} EXIT
+[ -d /var/lib/caddy ] || hk_folder /var/lib/caddy 0755 caddy caddy
+chown -h caddy:caddy /var/lib/caddy
 if ! (cd / && setpriv --reuid caddy --regid caddy --init-groups env HOME=/var/lib/caddy \\
   caddy validate --adapter caddyfile --config ${`${path}.hostkit-check`}) >caddy.log 2>&1; then
   echo "Caddy refuses the configuration; the one before stays:" >&2
@@ -140,7 +140,7 @@ if ! systemctl "$verb" caddy.service; then
   echo "Caddy did not take the new configuration; the one before is put back. Its last lines:" >&2
   journalctl -u caddy.service --since "@$began" -n 20 --no-pager -o cat >&2 || true
   if [ -e former ]; then
-    cp former ${path}
+    hk_put_back "$PWD/former" ${path}
     [ "$verb" = reload ] || systemctl restart caddy.service || true
   fi
   exit 1

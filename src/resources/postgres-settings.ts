@@ -52,7 +52,7 @@ until ${psqlScript(major, "postgres", ["-c", "select 1"])} >/dev/null 2>answer; 
   if [ "$tries" -ge 600 ]; then
     echo "PostgreSQL does not answer:" >&2
     cat answer >&2
-    tail -n 20 ${`/var/log/postgresql/postgresql-${major}-main.log`} >&2 || true
+    hk_read ${`/var/log/postgresql/postgresql-${major}-main.log`} | tail -n 20 >&2 || true
     exit 1
   fi
   sleep 0.1
@@ -181,7 +181,7 @@ answers() {
 }
 size=$(stat -c %s ${log} 2>/dev/null || echo 0)
 if ! systemctl restart ${unit} 2>/dev/null || ! answers; then
-  tail -c +"$((size + 1))" ${log} >new.log 2>/dev/null || true
+  hk_read ${log} 2>/dev/null | tail -c +"$((size + 1))" >new.log || true
   { grep -E ${"(FATAL|PANIC|ERROR|HINT|DETAIL):"} new.log || cat new.log; } | tail -n 6 >log
   restore
   systemctl reset-failed ${unit} || true

@@ -48,8 +48,7 @@ export const volumeKind: ResourceKind<VolumeResource> = {
           title: `make volume ${name}`,
           script: sh`docker volume create ${name} >/dev/null
 path=$(docker volume inspect --format ${"{{.Mountpoint}}"} ${name})
-chown -R ${`${owner}:${group}`} "$path"
-chmod 0700 "$path"`,
+hk_folder "$path" 0700 ${owner} ${group} deep`,
         },
       ],
     };

@@ -218,8 +218,19 @@ function runCommand(
   channel.on("error", () => undefined);
   child.stdin.on("error", () => undefined);
   channel.pipe(child.stdin);
-  child.stdout.pipe(channel, { end: false });
-  child.stderr.pipe(channel.stderr, { end: false });
+  // A channel that the client closes takes no more, whatever the program still says.
+  const to = (stream: NodeJS.WritableStream) => (chunk: Buffer) => {
+    if (stream.writable && !stream.write(chunk)) {
+      child.stdout.pause();
+      child.stderr.pause();
+      stream.once("drain", () => {
+        child.stdout.resume();
+        child.stderr.resume();
+      });
+    }
+  };
+  child.stdout.on("data", to(channel));
+  child.stderr.on("data", to(channel.stderr as unknown as NodeJS.WritableStream));
   channel.on("close", () => kill("SIGHUP"));
   child.on("close", (code, signal) => {
     state.children.delete(child);

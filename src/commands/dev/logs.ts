@@ -1,6 +1,6 @@
 import { HostkitError } from "../../errors.ts";
 import type { Connection } from "../../host/connection.ts";
-import { plainText } from "../../report/plain.ts";
+import { plainText } from "../../report/terminal-text.ts";
 import { sh } from "../../shell/script.ts";
 import { fitsUnit, unitPatternsOf } from "../stack-units.ts";
 import type { DevSession } from "./session.ts";
@@ -21,6 +21,8 @@ interface Unit {
 }
 
 const pauseMs = 1000;
+/** Characters of one entry: journald cuts longer messages itself. */
+const maxEntry = 1024 * 1024;
 
 /** Follows what the services of a session write, from now on, over lost connections too. */
 export class LogFollower {
@@ -86,6 +88,7 @@ export class LogFollower {
         onStdout: (chunk) => {
           const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
           rest = lines.pop() ?? "";
+          if (rest.length > maxEntry) rest = "";
           for (const line of lines) this.#take(line);
         },
       },

@@ -151,6 +151,47 @@ describe("exec", () => {
     expect((await connection.exec("echo alive")).stdout).toBe("alive\n");
   });
 
+  it.each([
+    ["stdout", "yes"],
+    ["stderr", "yes >&2"],
+  ])("gives up an endless answer on %s", async (_stream, command) => {
+    const error = await failure(connection.exec(command, { maxBytes: 1024 * 1024 }));
+    expect(error.code).toBe("run_failed");
+    expect(error.parts.what).toContain("answers a command with more than 1 MiB");
+    expect(error.parts.next).toContain("ssh ");
+    expect((await connection.exec("echo alive")).stdout).toBe("alive\n");
+  });
+
+  it("an answer has a bound without being told one", async () => {
+    const error = await failure(connection.exec("head -c 20000000 /dev/zero"));
+    expect(error.parts.what).toContain("more than 16 MiB");
+  });
+
+  it("says that the login shell does not run what it is sent", async () => {
+    const error = await failure(connection.exec("sleep 60", { firstByteMs: 50 }));
+    expect(error.code).toBe("host_unreachable");
+    expect(error.parts.what).toContain("login shell");
+    const { stdout } = await connection.exec("echo >&2; sleep 0.2; echo done", {
+      firstByteMs: 150,
+    });
+    expect(stdout).toBe("done\n");
+  });
+
+  it("holds the host up while what it sent is not taken", async () => {
+    let taken = 0;
+    const seen: number[] = [];
+    const { code } = await connection.exec("head -c 8000000 /dev/zero", {
+      onStdout: async (chunk) => {
+        taken += chunk.length;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        seen.push(taken);
+      },
+    });
+    expect(code).toBe(0);
+    expect(taken).toBe(8_000_000);
+    expect(seen.length).toBeGreaterThan(1);
+  });
+
   it("does not start when it is aborted already", async () => {
     const before = server.commands.length;
     expect((await failure(connection.exec("echo no", { signal: AbortSignal.abort() }))).code).toBe(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
+import { fitForTerminal } from "../../../src/report/terminal-text.ts";
 import { makeColors } from "../../../src/report/colors.ts";
 import { describePlans, renderPlan } from "../../../src/report/plan.ts";
 import { sh } from "../../../src/shell/script.ts";
@@ -144,7 +145,9 @@ describe("renderPlan", () => {
   test("with colours it says the same", () => {
     const colors = makeColors({ isTTY: true }, { TERM: "xterm" });
     for (const [, changes, verbose, expected] of cases) {
-      const text = renderPlan({ plan: plan(changes), system: "Debian 13" }, { colors, verbose });
+      const text = fitForTerminal(
+        renderPlan({ plan: plan(changes), system: "Debian 13" }, { colors, verbose }),
+      );
       expect(text).toContain("\u001b[");
       expect(text.replace(/\u001b\[\d+m/g, "")).toBe(expected);
     }

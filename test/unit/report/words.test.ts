@@ -9,7 +9,6 @@ import { formatBytes } from "../../../src/report/bytes.ts";
 import { renderCompletion } from "../../../src/report/completion.ts";
 import { formatSeconds, formatTime } from "../../../src/report/duration.ts";
 import { logNameOf, openLog, pruneLogs } from "../../../src/report/log.ts";
-import { plainText } from "../../../src/report/plain.ts";
 import { createRedactor } from "../../../src/report/redact.ts";
 
 test.each([
@@ -27,15 +26,6 @@ test.each([
   [200_000, "2 days"],
 ])("formatSeconds(%d)", (seconds, expected) => {
   expect(formatSeconds(seconds)).toBe(expected);
-});
-
-test.each([
-  ["plain ü\ttext", "plain ü\ttext"],
-  ["\u001b[31mred\u001b[0m", "red"],
-  ["over\rwritten\u0007\u009b2J", "overwritten"],
-  ["\u001b]0;title\u0007x", "x"],
-])("plainText(%j)", (text, expected) => {
-  expect(plainText(text)).toBe(expected);
 });
 
 test.each([
