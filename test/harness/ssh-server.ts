@@ -230,7 +230,7 @@ function runCommand(
     }
   };
   child.stdout.on("data", to(channel));
-  child.stderr.on("data", to(channel.stderr as unknown as NodeJS.WritableStream));
+  child.stderr.on("data", to(channel.stderr));
   channel.on("close", () => kill("SIGHUP"));
   child.on("close", (code, signal) => {
     state.children.delete(child);
