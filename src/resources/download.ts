@@ -66,7 +66,7 @@ export const downloadKind: ResourceKind<DownloadResource> = {
           script: sh`umask 022
 mkdir -p ${directory}
 if [ ! -d ${version} ]; then
-  curl -fsSL --retry 3 --connect-timeout 20 -o archive ${url}
+  curl -fsSL --globoff --retry 3 --connect-timeout 20 -o archive ${url}
   sum=$(sha256sum archive | cut -c1-64)
   if [ "$sum" != ${sha256} ]; then
     echo ${`${url} has another sha256 than the manifest says; nothing was installed`} >&2

@@ -17,6 +17,16 @@ import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import {
+  systemdExec,
+  systemdListPath,
+  systemdNames,
+  systemdPath,
+  systemdText,
+} from "../writers/systemd.ts";
+import { systemdCalendar } from "../writers/systemd-calendar.ts";
+import { writtenShell } from "../writers/written.ts";
+import { rawScript, sh } from "../shell/script.ts";
 import { postgresUnitOf } from "../resources/postgres-settings.ts";
 
 const archivingSql = `select extract(epoch from last_failed_time)::bigint || ' ' || last_failed_wal from pg_stat_archiver
@@ -107,12 +117,16 @@ function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repos
   return file(
     places.script("postgres"),
     renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-postgres.ejs", {
-      stack,
-      inputs: made.inputs,
-      lock: places.lock,
-      repositories: repositoriesOf(backups, "postgres").map((_, index) => index + 1),
-      psql: psqlScript(major, "postgres", ["-c", archivingSql]).text,
-      report: renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {}),
+      stack: writtenShell(sh`${stack}`),
+      inputs: writtenShell(sh`${made.inputs}`),
+      lock: writtenShell(sh`${places.lock}`),
+      repositories: writtenShell(
+        sh`${repositoriesOf(backups, "postgres").map((_, index) => String(index + 1))}`,
+      ),
+      psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
+      report: writtenShell(
+        rawScript(renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {})),
+      ),
     }),
     { mode: "0755" },
   );
@@ -142,8 +156,8 @@ function resolveJobs(
     const timer = file(
       `/etc/systemd/system/${job.timer}`,
       renderTemplate(templates, "etc/systemd/system/backup.timer.ejs", {
-        description: `When to make the backup ${job.name} of ${stack}`,
-        schedule: job.schedule,
+        description: systemdText(`When to make the backup ${job.name} of ${stack}`),
+        schedule: systemdCalendar(job.schedule),
       }),
     );
     const texts = [service, timer].map((one) => ("text" in one.content ? one.content.text : ""));
@@ -182,21 +196,25 @@ function describeService(inputs: StackInputs, backups: Backups, job: BackupJob) 
   const isPostgres = job.tool === "postgres";
   const name = job.service.replace(/\.service$/, "");
   return {
-    description: `Backup ${job.name} of ${stack}`,
-    after:
-      isPostgres && manifest.database !== undefined
-        ? `network-online.target ${postgresUnitOf(postgresMajorOf(manifest.database, system))}`
-        : "network-online.target",
-    user: isPostgres ? "postgres" : "root",
-    script: places.script(job.tool),
-    type: job.type,
-    job: job.name,
-    runtimeDirectory: name,
-    cacheDirectory: isPostgres ? undefined : `hostkit-${stack}`,
-    reports: `${places.reports}/${job.tool}`,
-    capabilities: isPostgres ? "" : "CAP_DAC_READ_SEARCH",
-    writable: [...local, ...(isPostgres ? ["/var/log/pgbackrest", "/var/spool/pgbackrest"] : [])],
-    home: isPostgres ? "yes" : "read-only",
+    description: systemdText(`Backup ${job.name} of ${stack}`),
+    after: [
+      "network-online.target",
+      ...(isPostgres && manifest.database !== undefined
+        ? [postgresUnitOf(postgresMajorOf(manifest.database, system))]
+        : []),
+    ].map((one) => systemdNames(one)),
+    user: systemdNames(isPostgres ? "postgres" : "root"),
+    run: systemdExec([places.script(job.tool), "run", job.type]),
+    report: systemdExec([places.script(job.tool), "report", job.name]),
+    runtimeDirectory: systemdNames(name),
+    cacheDirectory: isPostgres ? undefined : systemdNames(`hostkit-${stack}`),
+    reports: systemdPath(`${places.reports}/${job.tool}`),
+    capabilities: isPostgres ? undefined : systemdNames("CAP_DAC_READ_SEARCH"),
+    writable: [
+      ...local,
+      ...(isPostgres ? ["/var/log/pgbackrest", "/var/spool/pgbackrest"] : []),
+    ].map((path) => systemdListPath(path, "-")),
+    home: systemdText(isPostgres ? "yes" : "read-only"),
     network: list.some((one) => one.kind !== "local"),
   };
 }

@@ -9,13 +9,15 @@ import type { Blob, Resource } from "../resources/resource.ts";
 import { volume } from "../resources/volume.ts";
 import { databaseAfter, databaseMounts } from "./database-access.ts";
 import { containersOf, engineIds, resolveEngine } from "./engine.ts";
-import { collectEnvironment, renderDockerEnvironment } from "./env-text.ts";
+import { writeDockerEnvironment } from "../writers/environment.ts";
+import { collectEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { renderLauncher, watchdogSecondsOf } from "./launcher.ts";
 import { configDirectoryOf, networkOf, targetOf, userOf, webUnitOf } from "./names.ts";
 import type { Slot } from "./names.ts";
 import { resolveUser, secretValueOf } from "./native-service.ts";
 import { renderTemplate } from "./render-template.ts";
+import { systemdNames, systemdPath, systemdText } from "../writers/systemd.ts";
 import {
   allocatePorts,
   containerOf,
@@ -188,21 +190,23 @@ function planSlot(
     ...{ path, content, mode, owner },
     group: owner,
   });
+  const variables = writeDockerEnvironment(
+    collectEnvironment(inputs, service, {
+      ...(isWeb ? { PORT: String(service.port) } : {}),
+      ...Object.fromEntries(
+        service.secrets.map((secret) => [`${secret}_FILE`, `/run/secrets/${secret}`]),
+      ),
+    }),
+  );
   const environment = file(
     `${folder}/containers/${prefix}.env`,
-    {
-      secret: renderDockerEnvironment(
-        service.name,
-        collectEnvironment(inputs, service, {
-          ...(isWeb ? { PORT: String(service.port) } : {}),
-          ...Object.fromEntries(
-            service.secrets.map((secret) => [`${secret}_FILE`, `/run/secrets/${secret}`]),
-          ),
-        }),
-      ),
-    },
+    { secret: variables.file },
     "0600",
   );
+  const exports =
+    variables.exported.length === 0
+      ? []
+      : [file(`${folder}/containers/${prefix}.exports`, { secret: variables.exports }, "0600")];
   const secrets = service.secrets.map((name) => ({
     name,
     file: file(
@@ -224,6 +228,7 @@ function planSlot(
       network: networkOf(stack),
       alias: service.name,
       environmentFile: environment.path,
+      exported: exports.map(({ path: from }) => ({ from, names: variables.exported })),
       secrets: [
         ...secrets.map((secret) => ({ name: secret.name, path: secret.file.path })),
         ...databaseMounts(manifest, service),
@@ -247,17 +252,22 @@ function planSlot(
         : {}),
     });
     const unitText = renderTemplate(inputs.templates, "etc/systemd/system/container.service.ejs", {
-      stack,
-      service: service.name,
-      slot,
+      stack: systemdText(stack),
+      service: systemdText(service.name),
+      slot: systemdText(slot),
       replica,
-      target: targetOf(stack),
-      container,
-      launcher: path,
-      wants: ["docker.service", ...(service.database ? ["postgresql.service"] : [])],
-      after: startAfterUnits(manifest, service),
+      target: systemdNames(targetOf(stack)),
+      container: systemdNames(container),
+      launcher: systemdPath(path),
+      wants: ["docker.service", ...(service.database ? ["postgresql.service"] : [])].map((one) =>
+        systemdNames(one),
+      ),
+      after: startAfterUnits(manifest, service).map((one) => systemdNames(one)),
       // Only where Docker's proxy cannot be asked: see the launcher.
-      subnets: isWeb && service.health.path === undefined ? privateSubnets : [],
+      subnets:
+        isWeb && service.health.path === undefined
+          ? privateSubnets.map((one) => systemdNames(one))
+          : [],
       startSeconds: (isWeb ? service.health.graceSeconds : 60) + 30,
       watchdogSeconds: watchdogSecondsOf(isWeb ? service.health : undefined),
     });
@@ -272,7 +282,7 @@ function planSlot(
   });
   return {
     slot,
-    files: [environment, ...secrets.map((secret) => secret.file), ...launchers.flat()],
+    files: [environment, ...exports, ...secrets.map((secret) => secret.file), ...launchers.flat()],
     units: replicas.map((replica) => webUnitOf(stack, service.name, slot, replica)),
     possibleUnits: Array.from({ length: mostReplicas }, (_, index) =>
       webUnitOf(stack, service.name, slot, index + 1),

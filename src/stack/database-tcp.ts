@@ -10,6 +10,7 @@ import { packagesId } from "./inputs.ts";
 import type { StackInputs } from "./inputs.ts";
 import { configDirectoryOf, stackDirectoryOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { systemdNames, systemdText } from "../writers/systemd.ts";
 
 /**
  * Where containers that cannot use the socket find PostgreSQL: an address of the host's loopback interface, which every
@@ -80,7 +81,12 @@ export function resolveDatabaseTcp(
   });
   if (!users.some(({ service }) => service.runtime === "container")) return [folder, ...passwords];
   const name = `${stack}-database-tcp`;
-  const data = { stack, address: databaseAddress, port: databasePortOf(manifest), name };
+  const data = {
+    stack: systemdText(stack),
+    address: systemdNames(databaseAddress),
+    port: systemdNames(databasePortOf(manifest)),
+    name: systemdNames(name),
+  };
   const render = (suffix: string) =>
     renderTemplate(templates, `etc/systemd/system/database-tcp.${suffix}.ejs`, data);
   const socketFile = file(`/etc/systemd/system/${name}.socket`, render("socket"));

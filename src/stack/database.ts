@@ -22,8 +22,10 @@ import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
 import { repositoriesOf, repositoryPath } from "./backups/jobs.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
-import { stackDirectoryOf, targetOf, userOf } from "./names.ts";
+import { stackDirectoryOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { postgresHbaWord, postgresSetting, postgresSettingName } from "../writers/postgres-conf.ts";
+import { systemdListPath } from "../writers/systemd.ts";
 
 /** The major version each release of a distribution brings: docs/database.md. */
 const distributionMajors: Readonly<Record<string, number>> = {
@@ -129,8 +131,7 @@ function resolveServer(
   const dropIn = file(
     `/etc/systemd/system/${unitName}.d/50-hostkit-${stack}.conf`,
     render("etc/systemd/system/postgresql@.service.d/hostkit.conf.ejs", {
-      target: targetOf(stack),
-      writable: writablePaths(manifest),
+      writable: writablePaths(manifest).map((path) => systemdListPath(path, "-")),
       onlyLoopback: !needsNetwork(manifest),
     }),
     { after: [packagesId] },
@@ -147,7 +148,12 @@ function resolveServer(
   const applied = postgresSettings({
     major,
     path: `${config}/conf.d/50-hostkit-${stack}.conf`,
-    text: render("etc/postgresql/conf.d/hostkit.conf.ejs", { settings }),
+    text: render("etc/postgresql/conf.d/hostkit.conf.ejs", {
+      settings: Object.entries(settings).map(([name, value]) => ({
+        name: postgresSettingName(name),
+        value: postgresSetting(value),
+      })),
+    }),
     settings: Object.keys(settings),
     watches: [idOf(hba), idOf(ident)],
     after: [packagesId, idOf(dropIn), ...repositoryDirectories(manifest).map(({ id }) => id)],
@@ -276,7 +282,7 @@ function settingsOf(manifest: Manifest, database: Database): Record<string, stri
 function renderHba(manifest: Manifest): string {
   return joinLines(
     listDatabaseUsers(manifest).map(({ access }) => {
-      const who = `${quoteHba(access.name)} ${quoteHba(access.role)}`;
+      const who = `${postgresHbaWord(access.name)} ${postgresHbaWord(access.role)}`;
       return access.tcp
         ? `host ${who} 127.0.0.1/32 scram-sha-256`
         : `local ${who} peer map=hostkit-${manifest.stack}`;
@@ -290,7 +296,7 @@ function renderIdent(manifest: Manifest): string {
       .filter(({ access }) => !access.tcp)
       .map(
         ({ service, access }) =>
-          `hostkit-${manifest.stack} ${quoteHba(userOf(manifest, service))} ${quoteHba(access.role)}`,
+          `hostkit-${manifest.stack} ${postgresHbaWord(userOf(manifest, service))} ${postgresHbaWord(access.role)}`,
       ),
   );
 }
@@ -299,11 +305,6 @@ function joinLines(lines: readonly string[]): string {
   return lines.length === 0
     ? "# no service logs in\n"
     : `${[...new Set(lines)].sort().join("\n")}\n`;
-}
-
-/** In quotes no name is a keyword (`all`, `sameuser`). */
-function quoteHba(name: string): string {
-  return `"${name}"`;
 }
 
 /** archive-push runs inside PostgreSQL's sandbox and writes there too. */

@@ -1,6 +1,8 @@
-import { parse } from "dotenv";
-import { HostkitError } from "../errors.ts";
-import type { ServiceBase } from "../manifest/schema.ts";
+import type { Manifest, Service, ServiceBase, WebService } from "../manifest/schema.ts";
+import type { Pointer } from "../manifest/problems.ts";
+import { readDotenv } from "../writers/dotenv.ts";
+import { refuseDockerVariable, writeSystemdVariable } from "../writers/environment.ts";
+import { reasonToRefuse } from "../writers/written.ts";
 import type { StackInputs } from "./inputs.ts";
 import { databaseEnvironment } from "./database-access.ts";
 
@@ -10,42 +12,66 @@ export function collectEnvironment(
   service: ServiceBase,
   given: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const fromFile =
-    service.envFile === undefined ? {} : parse(inputs.texts.get(service.envFile) ?? "");
+  const fromFile = readEnvFile(inputs.texts, service).variables;
   const all = {
     ...databaseEnvironment(inputs.manifest, service),
     ...given,
-    ...fromFile,
+    ...Object.fromEntries(fromFile.map(({ name, value }) => [name, value])),
     ...service.env,
   };
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** systemd.exec(5) `EnvironmentFile=`: values in double quotes, in which `\ " $ \`` are escaped. */
-export function renderSystemdEnvironment(environment: Readonly<Record<string, string>>): string {
-  return Object.entries(environment)
-    .map(([name, value]) => `${name}="${value.replace(/[\\"$`]/g, "\\$&")}"\n`)
-    .join("");
+function readEnvFile(texts: ReadonlyMap<string, string>, service: ServiceBase) {
+  return readDotenv(service.envFile === undefined ? "" : (texts.get(service.envFile) ?? ""));
 }
 
-/**
- * docker-run(1) `--env-file`: `NAME=value`, the value as it stands to the end of the line.
- * @throws HostkitError for a value of several lines, which that format cannot hold
- */
-export function renderDockerEnvironment(
-  service: string,
-  environment: Readonly<Record<string, string>>,
-): string {
-  return Object.entries(environment)
-    .map(([name, value]) => {
-      if (/[\n\r]/.test(value)) {
-        throw new HostkitError("manifest_invalid", {
-          what: `the variable ${name} of the container ${service} has more than one line`,
-          why: "Docker's environment files hold one line a variable",
-          next: `make it a secret: it then arrives as the file /run/secrets/${name}, and ${name}_FILE says where`,
-        });
-      }
-      return `${name}=${value}\n`;
-    })
-    .join("");
+/** Something wrong with a variable, in the manifest or in a line of an env file. */
+export interface EnvironmentProblem {
+  /** Where the manifest has the variable, or names the file. */
+  readonly pointer: Pointer;
+  readonly message: string;
+  /** Of the env file. */
+  readonly line?: number;
+}
+
+/** Lines of env files that cannot be read, and variables that the way to their service cannot hold. Values are in no message. */
+export function findEnvironmentProblems(
+  manifest: Manifest,
+  texts: ReadonlyMap<string, string>,
+): EnvironmentProblem[] {
+  return (["services", "web"] as const).flatMap((section) =>
+    manifest[section].flatMap((service) => findProblemsOf(section, service, texts)),
+  );
+}
+
+function findProblemsOf(
+  section: "services" | "web",
+  service: Service | WebService,
+  texts: ReadonlyMap<string, string>,
+): EnvironmentProblem[] {
+  const refuse = (name: string, value: string) => {
+    const reason = reasonToRefuse(() =>
+      service.runtime === "native"
+        ? writeSystemdVariable(name, value)
+        : refuseDockerVariable(name, value),
+    );
+    return reason === undefined ? undefined : `the variable ${name} of ${service.name}: ${reason}`;
+  };
+  const { variables, mistakes } = readEnvFile(texts, service);
+  const pointer = [section, service.name, "env_file"];
+  return [
+    ...mistakes.map((mistake) => ({ pointer, ...mistake })),
+    ...variables.flatMap(({ name, value, line }) => {
+      // The manifest's own value stands in its place.
+      const message = Object.hasOwn(service.env, name) ? undefined : refuse(name, value);
+      return message === undefined ? [] : [{ pointer, message, line }];
+    }),
+    ...Object.entries(service.env).flatMap(([name, value]) => {
+      const message = refuse(name, value);
+      return message === undefined
+        ? []
+        : [{ pointer: [section, service.name, "env", name], message }];
+    }),
+  ];
 }

@@ -3,10 +3,14 @@ import { file } from "../resources/file.ts";
 import { firewallLock, nftablesTable } from "../resources/nftables.ts";
 import { idOf } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
+import { databasePortOf } from "./database-tcp.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { configDirectoryOf, stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { nft, nftBlock, nftPorts, nftString } from "../writers/nft.ts";
+import { systemdPath, systemdText } from "../writers/systemd.ts";
+import type { Written } from "../writers/written.ts";
 
 const table = "inet hostkit";
 
@@ -28,7 +32,7 @@ export function resolveFirewall(inputs: StackInputs): Section {
   const { stack } = manifest;
   const path = `${configDirectoryOf(stack)}/firewall.nft`;
   const rules = renderTemplate(templates, "etc/hostkit/stack/firewall.nft.ejs", {
-    bridges,
+    bridges: bridges.map(nftString),
     input: [...renderDatabaseAccess(manifest), ...manifest.firewall.allow.flatMap(renderInput)],
     forward: manifest.firewall.allow.flatMap(renderForward),
   });
@@ -39,10 +43,10 @@ export function resolveFirewall(inputs: StackInputs): Section {
   const unitFile = file(
     `/etc/systemd/system/${unitName}`,
     renderTemplate(templates, "etc/systemd/system/hostkit-firewall.service.ejs", {
-      stack,
-      table,
-      path,
-      lock: firewallLock,
+      stack: systemdText(stack),
+      table: systemdText(table),
+      path: systemdPath(path),
+      lock: systemdPath(firewallLock),
     }),
     // Behind the confirmation: rules that were not confirmed are not loaded at the next boot either.
     { after: [idOf(loaded)] },
@@ -52,40 +56,48 @@ export function resolveFirewall(inputs: StackInputs): Section {
 }
 
 /** nft(8) rules that let a manifest rule's traffic reach the host: one line for each source. */
-export function renderInput(rule: FirewallRule): string[] {
-  const ports = rule.port === "ssh" ? "$ssh_ports" : renderPorts(rule);
+export function renderInput(rule: FirewallRule): Written<"nft">[] {
+  const ports = rule.port === "ssh" ? nft`$ssh_ports` : portsOf(rule);
   return renderSources(rule).map(
-    (source) => `${source}${rule.protocol} dport ${ports} accept comment "${rule.name}"`,
+    (source) =>
+      nft`${source}${protocolOf(rule)} dport ${ports} accept comment ${nftString(rule.name)}`,
   );
 }
 
 /** The same for ports that Docker redirects into a container; sshd is never in one. */
-export function renderForward(rule: FirewallRule): string[] {
+export function renderForward(rule: FirewallRule): Written<"nft">[] {
   if (rule.port === "ssh") return [];
   return renderSources(rule).map(
     (source) =>
-      `${source}ct status dnat meta l4proto ${rule.protocol} ct original proto-dst ${renderPorts(rule)} accept comment "${rule.name}"`,
+      nft`${source}ct status dnat meta l4proto ${protocolOf(rule)} ct original proto-dst ${portsOf(rule)} accept comment ${nftString(rule.name)}`,
   );
 }
 
-function renderPorts(rule: FirewallRule): string {
-  return rule.port === rule.lastPort ? String(rule.port) : `${rule.port}-${rule.lastPort}`;
+function protocolOf(rule: FirewallRule): Written<"nft"> {
+  return rule.protocol === "udp" ? nft`udp` : nft`tcp`;
+}
+
+function portsOf(rule: FirewallRule): Written<"nft"> {
+  return nftPorts(Number(rule.port), Number(rule.lastPort));
 }
 
 /** One line for each block: sets would refuse blocks that overlap. */
-function renderSources(rule: FirewallRule): string[] {
-  if (rule.from.length === 0) return [""];
-  return rule.from.map((block) => `${block.includes(":") ? "ip6" : "ip"} saddr ${block} `);
+function renderSources(rule: FirewallRule): Written<"nft">[] {
+  if (rule.from.length === 0) return [nft``];
+  return rule.from.map((block) =>
+    block.includes(":") ? nft`ip6 saddr ${nftBlock(block)} ` : nft`ip saddr ${nftBlock(block)} `,
+  );
 }
 
 /** Containers that cannot use PostgreSQL's socket may reach its port; nothing else of the host. */
-function renderDatabaseAccess(manifest: Manifest): string[] {
+function renderDatabaseAccess(manifest: Manifest): Written<"nft">[] {
   const isNeeded = [...manifest.services, ...manifest.web].some(
     (service) => service.runtime === "container" && service.database?.tcp === true,
   );
   if (!isNeeded) return [];
-  const port = manifest.database?.settings["port"] ?? "5432";
+  const port = nftPorts(Number(databasePortOf(manifest)));
   return bridges.map(
-    (bridge) => `iifname "${bridge}" tcp dport ${port} accept comment "PostgreSQL for containers"`,
+    (bridge) =>
+      nft`iifname ${nftString(bridge)} tcp dport ${port} accept comment ${nftString("PostgreSQL for containers")}`,
   );
 }

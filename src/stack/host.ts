@@ -21,6 +21,9 @@ import { packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { aptString, aptWord } from "../writers/apt.ts";
+import { moduleName } from "../writers/modprobe.ts";
+import { sshdAlgorithms } from "../writers/sshd.ts";
 
 /** The host itself: sshd, updates, clock, kernel settings, journal, swap, name (manifest section `host`). */
 export function resolveHost(inputs: StackInputs): Section {
@@ -63,7 +66,13 @@ function hostFile(
 function resolveSshd(inputs: StackInputs): Resource[] {
   if (!inputs.manifest.host.ssh.harden) return [];
   const path = "/etc/ssh/sshd_config.d/10-hostkit.conf";
-  const text = hostFile(inputs, path, { ...sshAlgorithmsOf(inputs.system) });
+  const { kex, ciphers, macs, hostKeys } = sshAlgorithmsOf(inputs.system);
+  const text = hostFile(inputs, path, {
+    kex: sshdAlgorithms(kex),
+    ciphers: sshdAlgorithms(ciphers),
+    macs: sshdAlgorithms(macs),
+    hostKeys: sshdAlgorithms(hostKeys),
+  });
   return [sshdDropIn(path, text, stackDirectoryOf(inputs.manifest.stack))];
 }
 
@@ -81,7 +90,12 @@ function resolveUpdates(inputs: StackInputs): Resource[] {
   const { updates } = inputs.manifest.host;
   const path = "/etc/apt/apt.conf.d/52hostkit";
   const origins = updates === "none" ? [] : updateOriginsOf(inputs.system, updates);
-  return [file(path, hostFile(inputs, path, { updates, origins }))];
+  const text = hostFile(inputs, path, {
+    updates: aptWord(updates),
+    isOn: updates !== "none",
+    origins: origins.map(aptString),
+  });
+  return [file(path, text)];
 }
 
 /** Small files that keep core dumps, rarely used kernel modules and weak passwords away. */
@@ -92,7 +106,7 @@ function resolveHardening(inputs: StackInputs): Resource[] {
     plain("/etc/security/limits.d/60-hostkit.conf"),
     plain("/etc/systemd/coredump.conf.d/60-hostkit.conf"),
     plain("/etc/profile.d/60-hostkit.sh"),
-    plain("/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules }),
+    plain("/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules.map(moduleName) }),
     plain("/etc/issue"),
     plain("/etc/issue.net"),
     block("/etc/login.defs", "host", passwordHashing),

@@ -1,6 +1,8 @@
 import type { HealthCheck, PublishedPort, Resources, Volume } from "../manifest/schema.ts";
 import { joinScripts, rawScript, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import { writeDockerMount } from "../writers/docker-mount.ts";
+import type { DockerMount } from "../writers/docker-mount.ts";
 
 /** What a container is started with. */
 export interface ContainerPlan {
@@ -12,6 +14,8 @@ export interface ContainerPlan {
   readonly network: string;
   readonly alias: string;
   readonly environmentFile: string;
+  /** Files of shell text that export these variables. */
+  readonly exported: readonly { readonly from: string; readonly names: readonly string[] }[];
   /** File on the host by name; they appear under /run/secrets. */
   readonly secrets: readonly { readonly name: string; readonly path: string }[];
   /** Docker volume or path on the host. */
@@ -55,10 +59,15 @@ interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       watchFunction,
       sh`docker rm -f "$name" >/dev/null 2>&1 || true
 watch &
-exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
+${sourceExports(plan)}exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
   ${runOptions(plan)} ${plan.image} ${plan.command}`,
     ]).text
   }\n`;
+}
+
+/** After the watcher was started: it has no use for them. */
+function sourceExports(plan: ContainerPlan): Script {
+  return joinScripts(plan.exported.map(({ from }) => sh`. ${from}\n`));
 }
 
 function runOptions(plan: ContainerPlan): Script {
@@ -77,22 +86,8 @@ function runOptions(plan: ContainerPlan): Script {
     ...["--hostname", plan.hostname],
     ...["--network", plan.network, "--network-alias", plan.alias],
     ...["--env-file", plan.environmentFile],
-    ...plan.secrets.flatMap(({ name, path }) => [
-      "--mount",
-      `type=bind,src=${path},dst=/run/secrets/${name},readonly`,
-    ]),
-    ...(plan.hasDatabaseSocket
-      ? ["--mount", "type=bind,src=/run/postgresql,dst=/run/postgresql,readonly"]
-      : []),
-    // volume-nocopy: otherwise the image's folder would hand its owner on to the volume.
-    ...plan.mounts.flatMap((mount) => [
-      "--mount",
-      [
-        `type=${mount.kind === "named" ? "volume" : "bind"},src=${mount.from},dst=${mount.path}`,
-        ...(mount.readOnly ? ["readonly"] : []),
-        ...(mount.kind === "named" ? ["volume-nocopy"] : []),
-      ].join(","),
-    ]),
+    ...plan.exported.flatMap(({ names }) => names.flatMap((name) => ["--env", name])),
+    ...mountsOf(plan).flatMap((mount) => ["--mount", writeDockerMount(mount)]),
     ...plan.addHosts.flatMap((host) => ["--add-host", host]),
     ...(plan.check === undefined
       ? []
@@ -103,6 +98,32 @@ function runOptions(plan: ContainerPlan): Script {
     ]),
   ];
   return sh`${words}`;
+}
+
+function mountsOf(plan: ContainerPlan): DockerMount[] {
+  const readOnly = (source: string, target: string): DockerMount => ({
+    type: "bind",
+    source,
+    target,
+    options: ["readonly"],
+  });
+  return [
+    ...plan.secrets.map(({ name, path }) => readOnly(path, `/run/secrets/${name}`)),
+    ...(plan.hasDatabaseSocket ? [readOnly("/run/postgresql", "/run/postgresql")] : []),
+    ...plan.mounts.map((mount): DockerMount => {
+      const isNamed = mount.kind === "named";
+      return {
+        type: isNamed ? "volume" : "bind",
+        source: mount.from,
+        target: mount.path,
+        options: [
+          ...(mount.readOnly ? (["readonly"] as const) : []),
+          // Otherwise the image's folder would hand its owner on to the volume.
+          ...(isNamed ? (["volume-nocopy"] as const) : []),
+        ],
+      };
+    }),
+  ];
 }
 
 function bindChecks(plan: ContainerPlan): Script {
@@ -130,7 +151,7 @@ function checkFunction(plan: ContainerPlan): Script {
   const { port, inside, health } = plan.check;
   if (health.path !== undefined) {
     return sh`healthy() {
-  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --max-time "$timeout" --noproxy ${"*"} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
+  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --max-time "$timeout" --noproxy ${"*"} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
   case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
 }`;
   }

@@ -14,12 +14,13 @@ import { systemUser } from "../resources/user.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { databaseAfter } from "./database-access.ts";
-import { collectEnvironment, renderSystemdEnvironment } from "./env-text.ts";
-import { renderExecLine } from "./exec-line.ts";
+import { collectEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { packagesId } from "./inputs.ts";
 import { serviceUnitOf, targetOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { systemdExec, systemdNames, systemdPath, systemdText } from "../writers/systemd.ts";
+import { writeSystemdEnvironment } from "../writers/environment.ts";
 import { environmentFileOf, programDirectoryOf, secretFileOf } from "./service-places.ts";
 import { startAfterIds, startAfterUnits } from "./start-order.ts";
 
@@ -52,7 +53,7 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
   const environment = file(
     environmentFileOf(stack, service.name),
     {
-      secret: renderSystemdEnvironment(
+      secret: writeSystemdEnvironment(
         collectEnvironment(inputs, service, {
           ...(port === undefined ? {} : { HOST: "127.0.0.1", PORT: String(port) }),
           ...Object.fromEntries(
@@ -74,26 +75,31 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     ),
   );
   const text = renderTemplate(templates, "etc/systemd/system/native-service.service.ejs", {
-    stack,
-    service: service.name,
-    target: targetOf(stack),
-    user: user.name,
-    wants: ["network-online.target", ...(service.database ? ["postgresql.service"] : [])],
-    after: startAfterUnits(manifest, service),
+    stack: systemdText(stack),
+    service: systemdText(service.name),
+    target: systemdNames(targetOf(stack)),
+    user: systemdNames(user.name),
+    wants: ["network-online.target", ...(service.database ? ["postgresql.service"] : [])].map(
+      (one) => systemdNames(one),
+    ),
+    after: startAfterUnits(manifest, service).map((one) => systemdNames(one)),
     watchdogSeconds: "watchdogSeconds" in service ? service.watchdogSeconds : undefined,
-    environmentFile: environment.path,
-    secrets: secrets.map(({ path }, index) => ({ name: service.secrets[index], path })),
+    environmentFile: systemdPath(environment.path),
+    secrets: secrets.map(({ path }, index) => ({
+      name: systemdNames(service.secrets[index] ?? ""),
+      path: systemdPath(path),
+    })),
     programDirectory:
       service.source.kind === "download"
-        ? `${programDirectoryOf(stack, service.name)}/current`
+        ? systemdPath(`${programDirectoryOf(stack, service.name)}/current`)
         : undefined,
-    execStart: program.words === undefined ? undefined : renderExecLine(program.words),
-    directory: `${stack}-${service.name}`,
+    execStart: program.words === undefined ? undefined : systemdExec(program.words),
+    directory: systemdNames(`${stack}-${service.name}`),
     memoryBytes: service.resources.memoryBytes,
     pids: service.resources.pids,
     cpuPercent:
       service.resources.cpus === undefined ? undefined : Math.round(service.resources.cpus * 100),
-    capabilities: needsLowPort(service) ? "CAP_NET_BIND_SERVICE" : "",
+    capabilities: needsLowPort(service) ? systemdNames("CAP_NET_BIND_SERVICE") : undefined,
   });
   const unitFile = file(`/etc/systemd/system/${name}`, text);
   // systemd makes these itself; named here so that `uninstall` finds them.
@@ -257,7 +263,7 @@ function healthCheck(port: number, health: WebService["health"] | undefined): Sc
   const ask =
     health?.path === undefined
       ? sh`timeout 5 bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port} 2>/dev/null`
-      : sh`curl -fsS -o /dev/null --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${`http://127.0.0.1:${port}${health.path}`}`;
+      : sh`curl -fsS -o /dev/null --globoff --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${`http://127.0.0.1:${port}${health.path}`}`;
   return sh`deadline=$(($(date +%s) + ${grace}))
 until ${ask}; do
   [ "$(date +%s)" -lt "$deadline" ] || { echo ${`not healthy after ${grace} s`} >&2; false; return; }

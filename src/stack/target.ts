@@ -5,6 +5,7 @@ import type { UnitResource } from "../resources/unit.ts";
 import type { StackInputs } from "./inputs.ts";
 import { targetOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
+import { systemdNames, systemdText } from "../writers/systemd.ts";
 
 /** Units of the distribution that belong to the picture of a stack. */
 const engines = /^(?:caddy|docker|postgresql(?:@.*)?)\.service$/;
@@ -21,8 +22,10 @@ export function resolveTarget(inputs: StackInputs, resources: readonly Resource[
     .filter((resource) => resource.enabled && resource.state === "started")
     .filter((resource) => resource.ours || engines.test(resource.unit));
   const text = renderTemplate(inputs.templates, "etc/systemd/system/stack.target.ejs", {
-    stack,
-    wants: [...new Set(units.map((resource) => resource.unit))].sort(),
+    stack: systemdText(stack),
+    wants: [...new Set(units.map((resource) => resource.unit))]
+      .sort()
+      .map((one) => systemdNames(one)),
   });
   const releases = resources.filter((resource) => resource.kind === "release");
   return [target(targetOf(stack), text, [...units, ...releases].map(idOf))];

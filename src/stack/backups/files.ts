@@ -7,7 +7,8 @@ import { file } from "../../resources/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { quoteWord } from "../../shell/quote.ts";
-import { joinScripts, sh } from "../../shell/script.ts";
+import { joinScripts, rawScript, sh } from "../../shell/script.ts";
+import { writtenShell } from "../../writers/written.ts";
 import { volumeNameOf } from "../container.ts";
 import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 import { packagesId } from "../inputs.ts";
@@ -18,14 +19,16 @@ import { learnHostKeys } from "./sftp.ts";
 import { secretOf } from "./postgres.ts";
 import type { Repositories } from "./postgres.ts";
 
-/** What the host's script has to know of one restic repository; words are quoted for the shell. */
+/** What the host's script has to know of one restic repository. */
 interface ScriptRepository {
   readonly name: string;
   readonly url: string;
+  /** Of a local one. */
+  readonly folder: string | undefined;
   readonly password: string;
   readonly environment: string | undefined;
   /** Further words of every call. */
-  readonly options: string;
+  readonly options: readonly string[];
 }
 
 /** restic's script, passwords and repositories. */
@@ -63,19 +66,29 @@ export function resolveFileRepositories(
   const script = file(
     places.script("files"),
     renderTemplate(templates, "usr/local/lib/hostkit/backup-files.ejs", {
-      stack,
-      inputs: where,
-      lock: places.lock,
-      repositories: described,
-      names: described.map((one) => one.name).join(" "),
-      paths: [...files.paths, ...files.volumes.map((name) => volumePath(stack, name))]
-        .map(quoteWord)
-        .join(" "),
-      excludes: files.exclude.map(quoteWord),
-      keep: Object.entries(files.keep)
-        .map(([period, amount]) => `--keep-${period} ${amount}`)
-        .join(" "),
-      report: renderTemplate(templates, "usr/local/lib/hostkit/backup-report.ejs", {}),
+      stack: writtenShell(sh`${stack}`),
+      inputs: writtenShell(sh`${where}`),
+      lock: writtenShell(sh`${places.lock}`),
+      repositories: described.map((one) => ({
+        name: writtenShell(sh`${one.name}`),
+        url: writtenShell(sh`${one.url}`),
+        folder: one.folder === undefined ? undefined : writtenShell(sh`${one.folder}`),
+        password: writtenShell(sh`${one.password}`),
+        environment:
+          one.environment === undefined ? undefined : writtenShell(sh`${one.environment}`),
+        options: one.options.length === 0 ? undefined : writtenShell(sh`${one.options}`),
+      })),
+      names: writtenShell(sh`${described.map((one) => one.name)}`),
+      paths: writtenShell(
+        sh`${[...files.paths, ...files.volumes.map((name) => volumePath(stack, name))]}`,
+      ),
+      excludes: files.exclude.map((pattern) => writtenShell(sh`${pattern}`)),
+      keep: writtenShell(
+        sh`${Object.entries(files.keep).flatMap(([period, amount]) => [`--keep-${period}`, String(amount)])}`,
+      ),
+      report: writtenShell(
+        rawScript(renderTemplate(templates, "usr/local/lib/hostkit/backup-report.ejs", {})),
+      ),
     }),
     { mode: "0755" },
   );
@@ -122,16 +135,17 @@ function describeRepository(repository: Repository, stack: string): ScriptReposi
   const common = {
     name: repository.name,
     password: places.passphrase(repository.name, "files"),
+    folder: undefined,
     environment: undefined,
-    options: "",
+    options: [],
   };
   switch (repository.kind) {
     case "local":
-      return { ...common, url: quoteWord(path) };
+      return { ...common, url: path, folder: path };
     case "s3":
       return {
         ...common,
-        url: quoteWord(`s3:${repository.endpoint.replace(/\/+$/, "")}/${repository.bucket}${path}`),
+        url: `s3:${repository.endpoint.replace(/\/+$/, "")}/${repository.bucket}${path}`,
         environment: places.environment(repository.name),
       };
     case "sftp": {
@@ -143,8 +157,8 @@ function describeRepository(repository: Repository, stack: string): ScriptReposi
       const host = repository.host.includes(":") ? `[${repository.host}]` : repository.host;
       return {
         ...common,
-        url: quoteWord(`sftp:${repository.user}@${host}:${path}`),
-        options: `-o ${quoteWord(`sftp.command=${ssh}`)}`,
+        url: `sftp:${repository.user}@${host}:${path}`,
+        options: ["-o", `sftp.command=${ssh}`],
       };
     }
   }

@@ -13,6 +13,7 @@ import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
+import { pgbackrestName, pgbackrestPath, pgbackrestValue } from "../../writers/pgbackrest.ts";
 import { learnHostKeys } from "./sftp.ts";
 import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
 
@@ -49,18 +50,20 @@ export function resolvePostgresRepositories(
     refuseOld(repository, inputs);
     const access = { owner: "postgres", group: "postgres", mode: "0600", after: inFolder };
     const path = places.passphrase(repository.name, "postgres");
-    const cipher = `[${stack}]\n${prefix}-cipher-pass=`;
+    const section = `[${pgbackrestName(stack).text}]\n`;
+    const cipher = `${section}${prefix}-cipher-pass=`;
+    const secret = (name: string) => pgbackrestValue(secretOf(secrets, name)).text;
     configFiles.push(
       repository.passphrase === undefined
         ? backupPassphrase(path, { prefix: cipher, owner: "postgres", after: inFolder })
-        : file(path, { secret: `${cipher}${secretOf(secrets, repository.passphrase)}\n` }, access),
+        : file(path, { secret: `${cipher}${secret(repository.passphrase)}\n` }, access),
     );
     if (repository.kind === "s3")
       configFiles.push(
         file(
           `${path.slice(0, -".conf".length)}-access.conf`,
           {
-            secret: `[${stack}]\n${prefix}-s3-key=${secretOf(secrets, repository.accessKey)}\n${prefix}-s3-key-secret=${secretOf(secrets, repository.secretKey)}\n`,
+            secret: `${section}${prefix}-s3-key=${secret(repository.accessKey)}\n${prefix}-s3-key-secret=${secret(repository.secretKey)}\n`,
           },
           access,
         ),
@@ -93,7 +96,14 @@ export function resolvePostgresRepositories(
   });
   const config = file(
     places.pgbackrestConfig,
-    renderTemplate(templates, "etc/pgbackrest/conf.d/hostkit.conf.ejs", { stack, major, options }),
+    renderTemplate(templates, "etc/pgbackrest/conf.d/hostkit.conf.ejs", {
+      stack: pgbackrestName(stack),
+      major,
+      options: options.map(([name = "", value = ""]) => ({
+        name: pgbackrestName(name),
+        value: name.endsWith("-path") ? pgbackrestPath(value) : pgbackrestValue(value),
+      })),
+    }),
     { mode: "0640", group: "postgres", after: inFolder },
   );
   const where = hashText(

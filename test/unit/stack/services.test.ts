@@ -1,10 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { HostkitError } from "../../../src/errors.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import { textFacts } from "../../../src/facts/file.ts";
 import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
@@ -19,8 +14,6 @@ import { parseUpstream } from "../../../src/resources/release.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 import type { TargetResource } from "../../../src/resources/target.ts";
 import { unitsOfService } from "../../../src/stack/active-units.ts";
-import { renderDockerEnvironment, renderSystemdEnvironment } from "../../../src/stack/env-text.ts";
-import { renderExecLine } from "../../../src/stack/exec-line.ts";
 import type { StackInputs } from "../../../src/stack/inputs.ts";
 import { findPortConflicts } from "../../../src/stack/port-conflicts.ts";
 import { resolveStack } from "../../../src/stack/resolve.ts";
@@ -94,39 +87,7 @@ function launcherOf(resources: readonly Resource[], service = "api"): string {
   return file !== undefined && "text" in file.content ? file.content.text : "";
 }
 
-describe("ExecStart", () => {
-  test.each([
-    [["/usr/bin/x", "--a=b", "c,d"], "/usr/bin/x --a=b c,d"],
-    [["/x", "100%", "$HOME"], "/x 100%% $$HOME"],
-    [["/x", 'he said "hi"', "", "a\nb\\", ";"], '/x "he said \\"hi\\"" "" "a\\nb\\\\" ";"'],
-  ])("%j", (words, line) => {
-    expect(renderExecLine(words)).toBe(line);
-  });
-});
-
 describe("environment files", () => {
-  test("a shell reads what systemd is to read: the quoting rules are the same for these four characters", () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "hostkit-env-"));
-    try {
-      fc.assert(
-        fc.property(fc.string({ unit: "binary", maxLength: 40 }), (text) => {
-          const value = text.replaceAll("\0", "");
-          writeFileSync(path.join(folder, "env"), renderSystemdEnvironment({ A: value }));
-          const read = execFileSync("sh", ["-c", '. ./env; printf %s "$A"'], { cwd: folder });
-          expect(read.toString("utf8")).toBe(Buffer.from(value).toString("utf8"));
-        }),
-        { numRuns: 60 },
-      );
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  test("Docker's format takes a value as it stands, and has no second line", () => {
-    expect(renderDockerEnvironment("api", { A: `"x" $y #z`, B: "" })).toBe(`A="x" $y #z\nB=\n`);
-    expect(() => renderDockerEnvironment("api", { KEY: "a\nb" })).toThrow(HostkitError);
-  });
-
   test("env wins over env_file, which wins over what hostkit says", () => {
     const resources = resolve(
       "services: { p: { package: p.deb, env_file: ./e, env: { B: from env } } }\nweb: { n: { exec: /n, port: 9000, env_file: ./e } }\n",
