@@ -2,15 +2,16 @@
 // scripts/generate-lint.mjs makes the linter's rules of it, test/unit/boundaries.test.ts proves that they bite.
 export const rooms = {
   shell: { imports: [], pure: true },
-  manifest: { imports: [], pure: true },
-  facts: { imports: ["shell"], pure: true },
-  resources: { imports: ["facts", "manifest", "shell"], pure: true },
-  stack: { imports: ["resources", "facts", "manifest", "shell"], pure: true },
-  plan: { imports: ["stack", "resources", "facts", "manifest", "shell"], pure: true },
-  host: { imports: ["plan", "stack", "resources", "facts", "manifest", "shell"] },
-  local: { imports: ["plan", "stack", "resources", "facts", "manifest", "shell"] },
+  writers: { imports: ["shell"], pure: true },
+  manifest: { imports: ["writers"], pure: true },
+  facts: { imports: ["writers", "shell"], pure: true },
+  resources: { imports: ["facts", "manifest", "writers", "shell"], pure: true },
+  stack: { imports: ["resources", "facts", "manifest", "writers", "shell"], pure: true },
+  plan: { imports: ["stack", "resources", "facts", "manifest", "writers", "shell"], pure: true },
+  host: { imports: ["plan", "stack", "resources", "facts", "manifest", "writers", "shell"] },
+  local: { imports: ["plan", "stack", "resources", "facts", "manifest", "writers", "shell"] },
   lab: { imports: ["shell"] },
-  report: { imports: ["plan", "stack", "resources", "facts", "manifest", "shell"] },
+  report: { imports: ["plan", "stack", "resources", "facts", "manifest", "writers", "shell"] },
   commands: {
     imports: [
       "host",
@@ -22,6 +23,7 @@ export const rooms = {
       "resources",
       "facts",
       "manifest",
+      "writers",
       "shell",
     ],
   },

@@ -4,7 +4,7 @@ import { open, readFile, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Manifest } from "../manifest/manifest.ts";
-import { problemAt } from "../manifest/parse.ts";
+import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
@@ -13,6 +13,7 @@ import { checkCertificate } from "./certificates.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { listMigrations } from "./migrations.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
+import { findEnvironmentProblems } from "../stack/env-text.ts";
 import { readTree } from "./tree.ts";
 
 /** The local files of a manifest: the part of StackInputs that comes from disk, and what is wrong with it. */
@@ -111,6 +112,7 @@ export async function readLocalFiles(
       ),
     );
   }
+  problems.push(...locateEnvironmentProblems(loaded, manifest, texts));
   for (const site of manifest.proxy?.sites ?? []) {
     if (site.tls.kind !== "files") continue;
     const certificate = texts.get(site.tls.certificate);
@@ -120,6 +122,21 @@ export async function readLocalFiles(
     if (wrong !== undefined) complain(["proxy", "sites", site.name, "tls"], wrong);
   }
   return { blobs, texts, problems };
+}
+
+/** Where an env file is meant, the place is its line. A file that several services share is told once. */
+function locateEnvironmentProblems(
+  loaded: LoadedManifest,
+  manifest: Manifest,
+  texts: ReadonlyMap<string, string>,
+): Problem[] {
+  const problems = findEnvironmentProblems(manifest, texts).map(({ pointer, message, ...rest }) => {
+    const problem = problemAt(loaded.parsed, pointer, message);
+    return rest.file === undefined
+      ? problem
+      : { ...problem, file: rest.file, line: rest.line ?? 1, column: 1, path: "" };
+  });
+  return [...new Map(problems.map((one) => [formatProblem(one), one])).values()];
 }
 
 const describe: Readonly<Record<ReferenceKind, string>> = {

@@ -1,9 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { parse as parseDotenv } from "dotenv";
 import type { Manifest, Secret } from "../manifest/manifest.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { problemAt } from "../manifest/parse.ts";
+import { readDotenv as parseDotenv } from "../writers/dotenv.ts";
+import { pgbackrestValue } from "../writers/pgbackrest.ts";
+import { reasonToRefuse } from "../writers/written.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
 
@@ -28,14 +30,32 @@ export async function readSecrets(
   const problems: Problem[] = [];
   const complain = (name: string, message: string) =>
     problems.push(problemAt(loaded.parsed, pointerOf(manifest, name), message));
-  const { values: dotenv, warning } = await readDotenv(loaded, manifest);
-  if (warning !== undefined) problems.push(warning);
+  const { values: dotenv, warnings } = await readDotenv(loaded, manifest);
+  problems.push(...warnings);
   for (const secret of manifest.secrets) {
     const found = await readSecret(secret, loaded, environment, dotenv);
     if ("value" in found) secrets.set(secret.name, found.value);
     else complain(secret.name, found.problem);
   }
+  for (const name of pgbackrestSecrets(manifest)) {
+    const value = secrets.get(name);
+    if (value === undefined) continue;
+    const reason = reasonToRefuse(() => pgbackrestValue(value.trim()));
+    if (reason !== undefined)
+      complain(name, `the secret ${name} does not fit into pgBackRest's configuration: ${reason}`);
+  }
   return { secrets, problems };
+}
+
+/** The secrets that stand in pgBackRest's configuration. */
+function pgbackrestSecrets({ backups }: Manifest): string[] {
+  const used = backups?.repositories.filter((one) =>
+    backups.postgres?.repositories.includes(one.name),
+  );
+  return (used ?? []).flatMap((repository) => [
+    ...(repository.passphrase === undefined ? [] : [repository.passphrase]),
+    ...(repository.kind === "s3" ? [repository.accessKey, repository.secretKey] : []),
+  ]);
 }
 
 async function readSecret(
@@ -67,22 +87,43 @@ async function readSecret(
 async function readDotenv(
   loaded: LoadedManifest,
   manifest: Manifest,
-): Promise<{ readonly values: ReadonlyMap<string, string>; readonly warning?: Problem }> {
+): Promise<{
+  readonly values: ReadonlyMap<string, string>;
+  readonly warnings: readonly Problem[];
+}> {
   const file = path.join(loaded.folder, secretsFile);
   if (manifest.secrets.every((secret) => secret.from.kind !== "default"))
-    return { values: new Map() };
+    return { values: new Map(), warnings: [] };
   try {
-    const values = new Map(Object.entries(parseDotenv(await readFile(file))));
+    // A dollar sign in a secret is part of it.
+    const { variables, mistakes } = parseDotenv(await readFile(file, "utf8"), { expand: false });
+    const values = new Map(variables.map(({ name, value }) => [name, value]));
     const isOpen = ((await stat(file)).mode & 0o077) !== 0;
-    if (!isOpen) return { values };
-    const message = `${secretsFile} can be read by other users of this machine: chmod 600 ${secretsFile}`;
-    return { values, warning: { ...problemAt(loaded.parsed, [], message), severity: "warning" } };
+    const warn = (message: string): Problem => ({
+      ...problemAt(loaded.parsed, [], message),
+      severity: "warning",
+    });
+    const warnings = [
+      ...mistakes.map(({ line, message }) => ({
+        ...warn(message),
+        file: secretsFile,
+        line,
+        column: 1,
+      })),
+      ...(isOpen
+        ? [
+            warn(
+              `${secretsFile} can be read by other users of this machine: chmod 600 ${secretsFile}`,
+            ),
+          ]
+        : []),
+    ];
+    return { values, warnings };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { values: new Map() };
-    return {
-      values: new Map(),
-      warning: problemAt(loaded.parsed, [], `${secretsFile}: ${explainFileError(error)}`),
-    };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      return { values: new Map(), warnings: [] };
+    const message = `${secretsFile}: ${explainFileError(error)}`;
+    return { values: new Map(), warnings: [problemAt(loaded.parsed, [], message)] };
   }
 }
 

@@ -3,6 +3,7 @@ import { backupRules } from "./rules/backups.ts";
 import { databaseRules } from "./rules/database.ts";
 import { firewallRules } from "./rules/firewall.ts";
 import { hostRules } from "./rules/hosts.ts";
+import { languageRules } from "./rules/languages.ts";
 import { nameRules } from "./rules/names.ts";
 import { portRules } from "./rules/ports.ts";
 import { proxyRules } from "./rules/proxy.ts";
@@ -19,6 +20,7 @@ const rules: readonly Rule[] = [
   ...proxyRules,
   ...backupRules,
   ...firewallRules,
+  ...languageRules,
 ];
 
 /**

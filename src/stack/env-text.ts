@@ -31,7 +31,8 @@ export interface EnvironmentProblem {
   /** Where the manifest has the variable, or names the file. */
   readonly pointer: Pointer;
   readonly message: string;
-  /** Of the env file. */
+  /** The env file as the manifest names it, and the line in it. */
+  readonly file?: string;
   readonly line?: number;
 }
 
@@ -60,12 +61,13 @@ function findProblemsOf(
   };
   const { variables, mistakes } = readEnvFile(texts, service);
   const pointer = [section, service.name, "env_file"];
+  const inFile = { pointer, file: service.envFile ?? "" };
   return [
-    ...mistakes.map((mistake) => ({ pointer, ...mistake })),
+    ...mistakes.map((mistake) => ({ ...inFile, ...mistake })),
     ...variables.flatMap(({ name, value, line }) => {
       // The manifest's own value stands in its place.
       const message = Object.hasOwn(service.env, name) ? undefined : refuse(name, value);
-      return message === undefined ? [] : [{ pointer, message, line }];
+      return message === undefined ? [] : [{ ...inFile, message, line }];
     }),
     ...Object.entries(service.env).flatMap(([name, value]) => {
       const message = refuse(name, value);

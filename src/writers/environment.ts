@@ -21,7 +21,7 @@ function bytesOf(text: string): number {
 export function writeSystemdVariable(name: string, value: string): string {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
     throw new UnwritableError(
-      "systemd passes on no variable of that name to a native program: letters, digits and _ are possible, the first no digit",
+      `systemd passes on no variable of that name to a native program: letters, digits and _ are possible, the first no digit${/^[A-Za-z][A-Za-z0-9.-]*$/.test(name) ? ` (programs that take such names mostly read ${name.replaceAll(/[.-]/g, "_").toUpperCase()} too)` : ""}`,
     );
   refuseControl(value, "\n\t");
   refuseLong(name, value);

@@ -197,7 +197,8 @@ function normalizeRepository(name: string, entry: WrittenRepository): Repository
     };
   }
   if ("host" in entry) {
-    const { host, user, path, identity } = entry;
+    const { host, user, identity } = entry;
+    const path = collapseSlashes(entry.path);
     return {
       ...common,
       kind: "sftp",
@@ -209,7 +210,12 @@ function normalizeRepository(name: string, entry: WrittenRepository): Repository
       hostKey: entry.host_key,
     };
   }
-  return { ...common, kind: "local", path: entry.path };
+  return { ...common, kind: "local", path: collapseSlashes(entry.path) };
+}
+
+/** pgBackRest takes no two slashes in a row. */
+function collapseSlashes(path: string): string {
+  return path.replaceAll(/\/{2,}/g, "/");
 }
 
 function normalizePostgres(

@@ -122,7 +122,8 @@ export function normalizeAccess(
   };
 }
 
-function parseVolume(written: string): Volume {
+/** `name:/path`, `/host/path:/path`, either with `:ro`. */
+export function parseVolume(written: string): Volume {
   const [source = "", path = "", mode] = written.split(":");
   const readOnly = mode === "ro";
   return source.startsWith("/")

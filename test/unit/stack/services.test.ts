@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
