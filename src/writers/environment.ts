@@ -1,5 +1,5 @@
 import { quoteWord } from "../shell/quote.ts";
-import { refuseControl, UnwritableError } from "./written.ts";
+import { refuseControl, refuseForSystemd, UnwritableError } from "./written.ts";
 
 /** Variables of a process, by name. */
 export type Environment = Readonly<Record<string, string>>;
@@ -23,7 +23,7 @@ export function writeSystemdVariable(name: string, value: string): string {
     throw new UnwritableError(
       `systemd passes on no variable of that name to a native program: letters, digits and _ are possible, the first no digit${/^[A-Za-z][A-Za-z0-9.-]*$/.test(name) ? ` (programs that take such names mostly read ${name.replaceAll(/[.-]/g, "_").toUpperCase()} too)` : ""}`,
     );
-  refuseControl(value, "\n\t");
+  refuseForSystemd(value, "\n\t");
   refuseLong(name, value);
   return `${name}="${value.replace(/[\\"$`]/g, "\\$&")}"\n`;
 }

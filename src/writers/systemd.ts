@@ -1,4 +1,4 @@
-import { refuseControl, UnwritableError, written } from "./written.ts";
+import { refuseForSystemd, UnwritableError, written } from "./written.ts";
 import type { Written } from "./written.ts";
 
 /**
@@ -9,7 +9,7 @@ export type SystemdValue = Written<"systemd">;
 
 /** One value up to the end of its line, for settings that take text as it is (Description=, OnCalendar=). */
 export function systemdText(value: string): SystemdValue {
-  refuseControl(value);
+  refuseForSystemd(value);
   if (value !== value.trim()) throw new UnwritableError("systemd drops blanks at its ends");
   if (value.endsWith("\\"))
     throw new UnwritableError("systemd joins a line that ends in a backslash with the next one");
@@ -33,7 +33,7 @@ export function systemdNames(names: string | readonly string[]): SystemdValue {
  * @param prefix "-": it may be missing
  */
 export function systemdListPath(path: string, prefix: "" | "-" = ""): SystemdValue {
-  refuseControl(path);
+  refuseForSystemd(path);
   if (!path.startsWith("/")) throw new UnwritableError("it is no absolute path");
   return written("systemd", quoteListWord(`${prefix}${path}`));
 }
@@ -47,7 +47,7 @@ function quoteListWord(word: string): string {
 
 /** A path that is a setting's whole value (EnvironmentFile=, WorkingDirectory=) or the end of one (LoadCredential=NAME:…). */
 export function systemdPath(path: string): SystemdValue {
-  refuseControl(path);
+  refuseForSystemd(path);
   if (!path.startsWith("/")) throw new UnwritableError("it is no absolute path");
   return systemdText(path);
 }
@@ -63,7 +63,7 @@ export function systemdExec(words: readonly string[]): SystemdValue {
   const [program = "", ...rest] = words;
   const wrong = refuseProgram(program);
   if (wrong !== undefined) throw new UnwritableError(wrong);
-  for (const word of words) refuseControl(word, "\n\t\r");
+  for (const word of words) refuseForSystemd(word, "\n\t\r");
   return written("systemd", [quoteExecWord(program), ...rest.map(quoteExecWord)].join(" "));
 }
 
@@ -72,8 +72,10 @@ export function refuseProgram(program: string): string | undefined {
   if (program === "") return "the program has no name";
   if (execPrefix.test(program))
     return `systemd reads ${program[0]} in front of a program as a prefix, not as part of its name`;
-  // It would stand for itself in the path and be doubled in argv[0].
-  if (program.includes("$")) return "the path of a program cannot have a dollar sign in a unit";
+  // src/basic/string-util.c, string_is_safe; a dollar sign would stand for itself in the path and be doubled in argv[0].
+  if (/[\u0000-\u001f\u007f"'\\$]/.test(program))
+    return "the path of a program in a unit has no quotes, backslashes, dollar signs and control characters";
+  if (program !== program.trimEnd()) return "systemd drops blanks at the end of a program's path";
   if (program.endsWith("/")) return "it is a folder, not a program";
   return undefined;
 }

@@ -55,6 +55,20 @@ export function refuseControl(value: string, allowed = ""): void {
     throw new UnwritableError("it is not Unicode text");
 }
 
+/**
+ * The same for systemd, whose texts have no noncharacters either: a unit with one in its environment file does not start
+ * (systemd, src/basic/utf8.c, unichar_is_valid).
+ * @throws UnwritableError
+ */
+export function refuseForSystemd(value: string, allowed = ""): void {
+  refuseControl(value, allowed);
+  const found = [...value].find((one) => /[\ufdd0-\ufdef]|\p{Noncharacter_Code_Point}/u.test(one));
+  if (found !== undefined)
+    throw new UnwritableError(
+      `it holds U+${(found.codePointAt(0) ?? 0).toString(16)}, which systemd takes for no character`,
+    );
+}
+
 /** The reason why a writer refuses a value; undefined: it does not. */
 export function reasonToRefuse(write: () => unknown): string | undefined {
   try {
