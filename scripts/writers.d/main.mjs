@@ -69,7 +69,7 @@ async function makeHost() {
   const packages = [...new Set(languages.flatMap((language) => language.packages))]
     .map((name) => (options.os === "debian-12" ? (name === "docker-cli" ? "" : name) : name))
     .filter((name) => name !== "")
-    .sort();
+    .sort((a, b) => (a < b ? -1 : 1));
   const host = await upLabHost({ name: hostName, os: options.os, packages, install: true });
   const login = sshArguments(host);
   return {
