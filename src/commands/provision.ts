@@ -107,10 +107,11 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
             : site.inspection;
           if (wasBusy) {
             const proved = context.timings.begin(site.host.name, "try every port from outside");
-            await prove(project, site, inspection);
+            const notes = await prove(project, site, inspection);
             proved();
+            return { ...site, inspection, notes };
           }
-          return { ...site, inspection };
+          return { ...site, inspection, notes: [] };
         }),
       ),
     );
@@ -131,9 +132,9 @@ async function prove(
   project: Project,
   { host, inspection: before }: Site,
   inspection: Inspection,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { address, port, isDirect } = host.route();
-  await proveHost(inspection, {
+  return await proveHost(inspection, {
     manifest: project.manifest,
     host: host.name,
     sshPort: port,
@@ -192,7 +193,11 @@ function refuseObstacles({ host, inspection, obstacles }: Site): void {
     ...first.parts,
     details: [
       ...(first.parts.details ?? []),
-      ...others.map((other) => `also: ${other.parts.what}`),
+      ...others.flatMap(({ parts }) => [
+        `also: ${parts.what}`,
+        ...(parts.details ?? []).map((line) => `  ${line}`),
+        ...(parts.next === undefined ? [] : [`  next: ${parts.next}`]),
+      ]),
     ],
   });
 }
@@ -217,7 +222,7 @@ function showPlans(context: Context, project: Project, sites: readonly Site[]): 
 function showSummary(
   context: Context,
   project: Project,
-  sites: readonly Site[],
+  sites: readonly (Site & { readonly notes: readonly string[] })[],
   result: { readonly changed: boolean; readonly seconds: number },
 ): void {
   const shown = sites.map(({ host, connection, inspection }) => ({
@@ -232,17 +237,21 @@ function showSummary(
         changed: result.changed,
         seconds: Number(result.seconds.toFixed(3)),
         hosts,
+        notes: sites.flatMap(({ host, notes }) => notes.map((note) => ({ host: host.name, note }))),
       }),
     );
     return;
   }
-  const { green } = context.colors;
+  const { green, yellow } = context.colors;
   const names = sites.map(({ host }) => host.name).join(", ");
   context.print(
     result.changed
       ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change\n`
       : `${green("✓")} ${names}: nothing to change (${formatSeconds(result.seconds)})\n`,
   );
+  const notes = sites.flatMap(({ host, notes: own }) => own.map((note) => `${host.name}: ${note}`));
+  if (notes.length > 0)
+    context.print(`${notes.map((note) => `${yellow("!")} ${note}`).join("\n")}\n`);
   context.print(
     shown.map(({ status, now }) => renderStatus(status, now, context.colors)).join("\n\n"),
   );

@@ -1,8 +1,8 @@
-import { createConnection } from "node:net";
 import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { packetRulesFacts, packetRulesSubject } from "../facts/packet-rules.ts";
 import { restartFacts, restartsSubject } from "../facts/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
@@ -10,11 +10,14 @@ import { idOf } from "../resources/resource.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { UnitResource } from "../resources/unit.ts";
 import type { Inspection } from "./inspect.ts";
+import { proveOpen } from "./prove-open.ts";
+import { tryTcp } from "./reach.ts";
 
 /** What the proof asks about, besides the plan's own needs. */
 export const proofNeeds: readonly FactNeed[] = [
   need(listenerFacts, listenersSubject),
   need(restartFacts, restartsSubject),
+  need(packetRulesFacts, packetRulesSubject),
 ];
 
 /** What the proof needs besides the second look at the host. */
@@ -29,15 +32,22 @@ export interface ProofOptions {
 }
 
 /**
- * The proof after a run: the plan is empty, and from outside only what the manifest declares answers.
+ * The proof after a run: the plan is empty, and from outside what the manifest declares answers, and nothing else.
  * @param inspection a fresh look, made with `proofNeeds`
+ * @returns what could not be proved from here
  * @throws HostkitError proof_failed that names every difference
  */
-export async function proveHost(inspection: Inspection, options: ProofOptions): Promise<void> {
+export async function proveHost(
+  inspection: Inspection,
+  options: ProofOptions,
+): Promise<readonly string[]> {
   const differences = inspection.plan.changes.map((change) => `${change.id}: ${change.because}`);
   differences.push(...findRestarted(inspection, options.changed));
+  const listeners = inspection.facts.get(listenerFacts, listenersSubject) ?? [];
+  const rules = inspection.facts.get(packetRulesFacts, packetRulesSubject);
+  const open = await proveOpen({ manifest: options.manifest, rules, listeners }, options.address);
+  differences.push(...open.differences);
   if (options.address !== undefined) {
-    const listeners = inspection.facts.get(listenerFacts, listenersSubject) ?? [];
     const answering = await findOpenPorts(
       options.address,
       listPortsToTry(listeners, options.sshPort),
@@ -46,13 +56,15 @@ export async function proveHost(inspection: Inspection, options: ProofOptions): 
       differences.push(`port ${port} answers from outside, the manifest does not allow it`);
     }
   }
-  if (differences.length === 0) return;
+  if (differences.length === 0) return open.notes;
   throw new HostkitError("proof_failed", {
     what: "the run ended well, but the host is not as it should be",
     where: options.host,
     why: "something changed it at once, or a check does not hold",
     details: differences,
-    next: "run the same command again; if the same lines come back, look at them with `hostkit plan` and on the host",
+    next:
+      open.next ??
+      "run the same command again; if the same lines come back, look at them with `hostkit plan` and on the host",
   });
 }
 
@@ -76,21 +88,7 @@ export async function findOpenPorts(
   timeoutMs = 1000,
 ): Promise<number[]> {
   const tried = await Promise.all(
-    ports.map(async (port) => ((await isOpen(address, port, timeoutMs)) ? [port] : [])),
+    ports.map(async (port) => ((await tryTcp(address, port, timeoutMs)) === "open" ? [port] : [])),
   );
   return tried.flat();
-}
-
-function isOpen(host: string, port: number, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host, port, timeout: timeoutMs });
-    const settle = (open: boolean): void => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.once("connect", () => settle(true));
-    // On a busy machine the timer is due before the loop has read what already arrived.
-    socket.once("timeout", () => setImmediate(() => settle(false)));
-    socket.once("error", () => settle(false));
-  });
 }

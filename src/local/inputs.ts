@@ -9,6 +9,7 @@ import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
 import type { Blob } from "../resources/resource.ts";
+import { checkBuild } from "./build-check.ts";
 import { checkCertificate } from "./certificates.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { listMigrations } from "./migrations.ts";
@@ -113,6 +114,15 @@ export async function readLocalFiles(
     );
   }
   problems.push(...locateEnvironmentProblems(loaded, manifest, texts));
+  for (const [section, services] of [
+    ["services", manifest.services],
+    ["web", manifest.web],
+  ] as const) {
+    for (const service of services) {
+      const found = await checkBuild(service, blobs, commandFor(manifest, service.name));
+      for (const { at, message } of found) complain([section, service.name, ...at], message);
+    }
+  }
   for (const site of manifest.proxy?.sites ?? []) {
     if (site.tls.kind !== "files") continue;
     const certificate = texts.get(site.tls.certificate);

@@ -3,6 +3,8 @@
  * "expected …"; a mapping's message for unknown keys is the list of its keys.
  */
 import type { z } from "zod";
+import { explainForeignWord } from "./foreign-words.ts";
+import { guessMeant, isQuotedNumber } from "./hints.ts";
 import type { Finding, Pointer } from "./problems.ts";
 import { suggest } from "./suggest.ts";
 
@@ -10,7 +12,32 @@ type Issue = z.core.$ZodIssue;
 
 /** `root`: the value that was checked. */
 export function explainIssues(issues: readonly Issue[], root: unknown): Finding[] {
-  return issues.flatMap((issue) => explain(issue, [], root));
+  const found = issues.flatMap((issue) => explain(issue, [], root));
+  const missing = found.filter((finding) => finding.missing !== undefined);
+  // A key that must be there and stands there misspelt is not missing too.
+  const findings = found.map((finding) => {
+    const parent = placeOf(finding.pointer.slice(0, -1));
+    const key = String(finding.pointer.at(-1));
+    if (finding.suggestion === undefined || finding.at !== "key") return finding;
+    const there = missing.filter(({ pointer }) => placeOf(pointer) === parent);
+    const required = suggest(
+      key,
+      there.map((each) => each.missing ?? ""),
+    );
+    return required === undefined ? finding : { ...finding, suggestion: required };
+  });
+  const meant = new Set(
+    findings.flatMap(({ pointer, suggestion }) =>
+      suggestion === undefined ? [] : [placeOf([...pointer.slice(0, -1), suggestion])],
+    ),
+  );
+  return findings.filter(
+    ({ missing: name, pointer }) => name === undefined || !meant.has(placeOf([...pointer, name])),
+  );
+}
+
+function placeOf(pointer: Pointer): string {
+  return JSON.stringify(pointer);
 }
 
 function explain(issue: Issue, prefix: Pointer, root: unknown): Finding[] {
@@ -37,7 +64,15 @@ function explain(issue: Issue, prefix: Pointer, root: unknown): Finding[] {
     const { texts, values } = expectedOf(issue);
     const expected = joinOr([...values, ...texts]);
     const message = `missing key "${name}"${expected === "" ? "" : ` (${expected})`}`;
-    return [{ severity: "error", pointer: pointer.slice(0, -1), at: "key", message }];
+    return [
+      {
+        severity: "error",
+        pointer: pointer.slice(0, -1),
+        at: "key",
+        message,
+        missing: String(name),
+      },
+    ];
   }
   if (issue.code === "invalid_union") {
     const branch = closestBranch(issue.errors);
@@ -48,13 +83,14 @@ function explain(issue: Issue, prefix: Pointer, root: unknown): Finding[] {
 
 function explainUnknownKey(key: string, parent: Pointer, keys: string): Finding {
   const allowed = keys.split(" ");
-  const suggestion = suggest(key, allowed);
+  const foreign = explainForeignWord(parent, key);
+  const suggestion = foreign === undefined ? suggest(key, allowed) : undefined;
   return {
     severity: "error",
     pointer: [...parent, key],
     at: "key",
-    message: `unknown key ${describe(key)}`,
-    allowed,
+    message: `unknown key ${describe(key)}${foreign === undefined ? "" : `: ${foreign}`}`,
+    ...(foreign === undefined ? { allowed } : {}),
     ...(suggestion === undefined ? {} : { suggestion }),
   };
 }
@@ -62,11 +98,15 @@ function explainUnknownKey(key: string, parent: Pointer, keys: string): Finding 
 function explainValue(issue: Issue, pointer: Pointer, value: unknown): Finding {
   const { texts, values } = expectedOf(issue);
   const parts = [...new Set([...values, ...texts])];
-  const suggestion = typeof value === "string" ? suggest(value, values) : undefined;
+  const meant =
+    guessMeant(value, texts, values) ??
+    (typeof value === "string" ? suggest(value, values) : undefined);
+  const suggestion = meant === value ? undefined : meant;
+  const quotes = isQuotedNumber(value, texts) ? " in quotes: leave them out" : "";
   return {
     severity: "error",
     pointer,
-    message: `expected ${parts.length === 0 ? "something else" : joinOr(parts)}, got ${describe(value, holdsSecrets(pointer))}`,
+    message: `expected ${parts.length === 0 ? "something else" : joinOr(parts)}, got ${describe(value, holdsSecrets(pointer))}${quotes}`,
     ...(suggestion === undefined ? {} : { suggestion }),
   };
 }

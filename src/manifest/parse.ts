@@ -82,8 +82,10 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
   const { findings, written } = checkDocument(document);
   const problems = [
     ...syntax,
-    ...findings.map(({ pointer, at, ...finding }) => ({
-      ...finding,
+    ...findings.map(({ pointer, at, severity, message, allowed, suggestion }) => ({
+      ...{ severity, message },
+      ...(allowed === undefined ? {} : { allowed }),
+      ...(suggestion === undefined ? {} : { suggestion }),
       file,
       ...find(pointer, at),
       path: formatPointer(pointer),
@@ -161,11 +163,20 @@ function checkDocument(document: Document): Checked {
     ...forbidden,
     ...(result.success ? [] : explainIssues(result.error.issues, data)),
   ];
-  const { written, dropped } = result.success
-    ? { written: result.data, dropped: [] }
-    : salvage(data);
-  if (written !== undefined)
-    findings.push(...checkRules(written, data).filter((found) => !touches(found, dropped)));
+  const { written, dropped, rest } = result.success
+    ? { written: result.data, dropped: [], rest: data }
+    : salvage(data, findings);
+  if (written !== undefined) {
+    const hasStranger = findings.some(
+      ({ at, pointer, suggestion }) =>
+        at === "key" && pointer.length === 1 && suggestion === undefined,
+    );
+    findings.push(
+      ...checkRules(written, rest).filter(
+        (found) => !touches(found, dropped) && !(hasStranger && found.isAbsence === true),
+      ),
+    );
+  }
   return { findings, ...(written === undefined ? {} : { written }) };
 }
 
@@ -213,14 +224,26 @@ function fillEmptySections(data: Record<string, unknown>): void {
 
 /**
  * Takes out what the schema refuses until the rest fits, so that the rules can look at that rest and
- * every problem is reported at once.
+ * every problem is reported at once. A misspelt key stands under its right name in the rest: what it holds is not missing.
  */
-function salvage(data: unknown): { written?: WrittenManifest; dropped: readonly Pointer[] } {
+function salvage(
+  data: unknown,
+  findings: readonly Finding[],
+): { written?: WrittenManifest; dropped: readonly Pointer[]; rest: unknown } {
   const rest = structuredClone(data) as Record<string, unknown>;
+  // With names from the data: an entry that is broken is declared all the same.
+  const raw = structuredClone(data) as Record<string, unknown>;
   const dropped: Pointer[] = [];
+  for (const { pointer, at, suggestion } of findings) {
+    if (at !== "key" || suggestion === undefined) continue;
+    for (const root of [rest, raw]) {
+      const renamed = rename(root, pointer, suggestion);
+      if (renamed !== undefined) dropped.push(renamed);
+    }
+  }
   for (let round = 0; round < 30; round += 1) {
     const result = manifestSchema.safeParse(rest);
-    if (result.success) return { written: result.data, dropped };
+    if (result.success) return { written: result.data, dropped, rest: raw };
     for (const issue of result.error.issues) {
       const path = issue.path as Pointer;
       const bad =
@@ -228,7 +251,19 @@ function salvage(data: unknown): { written?: WrittenManifest; dropped: readonly 
       for (const pointer of bad) dropped.push(drop(rest, pointer));
     }
   }
-  return { dropped };
+  return { dropped, rest: raw };
+}
+
+/** Gives a key another name, unless that one is there already. @returns where its value stands then */
+function rename(root: unknown, pointer: Pointer, name: string): Pointer | undefined {
+  const parent = valueAt(root, pointer.slice(0, -1));
+  const key = pointer.at(-1);
+  if (typeof parent !== "object" || parent === null || Array.isArray(parent)) return undefined;
+  if (typeof key !== "string" || Object.hasOwn(parent, name)) return undefined;
+  const entries = parent as Record<string, unknown>;
+  entries[name] = entries[key];
+  delete entries[key];
+  return [...pointer.slice(0, -1), name];
 }
 
 /** Removes a value, or the nearest parent that can go: a missing key takes its mapping along, an entry its list. */

@@ -14,6 +14,10 @@ export interface Finding {
   readonly allowed?: readonly string[];
   /** The allowed word that was probably meant. */
   readonly suggestion?: string;
+  /** It is about something that is not there: an echo, where a section has a name that hostkit does not know. */
+  readonly isAbsence?: boolean;
+  /** The key that is missing in the mapping. */
+  readonly missing?: string;
 }
 
 export interface Problem {

@@ -13,7 +13,8 @@ export function listPortsToTry(listeners: readonly Listener[], sshPort: number):
   return [...new Set(outside.map((listener) => listener.port))].sort((a, b) => a - b);
 }
 
-function isLoopback(address: string): boolean {
+/** Only the host itself reaches it. */
+export function isLoopback(address: string): boolean {
   return address.startsWith("127.") || address.startsWith("[::1]") || address === "::1";
 }
 

@@ -2,12 +2,14 @@ import { diskFacts } from "../facts/disk.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { packetRulesFacts, packetRulesSubject } from "../facts/packet-rules.ts";
 import { plantedFacts } from "../facts/planted.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Content } from "../resources/resource.ts";
 import type { Plan } from "./plan.ts";
+import { checkFlush, checkRivalRules } from "./rivals/check.ts";
 
 const mebibyte = 1024;
 /** KiB that installing the packages of a full stack takes (measured: docker.io, PostgreSQL, Caddy: 0.9 GiB), with room. */
@@ -23,6 +25,7 @@ export const preconditionNeeds: readonly FactNeed[] = [
   need(listenerFacts, listenersSubject),
   need(diskFacts, dataFolder),
   ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
+  need(packetRulesFacts, packetRulesSubject),
 ];
 
 /**
@@ -35,7 +38,8 @@ export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): Hos
   return [
     checkDisk(plan, facts),
     checkPorts(manifest, plan, facts),
-    checkFirewall(plan, facts),
+    checkFirewall(plan, facts) ?? checkRivalRules(manifest, plan.host, facts),
+    checkFlush(manifest, plan.host, facts),
     checkPlanted(plan, facts),
   ].filter((error) => error !== undefined);
 }

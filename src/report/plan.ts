@@ -44,6 +44,8 @@ export function renderPlan({ plan, system, obstacles = [] }: ShownPlan, style: P
   }
   for (const { parts } of obstacles) {
     lines.push("", `  ${colors.red(`provision would refuse: ${plainText(parts.what)}`)}`);
+    for (const detail of parts.details ?? [])
+      lines.push(`  ${colors.dim(`| ${plainText(detail)}`)}`);
     if (parts.next !== undefined) lines.push(`  ${colors.dim(`next: ${plainText(parts.next)}`)}`);
   }
   return lines.join("\n");
@@ -134,6 +136,7 @@ export interface PlanDocument {
     readonly obstacles?: readonly {
       readonly code: ErrorCode;
       readonly what: string;
+      readonly details?: readonly string[];
       readonly next?: string;
     }[];
     readonly changes: readonly {
@@ -148,12 +151,15 @@ export interface PlanDocument {
   }[];
 }
 
-function describeObstacle({ code, parts: { what, next } }: HostkitError): {
-  readonly code: ErrorCode;
-  readonly what: string;
-  readonly next?: string;
-} {
-  return { code, what, ...(next === undefined ? {} : { next }) };
+type Obstacle = NonNullable<PlanDocument["hosts"][number]["obstacles"]>[number];
+
+function describeObstacle({ code, parts: { what, details, next } }: HostkitError): Obstacle {
+  return {
+    code,
+    what,
+    ...(details === undefined ? {} : { details }),
+    ...(next === undefined ? {} : { next }),
+  };
 }
 
 export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanDocument {

@@ -89,7 +89,7 @@ export function volumeNameOf(stack: string, name: string): string {
   return `hostkit-${stack}-${name}`;
 }
 
-/** A volume that several services share belongs to the first one (by name) that writes to it. */
+/** A volume that several services share belongs to the first one (by name) that writes to it, else that has it. */
 function resolveVolume(
   inputs: StackInputs,
   service: Service | WebService,
@@ -97,10 +97,16 @@ function resolveVolume(
 ): Resource[] {
   const { manifest } = inputs;
   if (one.kind !== "named") return [];
-  const writers = containersOf(manifest).filter((other) =>
-    other.volumes.some((each) => each.kind === "named" && each.name === one.name && !each.readOnly),
-  );
-  const owner = writers.toSorted((a, b) => (a.name < b.name ? -1 : 1))[0] ?? service;
+  const sharing = containersOf(manifest)
+    .flatMap((other) =>
+      other.volumes.flatMap((each) =>
+        each.kind === "named" && each.name === one.name
+          ? [{ container: other, writes: !each.readOnly }]
+          : [],
+      ),
+    )
+    .toSorted((a, b) => (a.container.name < b.container.name ? -1 : 1));
+  const owner = (sharing.find(({ writes }) => writes) ?? sharing[0])?.container ?? service;
   const user = resolveUser(manifest, owner);
   return [
     user,

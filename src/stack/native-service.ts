@@ -24,11 +24,19 @@ import { writeSystemdEnvironment } from "../writers/environment.ts";
 import { environmentFileOf, programDirectoryOf, secretFileOf } from "./service-places.ts";
 import { startAfterIds, startAfterUnits } from "./start-order.ts";
 
-/** The system user of a service; one that the manifest names and that exists already stays as it is. */
+/**
+ * The system user of a service; one that the manifest names and that exists already stays as it is. Services may share one: it is
+ * then the same resource, whichever of them it is asked for.
+ */
 export function resolveUser(manifest: Manifest, service: ServiceBase): Resource {
-  return systemUser(userOf(manifest, service), {
-    comment: `hostkit ${manifest.stack} ${service.name}`,
-    ...(service.user === undefined ? {} : { keepExisting: true }),
+  const name = userOf(manifest, service);
+  const sharing = [...manifest.services, ...manifest.web].filter(
+    (other) => userOf(manifest, other) === name,
+  );
+  const services = sharing.map((other) => other.name).sort();
+  return systemUser(name, {
+    comment: `hostkit ${manifest.stack} ${services.join(" ")}`,
+    ...(sharing.every((other) => other.user === undefined) ? {} : { keepExisting: true }),
   });
 }
 

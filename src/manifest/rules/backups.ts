@@ -31,7 +31,12 @@ function nothingToBackUp({ written }: RuleInput): Finding[] {
 
 function postgresWithoutDatabase({ written }: RuleInput): Finding[] {
   if (written.backups?.postgres === undefined || written.database !== undefined) return [];
-  return [complain(["backups", "postgres"], "there is no database section", { at: "key" })];
+  return [
+    complain(["backups", "postgres"], "there is no database section", {
+      at: "key",
+      isAbsence: true,
+    }),
+  ];
 }
 
 function unknownRepository({ written, declared }: RuleInput): Finding[] {
@@ -51,11 +56,8 @@ function unknownRepository({ written, declared }: RuleInput): Finding[] {
   );
 }
 
-function unknownVolume({ written, services }: RuleInput): Finding[] {
-  const known = services
-    .flatMap(({ entry }) => entry.volumes ?? [])
-    .filter((volume) => !volume.startsWith("/"))
-    .map((volume) => volume.split(":")[0] ?? "");
+function unknownVolume({ written, declared }: RuleInput): Finding[] {
+  const known = [...declared.volumes];
   return (written.backups?.files?.volumes ?? []).flatMap((name, index) =>
     known.includes(name)
       ? []

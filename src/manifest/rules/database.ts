@@ -142,7 +142,8 @@ function serviceDatabase({ written, services, declared }: RuleInput): Finding[] 
   return services.flatMap(({ pointer, entry }) => {
     if (entry.database === undefined) return [];
     const at = [...pointer, "database"];
-    if (written.database === undefined) return [complain(at, "there is no database section")];
+    if (written.database === undefined)
+      return [complain(at, "there is no database section", { isAbsence: true })];
     const name = typeof entry.database === "string" ? entry.database : entry.database.name;
     const { databases } = declared;
     if (name === undefined) {

@@ -86,13 +86,19 @@ function privilegedUser({ services }: RuleInput): Finding[] {
 }
 
 /** The database knows services by their user: two under one user are one to it. */
-function sharedUser({ services }: RuleInput): Finding[] {
-  const first = new Map<string, ServiceEntry>();
-  return services.flatMap((service) => {
+function sharedUser({ written, services }: RuleInput): Finding[] {
+  const userOf = ({ name, entry }: ServiceEntry): string =>
+    entry.user ?? `${written.stack}-${name}`;
+  return services.flatMap((service, index) => {
     const { user } = service.entry;
-    const other = user === undefined ? undefined : first.get(user);
-    if (user !== undefined && other === undefined) first.set(user, service);
-    if (other === undefined) return [];
+    // A name of another service's own user counts, wherever that one stands.
+    const other = services.find(
+      (each, at) =>
+        each !== service &&
+        userOf(each) === userOf(service) &&
+        (each.entry.user === undefined || at < index),
+    );
+    if (user === undefined || other === undefined) return [];
     const message = `${other.pointer.join(".")} runs as ${user} too: each can read what the other may read`;
     return [warn([...service.pointer, "user"], message)];
   });

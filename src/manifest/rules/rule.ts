@@ -19,6 +19,9 @@ export interface RuleInput {
     readonly services: ReadonlySet<string>;
     readonly web: ReadonlySet<string>;
     readonly repositories: ReadonlySet<string>;
+    readonly secrets: ReadonlySet<string>;
+    /** Docker volumes by the name in some service's `volumes`. */
+    readonly volumes: ReadonlySet<string>;
   };
 }
 
@@ -67,8 +70,26 @@ export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
       services: keysAt("services"),
       web: keysAt("web"),
       repositories: keysAt("backups", "repositories"),
+      secrets: keysAt("secrets"),
+      volumes: namedVolumes(raw),
     },
   };
+}
+
+function namedVolumes(raw: unknown): Set<string> {
+  const written = (["services", "web"] as const).flatMap((section) => {
+    const entries = valueAt(raw, [section]);
+    if (typeof entries !== "object" || entries === null) return [];
+    return Object.keys(entries).flatMap((name) => {
+      const volumes = valueAt(raw, [section, name, "volumes"]);
+      return Array.isArray(volumes) ? (volumes as unknown[]) : [];
+    });
+  });
+  return new Set(
+    written.flatMap((volume) =>
+      typeof volume === "string" && !volume.startsWith("/") ? [volume.split(":")[0] ?? ""] : [],
+    ),
+  );
 }
 
 export function complain(pointer: Pointer, message: string, extra: Partial<Finding> = {}): Finding {
@@ -89,6 +110,7 @@ export function complainUnknown(
   const allowed = [...new Set(known)].sort();
   const suggestion = suggest(name, allowed);
   return complain(pointer, message, {
+    isAbsence: true,
     allowed,
     ...(suggestion === undefined ? {} : { suggestion }),
   });

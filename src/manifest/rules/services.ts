@@ -215,13 +215,12 @@ function dockerSocket({ services }: RuleInput): Finding[] {
 }
 
 /** Without a `secrets` section every name has the default source; with one it must be listed. */
-function secretDeclared({ written }: RuleInput): Finding[] {
-  const declared = written.secrets;
-  if (declared === undefined) return [];
+function secretDeclared({ written, declared: { secrets } }: RuleInput): Finding[] {
+  if (written.secrets === undefined) return [];
   return secretUses(written).flatMap(({ name, pointer }) =>
-    Object.hasOwn(declared, name)
+    secrets.has(name)
       ? []
-      : [complainUnknown(pointer, `no secret "${name}" in secrets`, name, Object.keys(declared))],
+      : [complainUnknown(pointer, `no secret "${name}" in secrets`, name, secrets)],
   );
 }
 

@@ -3,6 +3,8 @@ import { diskFacts } from "../../../src/facts/disk.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
 import type { Listener } from "../../../src/facts/listeners.ts";
+import { packetRulesFacts, packetRulesSubject } from "../../../src/facts/packet-rules.ts";
+import type { PacketRules } from "../../../src/facts/packet-rules.ts";
 import { rivalFirewallFacts } from "../../../src/facts/rival-firewall.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
@@ -36,11 +38,13 @@ function obstacles(
   freeMib: number,
   listeners: readonly Listener[] = [],
   rivals: Readonly<Record<string, true>> = {},
+  rules?: PacketRules,
 ) {
   const facts = Facts.of(
     [diskFacts, { "/var": freeMib * 1024 }],
     [listenerFacts, { [listenersSubject]: listeners }],
     [rivalFirewallFacts, rivals],
+    [packetRulesFacts, rules === undefined ? {} : { [packetRulesSubject]: rules }],
   );
   const plan = makePlan({
     host: "h",
@@ -108,6 +112,25 @@ describe("obstacles before a run", () => {
       ["firewall_taken", "ufw is switched on"],
     ]);
     expect(obstacles([file("/a", "")], 9000, [], { ufw: true })).toEqual([]);
+  });
+
+  test("rules of others that shut the sites are in the way of every change, whatever it is", () => {
+    const text = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 80 -j ACCEPT\nCOMMIT\n";
+    const rules: PacketRules = {
+      interfaces: ["eth0"],
+      addresses: ["192.0.2.1"],
+      nft: [],
+      iptables: [{ origin: "iptables", text }],
+      flushesAll: true,
+    };
+    expect(obstacles([file("/a", "")], 9000, [], {}, rules)).toEqual([
+      ["firewall_taken", "other rules on the host shut what the manifest opens: 443/tcp"],
+      [
+        "firewall_taken",
+        "nftables.service is enabled, and /etc/nftables.conf begins by flushing every table",
+      ],
+    ]);
+    expect(obstacles([], 9000, [], {}, rules)).toEqual([]);
   });
 });
 
