@@ -6,7 +6,7 @@ import { executePlan, followToEnd } from "../host/execute.ts";
 import type { FollowOptions, RunOutcome } from "../host/execute.ts";
 import type { RunRef } from "../host/run.ts";
 import { packBundle } from "../local/pack.ts";
-import { readRunner } from "../local/templates.ts";
+import { readRunPrograms } from "../local/templates.ts";
 import type { RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -121,7 +121,7 @@ export async function executeRun(
     },
     runId,
     holder: `${userName(context)}@${hostname()} since ${now.toISOString().slice(0, 19)}Z, run ${runId}`,
-    ...(await readRunner()),
+    programs: await readRunPrograms(),
     pack: packBundle,
   });
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { exitCodes } from "../errors.ts";
+import { findLeft } from "../plan/guards.ts";
 import { lookForObstacles } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
@@ -48,7 +49,11 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
   } else {
     const style = { colors: context.colors, verbose: context.options.verbose === true };
     context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
-    for (const { lockedBy, plan } of inspections) {
+    for (const { lockedBy, plan, facts } of inspections) {
+      if (lockedBy === undefined && findLeft(plan, facts).guard)
+        context.note(
+          `\n${plan.host}: a run that did not end left a change waiting for its confirmation; the next run takes it back or keeps it, before anything else`,
+        );
       if (lockedBy !== undefined)
         context.note(`\n${plan.host}: a run is going on now: ${lockedBy}`);
     }

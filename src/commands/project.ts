@@ -4,6 +4,7 @@ import { HostkitError } from "../errors.ts";
 import { connect } from "../host/connection.ts";
 import type { ConnectOptions, Connection, HostTarget } from "../host/connection.ts";
 import { parseJump, resolveRoute } from "../host/hop.ts";
+import { keepConnected } from "../host/live.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import type { LoadedManifest } from "../local/manifest.ts";
 import { resolvePath } from "../local/paths.ts";
@@ -27,7 +28,7 @@ export interface Project {
 export interface HostAccess {
   /** The manifest's name. */
   readonly name: string;
-  /** Opens a new connection at each call. */
+  /** Opens a new connection at each call; one that is lost is replaced. */
   connect(): Promise<Connection>;
   /** Address and port of its sshd; `isDirect` false behind a jump host. */
   route(): { readonly address: string; readonly port: number; readonly isDirect: boolean };
@@ -65,10 +66,12 @@ export async function openProject(context: Context): Promise<Project> {
       return {
         name: host.name,
         connect: () =>
-          connect(target, {
-            ...connectOptions,
-            mark: (what) => context.timings.begin(host.name, what),
-          }),
+          keepConnected(() =>
+            connect(target, {
+              ...connectOptions,
+              mark: (what) => context.timings.begin(host.name, what),
+            }),
+          ),
         route() {
           const route = resolveRoute(target, connectOptions);
           const last = route.at(-1);

@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import type { Verb } from "./program.ts";
 import { collectResults, newMarker, openProject, withConnections } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
+import { settleHosts } from "./settle.ts";
 import { showTimings } from "./timings.ts";
 import { inspect, readWanted } from "./wanted.ts";
 
@@ -52,19 +53,30 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         ...statusNeeds(project.manifest, { certificates, alone: false }),
         ...more,
       ]);
-    const sites = collectResults(
+    const lookAt = async (
+      opening: Connection | Promise<Connection>,
+      host: HostAccess,
+    ): Promise<Site> => {
+      const inspection = await look(opening, host, false);
+      const connection = await opening;
+      const { plan } = inspection;
+      const obstacles = await lookForObstacles(connection, project.manifest, plan, newMarker());
+      return { host, connection, inspection, obstacles };
+    };
+    const seen = collectResults(
       project.hosts,
       await Promise.allSettled(
-        project.hosts.map((host) =>
-          visit(host, async (opening): Promise<Site> => {
-            const inspection = await look(opening, host, false);
-            const connection = await opening;
-            const { manifest } = project;
-            const { plan } = inspection;
-            const obstacles = await lookForObstacles(connection, manifest, plan, newMarker());
-            return { host, connection, inspection, obstacles };
-          }),
-        ),
+        project.hosts.map((host) => visit(host, async (opening) => lookAt(opening, host))),
+      ),
+    );
+    const settled = await settleHosts(
+      context,
+      project,
+      seen.map(({ inspection, ...site }) => ({ ...site, ...inspection })),
+    );
+    const sites = await Promise.all(
+      seen.map(async (site) =>
+        settled.includes(site.host) ? lookAt(site.connection, site.host) : site,
       ),
     );
     if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");

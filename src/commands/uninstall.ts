@@ -1,16 +1,17 @@
 import { need } from "../facts/fact.ts";
-import { textFacts } from "../facts/file.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { makeRemovalPlan, planNeeds } from "../plan/plan.ts";
-import type { Plan } from "../plan/plan.ts";
 import { parseState, statePath } from "../plan/state.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import { sh } from "../shell/script.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
+import { settleHosts } from "./settle.ts";
+import type { SeenHost } from "./settle.ts";
 import type { Verb } from "./program.ts";
 import { collectResults, newMarker, openProject } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
@@ -20,10 +21,9 @@ interface UninstallOptions {
   readonly deleteData?: boolean;
 }
 
-interface Site {
-  readonly host: HostAccess;
-  readonly connection: Connection;
-  readonly plan: Plan;
+interface Site extends SeenHost {
+  /** The stack's folder is on the host: its removal was not begun, or did not end. */
+  readonly isThere: boolean;
   readonly system: string;
   /** Ids of what stays: data. */
   readonly kept: readonly string[];
@@ -35,7 +35,7 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
   const deleteData = options.deleteData === true;
   const connections: Connection[] = [];
   try {
-    const sites = collectResults(
+    const seen = collectResults(
       project.hosts,
       await Promise.allSettled(
         project.hosts.map(async (host) => {
@@ -43,6 +43,14 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
           connections.push(connection);
           return lookForRemoval(project, host, connection, deleteData);
         }),
+      ),
+    );
+    const settled = await settleHosts(context, project, seen);
+    const sites = await Promise.all(
+      seen.map(async (site) =>
+        settled.includes(site.host)
+          ? lookForRemoval(project, site.host, site.connection, deleteData)
+          : site,
       ),
     );
     const plans = sites.map(({ plan, system }) => ({ plan, system }));
@@ -55,7 +63,7 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
       const style = { colors: context.colors, verbose: context.options.verbose === true };
       context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
     }
-    const busy = sites.filter(({ plan }) => plan.changes.length > 0);
+    const busy = sites.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
     if (busy.length > 0) {
       const question = deleteData
         ? "Take all this away, data and backups too? They cannot be brought back."
@@ -103,7 +111,7 @@ async function lookForRemoval(
   const owned = parseState(first.get(textFacts, statePath(stackDirectory)) ?? "");
   const facts = await gatherFacts(
     connection,
-    planNeeds(stackDirectory, [], owned.values()),
+    [...planNeeds(stackDirectory, [], owned.values()), need(fileFacts, stackDirectory)],
     newMarker(),
   );
   const input = { host: host.name, stack: manifest.stack, stackDirectory, resources: [], facts };
@@ -114,6 +122,8 @@ async function lookForRemoval(
     host,
     connection,
     plan,
+    facts,
+    isThere: facts.get(fileFacts, stackDirectory) !== undefined && plan.cleanup === "all",
     system: facts.get(systemFacts, systemSubject)?.prettyName ?? "",
     kept: all.changes.map(({ id }) => id).filter((id) => !gone.has(id)),
   };

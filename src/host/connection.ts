@@ -31,6 +31,11 @@ export interface ExecOptions {
   /** Aborting closes the channel and rejects with `run_interrupted`. */
   readonly signal?: AbortSignal;
   /**
+   * It only reads, or may be done twice: where the connection is lost meanwhile and is one that can be replaced, it is done once more, and
+   * this is called before. What `onStdout` was given until then is to be forgotten.
+   */
+  onRepeat?(): void;
+  /**
    * Longest run time; then the channel is closed and the promise rejects with `host_unreachable`. Default: a quarter of an hour where
    * the answer is collected and the input is no stream, else none.
    */

@@ -1,12 +1,19 @@
 import type { Readable } from "node:stream";
 import { HostkitError } from "../errors.ts";
 import { describeRun, makeBundle } from "../plan/bundle.ts";
-import type { BundleEntry, RunManifest } from "../plan/bundle.ts";
+import type { BundleEntry, RunManifest, RunPrograms } from "../plan/bundle.ts";
 import type { RunEvent, RunState } from "../plan/events.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { Connection } from "./connection.ts";
-import { confirmChange, followRun, readStepLog, startRun } from "./run.ts";
+import {
+  confirmChange,
+  followRun,
+  readGuardLog,
+  readStepLog,
+  startRun,
+  wasStarted,
+} from "./run.ts";
 import type { RunRef } from "./run.ts";
 
 /** What following a run needs from outside. */
@@ -23,10 +30,7 @@ export interface FollowOptions {
 export interface ExecuteOptions extends FollowOptions {
   readonly runId: string;
   readonly holder: string;
-  /** templates/run/runner.sh */
-  readonly runner: string;
-  /** templates/run/paths.sh */
-  readonly paths: string;
+  readonly programs: RunPrograms;
   /** The bundle as a tar stream. */
   pack(entries: readonly BundleEntry[]): Readable;
   /** Changes at once on the host. Default 4. */
@@ -45,7 +49,10 @@ export interface RunOutcome {
   readonly run: RunRef;
   readonly state: RunState | "lost";
   readonly failed: readonly FailedStep[];
+  /** What was taken back because nobody confirmed it, or because it failed; the old state is there. */
   readonly reverted: readonly ResourceId[];
+  /** What should have been taken back, and could not be. */
+  readonly stuck: readonly FailedStep[];
   /** Done changes, in the order in which they ended. */
   readonly done: readonly ResourceId[];
   /** Seconds on the host's clock. */
@@ -61,8 +68,7 @@ export async function executePlan(
   const input = {
     runId: options.runId,
     holder: options.holder,
-    runner: options.runner,
-    paths: options.paths,
+    programs: options.programs,
     parallel: options.parallel ?? 4,
   };
   const run: RunRef = {
@@ -70,20 +76,20 @@ export async function executePlan(
     stackDirectory: plan.stackDirectory,
     runId: options.runId,
   };
-  const bundle = options.pack(makeBundle(plan, input));
+  const bundle = () => options.pack(makeBundle(plan, input));
   return followToEnd(connection, run, describeRun(plan, input), options, bundle);
 }
 
 /**
  * Follows a run, started by whomever, to its end: over lost links, with confirmations.
- * @param bundle starts the run first
+ * @param bundle starts the run first; asked for once more where the link was lost before the host had all of it
  */
 export async function followToEnd(
   connection: Connection,
   run: RunRef,
   manifest: RunManifest,
   options: FollowOptions,
-  bundle?: Readable,
+  bundle?: () => Readable,
 ): Promise<RunOutcome> {
   const seen: RunEvent[] = [];
   let lines = 0;
@@ -100,18 +106,29 @@ export async function followToEnd(
   const count = (): void => {
     lines += 1;
   };
-  if (bundle !== undefined) await startRun(connection, run, bundle, take, count);
+  const comeBack = async (error: unknown, what: string): Promise<void> => {
+    if (!(error instanceof HostkitError) || error.code !== "host_unreachable") throw error;
+    options.onNotice?.(`the connection was lost; ${what}, trying to reach it again`);
+    const lost = current;
+    current = await reconnect(options, run);
+    if (lost !== connection) void lost.close();
+    options.onNotice?.("the connection is back");
+  };
+  for (let isStarted = false; bundle !== undefined && !isStarted;) {
+    try {
+      await startRun(current, run, bundle(), take, count);
+      isStarted = true;
+    } catch (error) {
+      await comeBack(error, "the host may have begun the run");
+      isStarted = await wasStarted(current, run);
+    }
+  }
   while (!isOver) {
     try {
-      await followRun(current, run, lines + 1, take, count);
+      await followRun(current, run, lines + 1, take, count, manifest.removesItself === true);
       if (!isOver) await pause(500);
     } catch (error) {
-      if (!(error instanceof HostkitError) || error.code !== "host_unreachable") throw error;
-      options.onNotice?.(
-        "the connection was lost; the run goes on on the host, trying to reach it again",
-      );
-      current = await reconnect(options, run);
-      options.onNotice?.("the connection is back");
+      await comeBack(error, "the run goes on on the host");
     }
   }
   await Promise.all(pending);
@@ -178,29 +195,41 @@ async function summarize(
     manifest.changes[number - 1]?.id ?? `change:${number}`;
   const failures = events.filter((event) => event.event === "step" && event.state === "failed");
   const failed: FailedStep[] = [];
+  const stuck: FailedStep[] = [];
   for (const event of failures) {
     if (event.event !== "step") continue;
     const change = manifest.changes[event.change - 1];
     failed.push({
       id: idOfChange(event.change),
-      title: change?.steps[event.step - 1] ?? "prepare the way back",
+      title: event.step === 0 ? "prepare it" : (change?.steps[event.step - 1] ?? ""),
       code: event.code ?? 1,
       log: await readStepLog(connection, run, event.change, event.step),
     });
   }
+  for (const event of events) {
+    if (event.event === "reverted" && event.state === "stuck") {
+      const log = await readStepLog(connection, run, event.change, 0);
+      stuck.push({ id: idOfChange(event.change), title: "put the old state back", code: 1, log });
+    }
+    if (event.event === "guard" && event.state === "stuck") {
+      const log = await readGuardLog(connection, run);
+      stuck.push({ id: event.id, title: `put back what run ${event.of} began`, code: 1, log });
+    }
+  }
   const last = events.at(-1);
-  const first = events.find((event) => event.time > 0);
+  const times = events.map(({ time }) => time).filter((time) => time > 0);
   return {
     run,
     state: last?.event === "end" ? last.state : "lost",
     failed,
-    reverted: events
-      .filter((event) => event.event === "reverted")
-      .map((event) => idOfChange(event.change)),
+    stuck,
+    reverted: events.flatMap((event) =>
+      event.event === "reverted" && event.state !== "stuck" ? [idOfChange(event.change)] : [],
+    ),
     done: events
       .filter((event) => event.event === "change")
       .map((event) => idOfChange(event.change)),
-    seconds: (last?.time ?? 0) - (first?.time ?? 0),
+    seconds: (times.at(-1) ?? 0) - (times[0] ?? 0),
   };
 }
 

@@ -34,6 +34,7 @@ export async function gatherFacts(
       timeoutMs: replyMs,
       maxBytes: maxReply,
       ...(connection.isFar && { onStdout: packed.take }),
+      onRepeat: () => packed.forget(),
     },
   );
   probed();
@@ -63,6 +64,11 @@ class Collected {
 
   constructor(where: string) {
     this.#where = where;
+  }
+
+  forget(): void {
+    this.#chunks.splice(0);
+    this.#size = 0;
   }
 
   readonly take = (chunk: Buffer): void => {

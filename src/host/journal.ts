@@ -11,6 +11,7 @@ export async function readJournal(
   const which = units.map((unit) => `--unit=${unit}`);
   const result = await connection.exec(
     sh`journalctl --no-pager -q -n ${lines} -o cat ${which}`.text,
+    { onRepeat: () => undefined },
   );
   return result.stdout.trimEnd().split("\n").filter(Boolean);
 }

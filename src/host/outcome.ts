@@ -1,5 +1,5 @@
 import { HostkitError } from "../errors.ts";
-import type { RunOutcome } from "./execute.ts";
+import type { FailedStep, RunOutcome } from "./execute.ts";
 
 /**
  * Turns an outcome that is not "ok" into the error a user reads.
@@ -29,9 +29,19 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
       next: "run the same command again: it goes on where this run stopped",
     });
   }
+  if (state === "full") {
+    throw new HostkitError("disk_full", {
+      what: "the host has no room to write down what a run does",
+      where,
+      why: "nothing was changed",
+      next: "free space under /var on the host, then run the same command again",
+    });
+  }
+  const [stuck] = outcome.stuck;
+  if (stuck !== undefined) throw explainStuck(stuck, where);
   if (state === "reverted") {
     throw new HostkitError("run_reverted", {
-      what: `the host put back ${outcome.reverted.join(", ")}`,
+      what: `the host put back ${outcome.reverted.join(", ")}, and looked that the old state is there`,
       where,
       why: "the change was not confirmed over a new connection in time: with it, this machine could no longer log in",
       next: "check the firewall and ssh settings in the manifest; everything done before that change stays",
@@ -53,6 +63,17 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
     why: `${outcome.done.length} changes were made before it, the rest was not begun`,
     details: [...(first?.log ?? []), ...others],
     next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,
+  });
+}
+
+/** Nothing else is as urgent: the operator may be about to be locked out, or the firewall is not what anybody wanted. */
+function explainStuck(stuck: FailedStep, where: string): HostkitError {
+  return new HostkitError("run_failed", {
+    what: `${stuck.id} could NOT be put back: the old state is not there`,
+    where,
+    why: "nobody confirmed the change over a new connection, and taking it back failed; the host tries again every few seconds, at each boot and with each run",
+    details: stuck.log,
+    next: "keep the connection you have, look at it on the host (ls /var/lib/hostkit/guards), mend the cause, then run the same command again",
   });
 }
 

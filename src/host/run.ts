@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { HostkitError } from "../errors.ts";
 import { runDirectoryOf } from "../plan/bundle.ts";
+import { guardsDirectory } from "../plan/guards.ts";
 import type { RunManifest } from "../plan/bundle.ts";
 import { parseRunEvent } from "../plan/events.ts";
 import type { RunEvent } from "../plan/events.ts";
@@ -59,6 +60,17 @@ set +eu`;
   }
 }
 
+/** Whether the host took a run whose start nobody saw; what came of it half is cleared away. */
+export async function wasStarted(connection: Connection, run: RunRef): Promise<boolean> {
+  const directory = runDirectoryOf(run.stackDirectory, run.runId);
+  const { stdout } = await connection.exec(
+    sh`if [ -e ${`${directory}/pid`} ] || systemctl is-active -q ${unitOfRun(run)}; then echo started; else rm -rf ${directory}; fi`
+      .text,
+    { onRepeat: () => undefined },
+  );
+  return stdout.includes("started");
+}
+
 /** The transient unit of a run. */
 export function unitOfRun(run: Pick<RunRef, "stack" | "runId">): string {
   return `hostkit-run-${run.stack}-${run.runId}.service`;
@@ -66,7 +78,8 @@ export function unitOfRun(run: Pick<RunRef, "stack" | "runId">): string {
 
 /**
  * Passes on events from line `from` (1 = first) until the run ends or the connection breaks.
- * @returns the number of lines seen in all; the last event passed on is `end` or `lost` where the run is over
+ * The last event passed on is `end` or `lost` where the run is over.
+ * @param removesItself a folder that is gone is the last act of a run that ended well
  */
 export async function followRun(
   connection: Connection,
@@ -74,22 +87,27 @@ export async function followRun(
   from: number,
   onEvent: (event: RunEvent) => void,
   onLine: () => void = () => {},
+  removesItself = false,
 ): Promise<void> {
   const directory = runDirectoryOf(run.stackDirectory, run.runId);
   const follower = new Follower(onEvent, onLine);
   try {
-    await connection.exec(followScript(directory, from).text, {
+    const { code } = await connection.exec(followScript(directory, from).text, {
       onStdout: follower.take,
       signal: follower.over,
     });
+    if (code === folderIsGone)
+      onEvent(removesItself ? { time: 0, event: "end", state: "ok" } : { time: 0, event: "lost" });
   } catch (error) {
     if (!follower.hasEnded) throw error;
   }
 }
 
+const folderIsGone = 3;
+
 /** Prints the run's events as they come, to its end. */
 function followScript(directory: string, from: number): Script {
-  return sh`cd ${directory} || exit 3
+  return sh`cd ${directory} 2>/dev/null || exit ${folderIsGone}
 i=0
 while [ ! -e pid ] || [ ! -e events ]; do
   i=$((i + 1))
@@ -152,14 +170,25 @@ class Follower {
   };
 }
 
+/** Folder of a guard on the host: it does not go with the run. */
+function guardDirectoryOf(run: RunRef, change: number): string {
+  return `${guardsDirectory}/${run.runId}-${change}`;
+}
+
 /** Tells the host that a guarded change is good. Call it over a connection made after the change. */
 export async function confirmChange(
   connection: Connection,
   run: RunRef,
   change: number,
 ): Promise<void> {
-  const directory = runDirectoryOf(run.stackDirectory, run.runId);
-  await connection.exec(sh`touch ${`${directory}/c/${change}/guard/confirmed`}`.text);
+  const guard = guardDirectoryOf(run, change);
+  await connection.exec(sh`[ ! -d ${guard} ] || touch ${`${guard}/confirmed`}`.text);
+}
+
+/** Why a guard of an earlier run is stuck. */
+export async function readGuardLog(connection: Connection, run: RunRef): Promise<string[]> {
+  const path = `${runDirectoryOf(run.stackDirectory, run.runId)}/guards.log`;
+  return readLines(connection, path, 20);
 }
 
 /** The last lines of a step's log. */
@@ -171,7 +200,13 @@ export async function readStepLog(
   lines = 20,
 ): Promise<string[]> {
   const path = `${runDirectoryOf(run.stackDirectory, run.runId)}/c/${change}/${step}.log`;
-  const result = await connection.exec(sh`tail -n ${lines} ${path}`.text);
+  return readLines(connection, path, lines);
+}
+
+async function readLines(connection: Connection, path: string, lines: number): Promise<string[]> {
+  const result = await connection.exec(sh`tail -n ${lines} ${path}`.text, {
+    onRepeat: () => undefined,
+  });
   return result.stdout.split("\n").filter((line) => line.trim() !== "");
 }
 
@@ -197,6 +232,7 @@ export async function listRuns(
   active=no; systemctl is-active -q ${`hostkit-run-${stack}-`}"$id".service && active=yes
   echo "run $active $(base64 -w0 <"$d/plan.json") $(head -n 1 "$d/events" | base64 -w0) $(tail -n 1 "$d/events" | base64 -w0)"
 done`.text,
+    { onRepeat: () => undefined },
   );
   return result.stdout
     .split("\n")

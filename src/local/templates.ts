@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
+import type { RunPrograms } from "../plan/bundle.ts";
 import { packageRoot } from "./paths.ts";
 
 /** EJS texts of templates/host, by their path there. */
@@ -15,11 +16,12 @@ export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
   return new Map(names.map((name, index) => [name, texts[index] ?? ""]));
 }
 
-/** The script that carries out a run on the host, and what all scripts of a run write files with. */
-export async function readRunner(): Promise<{ readonly runner: string; readonly paths: string }> {
-  const read = (name: string) => readFile(path.join(packageRoot, "templates/run", name), "utf8");
-  const [runner, paths] = await Promise.all([read("runner.sh"), read("paths.sh")]);
-  return { runner, paths };
+/** The scripts that carry out a run on the host. */
+export async function readRunPrograms(): Promise<RunPrograms> {
+  const read = async (name: string) =>
+    readFile(path.join(packageRoot, "templates/run", name), "utf8");
+  const [runner, paths, guard] = await Promise.all(["runner.sh", "paths.sh", "guard.sh"].map(read));
+  return { runner: runner ?? "", paths: paths ?? "", guard: guard ?? "" };
 }
 
 /** hostkit's own version. */

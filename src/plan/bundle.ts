@@ -1,9 +1,10 @@
 import type { Content, ResourceId, Step } from "../resources/resource.ts";
-import { preimagePath } from "../resources/file.ts";
+import { keepScript } from "../resources/preimage.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { Plan, PlannedChange } from "./plan.ts";
+import { doneLine } from "./unfinished.ts";
 
 /** One file of the bundle; `path` is relative to the run's folder. */
 export interface BundleEntry {
@@ -19,10 +20,17 @@ export interface RunInput {
   readonly holder: string;
   /** How many changes may run at once. */
   readonly parallel: number;
+  readonly programs: RunPrograms;
+}
+
+/** What ships with hostkit and runs on the host. */
+export interface RunPrograms {
   /** templates/run/runner.sh */
   readonly runner: string;
   /** templates/run/paths.sh */
   readonly paths: string;
+  /** templates/run/guard.sh */
+  readonly guard: string;
 }
 
 /** What `attach` and `runs` read back: the plan without any content. */
@@ -33,6 +41,8 @@ export interface RunManifest {
   readonly stack: string;
   readonly host: string;
   readonly holder: string;
+  /** The run's last act is to take its own folder away: that it is gone means that the run ended well. */
+  readonly removesItself?: true;
   readonly changes: readonly {
     readonly id: ResourceId;
     readonly action: string;
@@ -53,8 +63,8 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
   );
   const text = (path: string, value: string): BundleEntry => ({ path, content: { text: value } });
   return [
-    text("runner.sh", input.runner),
-    text("paths.sh", input.paths),
+    text("runner.sh", input.programs.runner),
+    text("paths.sh", input.programs.paths),
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),
@@ -76,9 +86,10 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
         })
         .join(""),
     ),
-    ...plan.changes.flatMap((change, index) =>
-      bundleChange(change, `c/${index + 1}`, plan.stackDirectory),
-    ),
+    ...plan.changes.flatMap((change, index) => [
+      ...bundleChange(change, `c/${index + 1}`, plan.stackDirectory),
+      ...bundleGuard(plan, change, index + 1, input),
+    ]),
   ];
 }
 
@@ -90,6 +101,7 @@ export function describeRun(plan: Plan, input: Pick<RunInput, "runId" | "holder"
     stack: plan.stack,
     host: plan.host,
     holder: input.holder,
+    ...(plan.cleanup === "all" ? { removesItself: true } : {}),
     changes: plan.changes.map((change) => ({
       id: change.id,
       action: change.action,
@@ -114,7 +126,11 @@ function renderSettings(plan: Plan, input: RunInput): string {
     PARALLEL: String(input.parallel),
     CLEANUP: plan.cleanup ?? "",
   };
-  return Object.entries(settings)
+  return renderWords(settings);
+}
+
+function renderWords(words: Readonly<Record<string, string>>): string {
+  return Object.entries(words)
     .map(([name, value]) => `${name}=${quoteWord(value)}\n`)
     .join("");
 }
@@ -124,7 +140,14 @@ function bundleChange(
   folder: string,
   stackDirectory: string,
 ): BundleEntry[] {
-  const entries: BundleEntry[] = [{ path: `${folder}/state`, content: { text: change.stateLine } }];
+  const text = (name: string, value: string): BundleEntry => ({
+    path: `${folder}/${name}`,
+    content: { text: value },
+  });
+  const entries: BundleEntry[] = [
+    text("begin", change.beginLines),
+    text("state", `${change.stateLine}${change.beginLines === "" ? "" : doneLine(change.id)}`),
+  ];
   let number = 0;
   for (const step of change.steps) {
     if (step.type === "upload") {
@@ -148,16 +171,6 @@ function bundleChange(
         entries.push({ path: `${folder}/stdin/${number}`, content: step.stdin });
     }
   }
-  if (change.guard !== undefined) {
-    entries.push({
-      path: `${folder}/guard/save.sh`,
-      content: { text: withPaths(change.guard.save) },
-    });
-    entries.push({
-      path: `${folder}/guard/undo.sh`,
-      content: { text: withPaths(change.guard.undo) },
-    });
-  }
   return entries;
 }
 
@@ -166,16 +179,42 @@ function withPaths(script: Script): string {
   return `. ../../paths.sh\n${script.text}\n`;
 }
 
+/** The guard's whole record: a folder that is moved to its place before the guard is armed. */
+function bundleGuard(
+  plan: Plan,
+  { id, guard }: PlannedChange,
+  number: number,
+  input: RunInput,
+): BundleEntry[] {
+  if (guard === undefined) return [];
+  const about = {
+    ID: `${input.runId}-${number}`,
+    RUN: input.runId,
+    OWNER: plan.stackDirectory,
+    CHANGE: JSON.stringify(id),
+    SECONDS_TO_CONFIRM: String(guard.seconds),
+  };
+  const files = {
+    "guard.sh": input.programs.guard,
+    "paths.sh": input.programs.paths,
+    about: renderWords(about),
+    "save.sh": `. ./paths.sh\n${guard.save.text}\n`,
+    "undo.sh": `. ./paths.sh\n${guard.undo.text}\n`,
+    "check.sh": `. ./paths.sh\n${guard.check.text}\n`,
+  };
+  return Object.entries(files).map(([name, text]) => ({
+    path: `c/${number}/guard/${name}`,
+    content: { text },
+  }));
+}
+
 /** Missing parents are made 0755 and remembered, so that uninstall can take them away when they are empty. */
 function putScript(
   step: Extract<Step, { type: "put" }>,
   number: number,
   stackDirectory: string,
 ): Script {
-  const keep =
-    step.preimage === true
-      ? sh`hk_keep ${step.path} ${preimagePath(step.path, stackDirectory)}
-`
-      : sh``;
-  return sh`${keep}hk_put files/${number} ${step.path} ${step.mode} ${step.owner} ${step.group}`;
+  const keep = keepScript(step.path, stackDirectory, step.preimage === true);
+  return sh`${keep}
+hk_put files/${number} ${step.path} ${step.mode} ${step.owner} ${step.group}`;
 }

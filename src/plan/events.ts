@@ -1,3 +1,5 @@
+import type { ResourceId } from "../resources/resource.ts";
+
 /** What the runner on the host says, one JSON line each; docs/architecture.md lists them. */
 export type RunEvent =
   | { readonly time: number; readonly event: "start" }
@@ -23,14 +25,30 @@ export type RunEvent =
       readonly change: number;
       readonly seconds: number;
     }
-  | { readonly time: number; readonly event: "reverted"; readonly change: number }
+  /** A guarded change was taken back. "stuck": it was tried, and the old state is not there. */
+  | {
+      readonly time: number;
+      readonly event: "reverted";
+      readonly change: number;
+      readonly state: "back" | "stuck";
+    }
+  /** What became of a guard that an earlier run left; "unarmed": nothing had been changed under it yet. */
+  | {
+      readonly time: number;
+      readonly event: "guard";
+      readonly id: ResourceId;
+      /** The run that armed it. */
+      readonly of: string;
+      readonly state: "reverted" | "kept" | "unarmed" | "stuck";
+    }
   | { readonly time: number; readonly event: "end"; readonly state: RunState }
   /** The runner is gone without having said so: power cut, reboot, kill. */
   | { readonly time: number; readonly event: "lost" };
 
-export type RunState = "ok" | "failed" | "reverted" | "locked" | "stale";
+/** "stuck": a guard of an earlier run could not put the old state back. "full": nothing can be written down. */
+export type RunState = "ok" | "failed" | "reverted" | "locked" | "stale" | "stuck" | "full";
 
-const names = new Set(["start", "step", "change", "confirm", "reverted", "end", "lost"]);
+const names = new Set(["start", "step", "change", "confirm", "reverted", "guard", "end", "lost"]);
 
 /** Reads one line; undefined for one that is cut short or not an event. */
 export function parseRunEvent(line: string): RunEvent | undefined {

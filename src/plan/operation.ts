@@ -36,6 +36,7 @@ export function makeOperation(input: OperationInput): Plan {
     because,
     steps: [{ type: "script", title, script }],
     waitsFor: index === 0 ? [] : [steps[index - 1]?.id ?? id],
+    beginLines: "",
     stateLine: "",
     ...(mayFail === undefined ? {} : { mayFail }),
   }));
@@ -48,5 +49,6 @@ export function makeOperation(input: OperationInput): Plan {
     changes,
     stateHash: "any",
     state: "",
+    isUnfinished: false,
   };
 }

@@ -1,22 +1,36 @@
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import { textFacts } from "../facts/file.ts";
+import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
-import type { Change, Owned, Resource, ResourceId, Step } from "../resources/resource.ts";
+import type {
+  Change,
+  Owned,
+  RemoveContext,
+  Resource,
+  ResourceId,
+  Step,
+} from "../resources/resource.ts";
+import { guardsDirectory } from "./guards.ts";
 import { orderResources } from "./order.ts";
-import { disownLine, ownLine, parseState, statePath } from "./state.ts";
+import { asMade, beginLine, disownLine, isMade, ownLine, parseState, statePath } from "./state.ts";
+import { dueLines, parseUnfinished, unfinishedPath } from "./unfinished.ts";
 
 /** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
 export interface PlannedChange extends Change {
   readonly waitsFor: readonly ResourceId[];
+  /** What is written down before it begins: that it is hostkit's, and what is due because of it; "" for nothing. */
+  readonly beginLines: string;
   /** Line for the state file when it is done; "" for none. */
   readonly stateLine: string;
   /** What waits for it goes on when it fails. */
   readonly mayFail?: true;
 }
+
+/** A change before it is known what waits for it: `beginLines` lacks those ids. */
+type DraftChange = PlannedChange;
 
 export interface Plan {
   /** What somebody asked for: "provision", "backup run". */
@@ -32,6 +46,8 @@ export interface Plan {
   readonly stateHash: string;
   /** The state file, compacted. */
   readonly state: string;
+  /** An earlier run left marks of what it did not end; a run without changes takes them away. */
+  readonly isUnfinished: boolean;
   /**
    * After a removal: folders that hostkit made are removed when empty; "all" also removes the stack's own folder,
    * "keep" leaves it because data stays that it remembers. Absent for an ordinary plan.
@@ -59,6 +75,8 @@ export function planNeeds(
   return [
     need(systemFacts, systemSubject),
     need(textFacts, statePath(stackDirectory)),
+    need(textFacts, unfinishedPath(stackDirectory)),
+    need(fileFacts, guardsDirectory),
     ...resources.flatMap((resource) => kindOf(resource).needs(resource)),
     ...[...owned].flatMap((entry) => kindOf(entry).removalNeeds?.(entry) ?? []),
   ];
@@ -78,11 +96,12 @@ export function makePlan(input: PlanInput): Plan {
   const { facts, stackDirectory } = input;
   const stateText = facts.get(textFacts, statePath(stackDirectory)) ?? "";
   const owned = parseState(stateText);
+  const unfinished = unfinishedIn(input);
   const ordered = orderResources(input.resources);
   const changed = new Set<ResourceId>();
   /** For each resource: the changed resources that it directly or indirectly stands behind (nearest ones). */
   const nearest = new Map<ResourceId, ReadonlySet<ResourceId>>();
-  const changes: PlannedChange[] = [];
+  const changes: DraftChange[] = [];
   for (const resource of ordered) {
     const id = idOf(resource);
     const kind = kindOf(resource);
@@ -92,25 +111,25 @@ export function makePlan(input: PlanInput): Plan {
       else for (const further of nearest.get(before) ?? []) waitsFor.add(further);
     }
     nearest.set(id, waitsFor);
-    const change = kind.diff(resource, facts, { stackDirectory, changed, isOwned: owned.has(id) });
+    const isOwned = isMade(owned.get(id));
+    const isUnfinished = unfinished.has(id);
+    const change = kind.diff(resource, facts, { stackDirectory, changed, isOwned, isUnfinished });
     if (change === undefined) continue;
     changed.add(id);
-    const own = kind.own(resource);
+    const own = ownedBy(resource);
     changes.push({
       ...change,
       waitsFor: [...waitsFor],
-      stateLine:
-        own === undefined
-          ? ""
-          : ownLine({ ...own, ...(resource.after === undefined ? {} : { after: resource.after }) }),
+      beginLines: own === undefined ? "" : beginLine(own, isOwned ? "again" : "new"),
+      stateLine: own === undefined ? "" : ownLine(own),
     });
   }
   changes.push(
     ...planRemovals(
       findOrphans(input),
       facts,
-      stackDirectory,
-      false,
+      { stackDirectory, deleteData: false },
+      unfinished,
       changes.map((change) => change.id),
     ),
   );
@@ -123,12 +142,17 @@ export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolea
   const owned = parseState(stateText);
   const { facts, stackDirectory, deleteData } = input;
   const entries = [...owned.values()];
-  const changes = planRemovals(entries, facts, stackDirectory, deleteData, []);
+  const unfinished = unfinishedIn(input);
+  const changes = planRemovals(entries, facts, { stackDirectory, deleteData }, unfinished, []);
   const removed = new Set(changes.filter(({ action }) => action === "delete").map(({ id }) => id));
   const isKept = entries.some(
     (entry) =>
       !removed.has(idOf(entry)) &&
-      kindOf(entry).remove(entry, facts, { stackDirectory, deleteData: true }) !== undefined,
+      kindOf(entry).remove(entry, facts, {
+        stackDirectory,
+        deleteData: true,
+        isUnfinished: false,
+      }) !== undefined,
   );
   return {
     ...finishPlan("uninstall", input, changes, stateText, owned),
@@ -158,18 +182,19 @@ function orderRemovals(entries: readonly Owned[]): Owned[] {
 function planRemovals(
   entries: readonly Owned[],
   facts: Facts,
-  stackDirectory: string,
-  deleteData: boolean,
+  context: Pick<RemoveContext, "stackDirectory" | "deleteData">,
+  unfinished: ReadonlySet<ResourceId>,
   behind: readonly ResourceId[],
-): PlannedChange[] {
-  const removals: PlannedChange[] = [];
+): DraftChange[] {
+  const removals: DraftChange[] = [];
   let waitsFor = behind;
   for (const entry of orderRemovals(entries)) {
-    const change = kindOf(entry).remove(entry, facts, { stackDirectory, deleteData });
+    const isUnfinished = unfinished.has(idOf(entry));
+    const change = kindOf(entry).remove(entry, facts, { ...context, isUnfinished });
     if (change === undefined) continue;
     // What is only locked (a role whose data stays) is still hostkit's to take away one day.
     const stateLine = change.action === "delete" ? disownLine(change.id) : ownLine(entry);
-    removals.push({ ...change, waitsFor, stateLine });
+    removals.push({ ...change, waitsFor, beginLines: "", stateLine });
     waitsFor = [change.id];
   }
   return removals;
@@ -177,11 +202,18 @@ function planRemovals(
 
 function finishPlan(
   verb: string,
-  input: Pick<PlanInput, "host" | "stack" | "stackDirectory">,
-  changes: readonly PlannedChange[],
+  input: PlanInput,
+  drafts: readonly DraftChange[],
   stateText: string,
   owned: ReadonlyMap<ResourceId, Owned>,
 ): Plan {
+  const behind = new Map<ResourceId, ResourceId[]>(drafts.map(({ id }) => [id, []]));
+  for (const { id, waitsFor } of drafts)
+    for (const before of waitsFor) behind.get(before)?.push(id);
+  const changes = drafts.map((draft) => ({
+    ...draft,
+    beginLines: `${draft.beginLines}${dueLines([draft.id, ...(behind.get(draft.id) ?? [])])}`,
+  }));
   return {
     verb,
     host: input.host,
@@ -190,8 +222,26 @@ function finishPlan(
     fingerprint: hashText(JSON.stringify(changes.map(describeForFingerprint))),
     changes,
     stateHash: stateText === "" ? "none" : hashText(stateText),
-    state: [...owned.values()].map(ownLine).join(""),
+    // What was begun once and is as it should be now has been made.
+    state: [...owned.values()]
+      .map((entry) => ownLine(behind.has(idOf(entry)) ? entry : asMade(entry)))
+      .join(""),
+    isUnfinished: (input.facts.get(textFacts, unfinishedPath(input.stackDirectory)) ?? "") !== "",
   };
+}
+
+/** What the state file remembers of a resource: enough to take it away, in the right order. */
+function ownedBy(resource: Resource): Owned | undefined {
+  const own = kindOf(resource).own(resource);
+  if (own === undefined || resource.after === undefined) return own;
+  return { ...own, after: resource.after };
+}
+
+function unfinishedIn({
+  facts,
+  stackDirectory,
+}: Pick<PlanInput, "facts" | "stackDirectory">): ReadonlySet<ResourceId> {
+  return parseUnfinished(facts.get(textFacts, unfinishedPath(stackDirectory)) ?? "");
 }
 
 function describeForFingerprint(change: PlannedChange): unknown {

@@ -24,6 +24,24 @@ export function ownLine(owned: Owned): string {
   return `${JSON.stringify(owned)}\n`;
 }
 
+/**
+ * One line of the state file: a run is about to make this resource, which is hostkit's from here on, whatever becomes of the run.
+ * "new": what stands in its place may still be somebody else's. "again": it was hostkit's before.
+ */
+export function beginLine(owned: Owned, begun: "new" | "again"): string {
+  return ownLine({ ...owned, begun });
+}
+
+/** Whether hostkit has made the resource, not only begun to. */
+export function isMade(owned: Owned | undefined): boolean {
+  return owned !== undefined && owned["begun"] !== "new";
+}
+
+/** An entry as it stands once the resource is as it should be. */
+export function asMade({ begun: _begun, ...owned }: Owned): Owned {
+  return owned;
+}
+
 /** One line of the state file: this resource is no longer there. */
 export function disownLine(id: ResourceId): string {
   const at = id.indexOf(":");

@@ -82,12 +82,33 @@ export function renderEvent(track: RunTrack, event: RunEvent, run: RunManifest):
         `${idOf(run, event.change)}: waits ${event.seconds} s for a word over a new connection`,
       );
     case "reverted":
-      return line("reverted", `${idOf(run, event.change)}: the host put the old state back`);
+      return line("reverted", `${idOf(run, event.change)}: ${describeReverted(event.state)}`);
+    case "guard":
+      return line("guard", describeGuard(event));
     case "end":
       return line("end", event.state);
     case "lost":
       return line("lost", "the run ended without a word");
   }
+}
+
+/** A run of an older version does not say more than that it was taken back. */
+function describeReverted(state: "back" | "stuck" | undefined): string {
+  return state === "stuck"
+    ? "could NOT be put back: the old state is not there"
+    : "the host put the old state back";
+}
+
+const guardWords = {
+  reverted: "was not confirmed; the old state was put back, and is there",
+  kept: "was confirmed; it stays",
+  unarmed: "had not changed anything yet",
+  stuck: "was not confirmed and could NOT be put back: the old state is not there",
+} as const;
+
+/** What became of the guard that an earlier run left. */
+function describeGuard({ id, of, state }: Extract<RunEvent, { event: "guard" }>): string {
+  return `${id}, begun by run ${of} that did not end: ${guardWords[state]}`;
 }
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -190,7 +211,11 @@ function renderKept(
     return `${colors.red("✗")} ${prefix}${idOf(run, event.change)}  ${titleOf(run, event.change, event.step)} (exit ${event.code ?? 1})`;
   }
   if (event.event === "reverted") {
-    return `${colors.red("↶")} ${prefix}${idOf(run, event.change)}  the host put the old state back`;
+    return `${colors.red("↶")} ${prefix}${idOf(run, event.change)}  ${describeReverted(event.state)}`;
+  }
+  if (event.event === "guard") {
+    const mark = event.state === "stuck" ? colors.red("✗") : colors.yellow("!");
+    return `${mark} ${prefix}${describeGuard(event)}`;
   }
   return undefined;
 }

@@ -64,6 +64,6 @@ export function idOf(run: RunManifest, change: number): string {
 
 /** What a step does; step 0 prepares the way back of a guarded change. */
 export function titleOf(run: RunManifest, change: number, step: number): string {
-  if (step === 0) return "prepare the way back";
+  if (step === 0) return "prepare it";
   return run.changes[change - 1]?.steps[step - 1] ?? `step ${step}`;
 }

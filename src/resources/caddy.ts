@@ -5,7 +5,8 @@ import { readStamp, stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { findDifferences, putStep } from "./file.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
@@ -69,19 +70,21 @@ export const caddyKind: ResourceKind<CaddyResource> = {
     const differences = findDifferences(file, facts);
     const reread = resource.reloadOn.filter((id) => context.changed.has(id));
     const restarted = resource.restartOn.filter((id) => context.changed.has(id));
+    // What it was that had to be read anew is not known any more.
+    const isRestart = restarted.length > 0 || context.isUnfinished;
     const stamp = readStamp(facts, resource.stackDirectory, stampName);
     const reasons = [
       ...(differences ?? []),
       ...[...reread, ...restarted].map((id) => `${id} changed`),
     ];
-    if (reasons.length === 0 && stamp !== hashText(resource.text))
+    if (reasons.length === 0 && (context.isUnfinished || stamp !== hashText(resource.text)))
       reasons.push("Caddy has not read it yet");
     if (reasons.length === 0) return undefined;
     const before = facts.get(textFacts, path);
     const difference = diffLines(before ?? "", resource.text);
     return {
       id: idOf(resource),
-      action: before === undefined ? "create" : restarted.length > 0 ? "restart" : "update",
+      action: before === undefined ? "create" : isRestart ? "restart" : "update",
       because: reasons.join(", "),
       ...(difference.length === 0 ? {} : { difference }),
       invalidates: [stampPath(resource.stackDirectory, stampName)],
@@ -91,9 +94,9 @@ export const caddyKind: ResourceKind<CaddyResource> = {
         putStep(file, context),
         {
           type: "script",
-          title: restarted.length > 0 ? "restart Caddy" : "reload Caddy",
+          title: isRestart ? "restart Caddy" : "reload Caddy",
           script: joinScripts([
-            loadScript(restarted.length > 0),
+            loadScript(isRestart),
             writeStampScript(resource.stackDirectory, stampName, hashText(resource.text)),
           ]),
         },
@@ -105,7 +108,7 @@ export const caddyKind: ResourceKind<CaddyResource> = {
   removalNeeds: () => [need(fileFacts, path)],
 
   remove(owned, facts, context): Change | undefined {
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(
       owned,
       `restore ${path}`,

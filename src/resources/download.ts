@@ -46,19 +46,23 @@ export const downloadKind: ResourceKind<DownloadResource> = {
     need(fileFacts, `${resource.directory}/current`),
   ],
 
-  diff(resource, facts): Change | undefined {
+  diff(resource, facts, context): Change | undefined {
     const { url, sha256, directory } = resource;
     const version = versionOf(resource);
     const isThere = facts.get(fileFacts, version)?.type === "directory";
     const isCurrent =
       facts.get(fileFacts, `${version}/.hostkit-current`) !== undefined &&
       facts.get(fileFacts, `${directory}/current`)?.type === "link";
-    if (isThere && isCurrent) return undefined;
+    if (isThere && isCurrent && !context.isUnfinished) return undefined;
     const fileName = decodeName(url);
     return {
       id: idOf(resource),
       action: isThere ? "update" : "create",
-      because: isThere ? `${directory}/current points elsewhere` : `${url} is not on the host`,
+      because: !isThere
+        ? `${url} is not on the host`
+        : isCurrent
+          ? "a run ended before older versions were taken away"
+          : `${directory}/current points elsewhere`,
       steps: [
         {
           type: "script",

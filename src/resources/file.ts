@@ -6,15 +6,9 @@ import { hashSecret, hashText } from "../facts/hash.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf } from "./resource.ts";
-import type {
-  Change,
-  Content,
-  DiffContext,
-  RemoveContext,
-  Resource,
-  ResourceKind,
-} from "./resource.ts";
+import type { Change, Content, DiffContext, Resource, ResourceKind } from "./resource.ts";
 
 /** A regular file with exactly this content. */
 export interface FileResource extends Resource {
@@ -85,7 +79,7 @@ export const fileKind: ResourceKind<FileResource> = {
 
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return {
       id: idOf(owned),
       action: "delete",
@@ -117,21 +111,6 @@ function stopUnitScript(path: string): Script {
     ? sh``
     : sh`systemctl disable --now -q ${name} 2>/dev/null || systemctl stop ${name} 2>/dev/null || true
 systemctl reset-failed ${name} 2>/dev/null || true`;
-}
-
-/** Puts back what stood at `path` before hostkit, or removes it. */
-export function restoreScript(
-  path: string,
-  context: Pick<RemoveContext, "stackDirectory">,
-): { text: string } {
-  const kept = preimagePath(path, context.stackDirectory);
-  return sh`hk_put_back ${kept} ${path}
-rm -f ${kept}`;
-}
-
-/** Where the copy of a replaced file is kept on the host. */
-export function preimagePath(path: string, stackDirectory: string): string {
-  return `${stackDirectory}/preimages/${hashText(path).slice(0, 32)}`;
 }
 
 /** The upload that makes a file so; for kinds that hold a file and do more with it (sshd, nftables, Caddy). */

@@ -35,7 +35,7 @@ export const hostnameKind: ResourceKind<HostnameResource> = {
         {
           type: "script",
           title: `name the host ${resource.hostname}`,
-          script: sh`[ -e ${before} ] || cat /proc/sys/kernel/hostname >${before}
+          script: sh`[ -e ${before} ] || { cat /proc/sys/kernel/hostname >${`${before}.new`} && sync ${`${before}.new`} && mv ${`${before}.new`} ${before}; }
 ${setScript(resource.hostname)}`,
         },
       ],

@@ -1,7 +1,8 @@
 import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { diffLines } from "./difference.ts";
-import { putStep, restoreScript } from "./file.ts";
+import { putStep } from "./file.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -65,7 +66,7 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
 
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(owned, `restore ${path}`, restoreScript(path, context));
   },
 };

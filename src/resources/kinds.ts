@@ -76,6 +76,9 @@ export const allKinds: readonly AnyKind[] = [
 
 const byName: ReadonlyMap<string, AnyKind> = new Map(allKinds.map((kind) => [kind.kind, kind]));
 
+/** Every kind's name. */
+export const kindNames: readonly string[] = [...byName.keys()];
+
 /** The kind of a resource. @throws TypeError for a kind that nobody registered. */
 export function kindOf(resource: Pick<Resource, "kind">): AnyKind {
   const kind = byName.get(resource.kind);

@@ -9,7 +9,9 @@ import { readStamp, stampPath } from "../facts/stamp.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { findDifferences, putStep } from "./file.ts";
+import { isBackScript, putBackScript } from "./guard.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
 
@@ -125,7 +127,12 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     const fact = facts.get(nftablesFacts, owned.name);
-    if (fact?.listing === undefined && facts.get(fileFacts, path) === undefined) return undefined;
+    if (
+      !context.isUnfinished &&
+      fact?.listing === undefined &&
+      facts.get(fileFacts, path) === undefined
+    )
+      return undefined;
     const others = Object.keys(fact?.files ?? {}).filter((other) => other !== path);
     return removeByScript(
       owned,
@@ -172,12 +179,19 @@ function guardTable(resource: NftablesResource): Guard {
   const { path, table } = resource;
   return {
     seconds: resource.guardSeconds,
-    save: sh`rm -f guard/firewall.old
-printf 'table %s\\ndelete table %s\\n' ${table} ${table} >guard/table.nft
-nft list table ${words(table)} >>guard/table.nft 2>/dev/null || true
-if [ -e ${path} ]; then cp -a ${path} guard/firewall.old; fi`,
-    undo: sh`if [ -e guard/firewall.old ]; then cp -a guard/firewall.old ${path}; else rm -f ${path}; fi
+    save: sh`rm -f firewall.old
+printf 'table %s\\ndelete table %s\\n' ${table} ${table} >table.nft
+nft list table ${words(table)} >>table.nft 2>/dev/null || true
+nft -s list table ${words(table)} >listing 2>/dev/null || true
+if [ -e ${path} ]; then cp -a ${path} firewall.old; fi`,
+    // The rules first: they are what shuts people out.
+    undo: sh`flock ${firewallLock} nft -f table.nft
+loaded=$?
 rm -f ${stampPath(resource.stackDirectory, stampName)}
-flock ${firewallLock} nft -f guard/table.nft`,
+${putBackScript("firewall.old", path)}
+exit "$loaded"`,
+    check: sh`nft -s list table ${words(table)} >now 2>/dev/null || true
+cmp listing now || { echo ${`the table ${table} is not the one before`} >&2; exit 1; }
+${isBackScript("firewall.old", path)}`,
   };
 }

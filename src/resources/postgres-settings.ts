@@ -6,7 +6,8 @@ import { quoteIdentifier } from "../facts/sql.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, restoreScript } from "./file.ts";
+import { findDifferences } from "./file.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { noteStart, reloadIfNeeded, startScript } from "./unit.ts";
@@ -77,7 +78,7 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     const reasons = [...(findDifferences(asFile(resource), facts) ?? [])];
     const changed = resource.watches.filter((id) => context.changed.has(id));
     if (changed.length > 0) reasons.push(`${changed.join(", ")} changed`);
-    else if (fact?.isReloadPending === true)
+    else if (fact?.isReloadPending === true || context.isUnfinished)
       reasons.push("the server has not loaded its files yet");
     const restart = fact?.restartPending ?? [];
     if (restart.length > 0) reasons.push(`${restart.join(", ")} needs a restart`);
@@ -112,7 +113,7 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
 
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     const unit = postgresUnitOf(Number(owned["major"]));
     return removeByScript(
       owned,
@@ -137,7 +138,7 @@ if ! grep -q ${"^ *include_dir *=\\? *'conf.d'"} postgresql.conf; then
   echo ${"include_dir = 'conf.d'"} >>postgresql.conf
   hk_rewrite postgresql.conf ${`${config}/postgresql.conf`}
 fi
-hk_keep ${path} "$PWD/old.conf"
+hk_keep ${path} "$PWD/old.conf" first
 restore() { hk_put_back "$PWD/old.conf" ${path}; }
 ${reloadIfNeeded([unit])}
 hk_put settings.conf ${path} 0644 postgres postgres

@@ -99,7 +99,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     ];
   },
 
-  diff(resource, facts): Change | undefined {
+  diff(resource, facts, context): Change | undefined {
     const active = parseUpstream(facts.get(textFacts, resource.upstreamPath));
     if (active === undefined)
       return deploy(resource, undefined, "was never released", "create", []);
@@ -131,7 +131,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         describeDifference(resource, active.slot, facts),
       );
     }
-    return mend(resource, active.slot, facts);
+    return mend(resource, active.slot, facts, context.isUnfinished);
   },
 
   own: (resource) => ({
@@ -223,7 +223,12 @@ function deploy(
 }
 
 /** The right release is in place, but not all of it stands as it should. */
-function mend(resource: ReleaseResource, slot: SlotName, facts: Facts): Change | undefined {
+function mend(
+  resource: ReleaseResource,
+  slot: SlotName,
+  facts: Facts,
+  isUnfinished: boolean,
+): Change | undefined {
   const plan = resource.slots[slot];
   const idle = resource.slots[slot === "a" ? "b" : "a"];
   const reasons: string[] = [];
@@ -250,6 +255,8 @@ function mend(resource: ReleaseResource, slot: SlotName, facts: Facts): Change |
     hashText(plan.upstream)
   )
     reasons.push("the proxy has not read where it listens");
+  if (reasons.length === 0 && isUnfinished)
+    reasons.push("a run ended before the former release was gone");
   if (reasons.length === 0) return undefined;
   return {
     id: idOf(resource),
@@ -265,7 +272,13 @@ function mend(resource: ReleaseResource, slot: SlotName, facts: Facts): Change |
       {
         type: "script",
         title: `send the traffic to slot ${slot}`,
-        script: joinScripts([switchScript(resource, plan, undefined), retireScript(idle, 0)]),
+        script: joinScripts([
+          switchScript(resource, plan, undefined),
+          retireScript(idle, 0),
+          resource.imageRepository === undefined
+            ? sh``
+            : pruneImagesScript(resource, resource.imageRepository),
+        ]),
       },
     ],
   };

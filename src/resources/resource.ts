@@ -58,13 +58,18 @@ export type Step =
       readonly content: Content;
     };
 
-/** Commit-confirmed: undone by the host itself unless the controller confirms over a new connection. */
+/**
+ * Commit-confirmed: undone by the host itself unless the controller confirms over a new connection. The scripts run in the guard's own
+ * folder, which lasts until the guard is settled.
+ */
 export interface Guard {
   readonly seconds: number;
-  /** Runs first; keeps what `undo` needs in the change's folder. */
+  /** Runs first; keeps what `undo` and `check` need. */
   readonly save: Script;
-  /** Runs with the same cwd, by a timer or at boot. */
+  /** Puts the old state back. Runs when the time is over, at boot, or by the next run; may run several times. */
   readonly undo: Script;
+  /** Fails, saying why, unless the old state is there. Runs after `undo`: only then is anything called put back. */
+  readonly check: Script;
 }
 
 export type Action = "create" | "update" | "restart" | "reload" | "run" | "delete";
@@ -97,10 +102,17 @@ export interface DiffContext {
   readonly changed: ReadonlySet<ResourceId>;
   /** True where the state file lists this resource as hostkit's. */
   readonly isOwned: boolean;
+  /**
+   * A run began this change, or one that it has to follow, and did not come to its end. What facts cannot tell (that a program has read
+   * a file anew) is then to be done again.
+   */
+  readonly isUnfinished: boolean;
 }
 
 export interface RemoveContext {
   readonly stackDirectory: string;
+  /** As in `DiffContext`: that the first thing it takes away is gone does not mean that the others are. */
+  readonly isUnfinished: boolean;
   /** Databases, volumes, backup repositories, data directories go too. */
   readonly deleteData: boolean;
 }

@@ -7,7 +7,9 @@ import { readStamp, stampPath } from "../facts/stamp.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { findDifferences, putStep } from "./file.ts";
+import { isBackScript, putBackScript } from "./guard.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
 import { writeStampScript } from "./unit.ts";
@@ -116,7 +118,7 @@ ${writeStampScript(resource.stackDirectory, stampName, hash)}`,
 
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(
       owned,
       `remove ${path} and reload sshd`,
@@ -157,10 +159,11 @@ function guardSshd(resource: SshdResource): Guard {
   const { path } = resource;
   return {
     seconds: resource.guardSeconds,
-    save: sh`rm -f guard/sshd.old
-if [ -e ${path} ]; then cp -a ${path} guard/sshd.old; fi`,
-    undo: sh`if [ -e guard/sshd.old ]; then cp -a guard/sshd.old ${path}; else rm -f ${path}; fi
+    save: sh`rm -f sshd.old
+if [ -e ${path} ]; then cp -a ${path} sshd.old; fi`,
+    undo: sh`${putBackScript("sshd.old", path)}
 rm -f ${stampPath(resource.stackDirectory, stampName)}
 ${reloadScript}`,
+    check: isBackScript("sshd.old", path),
   };
 }

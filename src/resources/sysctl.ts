@@ -8,7 +8,8 @@ import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { findDifferences, putStep } from "./file.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -116,7 +117,7 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
   /** Live values stay until the next boot: what they were before may itself have been somebody's choice since. */
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(
       owned,
       `remove ${path} (live values stay until the next boot)`,

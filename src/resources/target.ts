@@ -3,7 +3,8 @@ import { fileFacts, textFacts } from "../facts/file.ts";
 import { unitFacts } from "../facts/unit.ts";
 import { sh } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep, restoreScript } from "./file.ts";
+import { findDifferences, putStep } from "./file.ts";
+import { restoreScript } from "./preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -49,6 +50,8 @@ export const targetKind: ResourceKind<TargetResource> = {
     const fact = facts.get(unitFacts, resource.unit);
     const differences = findDifferences(file, facts);
     const reasons = [...(differences ?? [])];
+    if (context.isUnfinished && differences === undefined)
+      reasons.push("a run ended before it was started");
     if (differences === undefined) {
       if (fact?.unitFileState !== "enabled") reasons.push("is not enabled");
       if (fact?.activeState !== "active") reasons.push(`is ${fact?.activeState ?? "not loaded"}`);
@@ -80,7 +83,7 @@ systemctl start ${resource.unit}`,
 
   remove(owned, facts, context): Change | undefined {
     const path = `/etc/systemd/system/${owned.name}`;
-    if (facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(
       owned,
       `remove ${owned.name}`,

@@ -34,10 +34,11 @@ export const timezoneKind: ResourceKind<TimezoneResource> = {
           type: "script",
           title: `set the time zone to ${resource.zone}`,
           script: sh`if [ ! -f ${zone} ]; then echo "the host knows no time zone "${resource.zone} >&2; exit 1; fi
-[ -e ${before} ] || readlink /etc/localtime >${before} || true
+if [ ! -e ${before} ]; then readlink /etc/localtime >${`${before}.new`} || true; sync ${`${before}.new`}; mv ${`${before}.new`} ${before}; fi
+if [ -e /etc/timezone ]; then echo ${resource.zone} >/etc/timezone; fi
+# Last: it is what the next look sees.
 ln -sfn ${zone} /etc/localtime.hostkit-new
-mv -f -T /etc/localtime.hostkit-new /etc/localtime
-if [ -e /etc/timezone ]; then echo ${resource.zone} >/etc/timezone; fi`,
+mv -f -T /etc/localtime.hostkit-new /etc/localtime`,
         },
       ],
     };

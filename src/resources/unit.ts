@@ -88,7 +88,10 @@ export const unitKind: ResourceKind<UnitResource> = {
     );
     const trigger = resource.watches.filter((id) => context.changed.has(id));
     const stamp = readStamp(facts, resource.stackDirectory, unitStamp(name));
-    const isStale = trigger.length > 0 || (resource.inputs !== "" && stamp !== resource.inputs);
+    const isStale =
+      trigger.length > 0 ||
+      context.isUnfinished ||
+      (resource.inputs !== "" && stamp !== resource.inputs);
 
     const reasons: string[] = [];
     if (fact?.loadState === "masked") reasons.push("is masked");
@@ -101,7 +104,11 @@ export const unitKind: ResourceKind<UnitResource> = {
       );
     } else if (resource.state === "started" && isStale) {
       reasons.push(
-        trigger.length > 0 ? `${trigger.join(", ")} changed` : "runs with an older configuration",
+        trigger.length > 0
+          ? `${trigger.join(", ")} changed`
+          : context.isUnfinished
+            ? "a run ended before it was started anew"
+            : "runs with an older configuration",
       );
     }
     if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");

@@ -30,13 +30,14 @@ export const volumeKind: ResourceKind<VolumeResource> = {
   kind: "volume",
   needs: (resource) => [need(volumeFacts, resource.name)],
 
-  diff(resource, facts): Change | undefined {
+  diff(resource, facts, context): Change | undefined {
     const { name, owner, group } = resource;
     const fact = facts.get(volumeFacts, name);
     const reasons: string[] = [];
     if (fact === undefined) reasons.push("does not exist");
     else if (fact.owner !== owner || fact.group !== group)
       reasons.push(`belongs to ${fact.owner}:${fact.group}, should be ${owner}:${group}`);
+    else if (context.isUnfinished) reasons.push("a run ended while it was made");
     if (reasons.length === 0) return undefined;
     return {
       id: idOf(resource),

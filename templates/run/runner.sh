@@ -12,6 +12,21 @@ export LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive
 export HOSTKIT_RUN="$RUN" HOSTKIT_STACK_DIRECTORY="$STACK_DIRECTORY"
 
 emit() { printf '{"time":%s,%s}\n' "$(date +%s.%N)" "$1" >>"$RUN/events"; }
+
+# Adds what it reads. A line that was cut short (the disk was full) must not swallow the next one.
+append() {
+  if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >>"$1" || return 1; fi
+  cat >>"$1"
+}
+
+# Objects are for the state file, other lines say what is unfinished.
+note() {
+  grep '^{' "$1" | append "$STACK_DIRECTORY/state.jsonl" && grep -v '^{' "$1" | append "$STACK_DIRECTORY/unfinished"
+}
+
+# Whole or not at all, and still there after a power cut.
+write_whole() { cat >"$1.new" && sync "$1.new" && mv "$1.new" "$1"; }
+
 # After an uninstall: folders made for files, deepest first, then the stack's own folder unless data stays behind.
 clean_up() {
   if [ -e "$STACK_DIRECTORY/directories" ]; then
@@ -25,31 +40,60 @@ clean_up() {
   done
   sleep 1
   cd / || return 0
+  # The stack's own folder last: as long as it is there, the next uninstall has something to do.
+  others=$(find /var/lib/hostkit -mindepth 1 -maxdepth 1 -type d ! -path "$STACK_DIRECTORY")
+  [ -n "$others" ] || find /var/lib/hostkit -mindepth 1 -maxdepth 1 ! -type d -delete
   rm -rf "$STACK_DIRECTORY"
-  if [ -z "$(find /var/lib/hostkit -mindepth 1 -maxdepth 1 -type d)" ]; then rm -rf /var/lib/hostkit; fi
+  rmdir /var/lib/hostkit 2>/dev/null
 }
 
 finish() {
   rm -rf "$RUN"/c/*/files "$RUN"/c/*/stdin "$RUN/queue"
+  if [ "$1" = ok ] && [ "$STATE_HASH" != any ]; then
+    rm -f "$STACK_DIRECTORY/unfinished" "$STACK_DIRECTORY"/preimages/*.restored
+    # All that was begun is made, so that lines that say so stand behind those.
+    grep -v '"begun":"[a-z]*"}$' "$STACK_DIRECTORY/state.jsonl" | write_whole "$STACK_DIRECTORY/state.jsonl"
+  fi
   sync -f "$RUN/events" 2>/dev/null || true
   emit "\"event\":\"end\",\"state\":\"$1\""
   if [ "$1" = ok ] && [ -n "$CLEANUP" ]; then clean_up; fi
-  [ "$1" = locked ] || : >"$STACK_DIRECTORY/lock.holder"
+  [ "$1" = locked ] || [ ! -d "$STACK_DIRECTORY" ] || : >"$STACK_DIRECTORY/lock.holder"
   exit "$2"
 }
 
 echo $$ >"$RUN/pid"
 mkdir -p "$STACK_DIRECTORY/stamps" "$STACK_DIRECTORY/preimages"
 chmod 700 /var/lib/hostkit "$STACK_DIRECTORY"
-[ -e "$STACK_DIRECTORY/etc-files" ] || find /etc -xdev ! -type d >"$STACK_DIRECTORY/etc-files"
-[ -e "$STACK_DIRECTORY/etc-directories" ] || find /etc -xdev -type d >"$STACK_DIRECTORY/etc-directories"
-if [ ! -s /var/lib/hostkit/secret.key ]; then
-  head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >/var/lib/hostkit/secret.key
-fi
 
 exec 9>>"$STACK_DIRECTORY/lock"
 if ! flock -n 9; then finish locked 75; fi
 printf '%s\n' "$HOLDER" >"$STACK_DIRECTORY/lock.holder"
+
+[ -e "$STACK_DIRECTORY/etc-files" ] || find /etc -xdev ! -type d | write_whole "$STACK_DIRECTORY/etc-files"
+[ -e "$STACK_DIRECTORY/etc-directories" ] || find /etc -xdev -type d | write_whole "$STACK_DIRECTORY/etc-directories"
+[ -s /var/lib/hostkit/secret.key ] || head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' | write_whole /var/lib/hostkit/secret.key
+
+# What an earlier run, of whichever stack, left waiting for a confirmation is settled before anything else. A run that still goes
+# on (it has its stack's lock) settles its own.
+settled=0 stuck=0
+guards=/var/lib/hostkit/guards
+settle_guards() {
+  for guard in "$guards"/*/; do
+    [ -d "$guard" ] || continue
+    if [ ! -e "$guard/about" ]; then rm -rf "$guard"; continue; fi
+    owner=$(. "$guard/about" && echo "$OWNER")
+    if [ "$owner" != "$STACK_DIRECTORY" ] && [ -e "$owner/lock" ] && ! flock -n "$owner/lock" true; then continue; fi
+    settled=1
+    said=$(sh "$guard/guard.sh" settle 9>&-)
+    emit "$said"
+    case $said in
+      *'"state":"stuck"' | '') stuck=1; cat "$guard/log" >>guards.log ;;
+    esac
+  done
+  rmdir "$guards" 2>/dev/null
+}
+settle_guards
+if [ "$stuck" -ne 0 ]; then finish stuck 1; fi
 
 if [ "$STATE_HASH" != any ]; then
   if [ -e "$STACK_DIRECTORY/state.jsonl" ]; then
@@ -57,76 +101,64 @@ if [ "$STATE_HASH" != any ]; then
   else
     hash=none
   fi
-  if [ "$hash" != "$STATE_HASH" ]; then finish stale 1; fi
-  cp state.jsonl "$STACK_DIRECTORY/state.jsonl.new" && mv -f "$STACK_DIRECTORY/state.jsonl.new" "$STACK_DIRECTORY/state.jsonl"
+  # A plan was made of what was there before the guards were settled.
+  if [ "$hash" != "$STATE_HASH" ] || { [ "$settled" -ne 0 ] && [ -s changes ]; }; then finish stale 1; fi
+  write_whole "$STACK_DIRECTORY/state.jsonl" <state.jsonl && sync "$STACK_DIRECTORY" || finish full 1
 fi
 while IFS= read -r stamp; do rm -f "$stamp"; done <invalidates
 
 emit '"event":"start"'
 
-# Restores the old state unless the change was decided already; run by a timer, at boot, or after a failed step.
-write_revert() {
-  cat >guard/revert.sh <<EOF
-#!/bin/sh
-cd "$PWD" || exit 1
-mkdir guard/decided 2>/dev/null || exit 0
-export HOSTKIT_STACK_DIRECTORY='$STACK_DIRECTORY'
-. ./guard/undo.sh
-touch guard/reverted
-rm -f "/etc/systemd/system/$GUARD_UNIT.service" "/etc/systemd/system/multi-user.target.wants/$GUARD_UNIT.service"
-EOF
-  cat >"/etc/systemd/system/$GUARD_UNIT.service" <<EOF
-[Unit]
-Description=hostkit: put back what was not confirmed before the reboot
-DefaultDependencies=no
-After=local-fs.target
-Before=network-pre.target ssh.service
-[Service]
-Type=oneshot
-ExecStart=/bin/sh $PWD/guard/revert.sh
-[Install]
-WantedBy=multi-user.target
-EOF
-  mkdir -p /etc/systemd/system/multi-user.target.wants
-  ln -sf "/etc/systemd/system/$GUARD_UNIT.service" "/etc/systemd/system/multi-user.target.wants/$GUARD_UNIT.service"
-  sync
+# Before a change's first step: that it is ours to take away again, and which changes behind it are now due.
+begin_change() {
+  note "c/$1/begin" && sync "$STACK_DIRECTORY/state.jsonl" "$STACK_DIRECTORY/unfinished"
 }
 
+fail_preparation() {
+  emit "\"event\":\"step\",\"change\":$1,\"step\":0,\"state\":\"failed\",\"code\":1"
+}
+
+# The guard's record is in its place before it is armed, and it is armed before the first step.
 arm() {
-  GUARD_UNIT="hostkit-guard-$RUN_ID-$1"
-  sh -eu guard/save.sh >guard/save.log 2>&1 || return 1
-  write_revert
-  systemd-run --quiet --collect --on-active="$2" --timer-property=AccuracySec=100ms \
-    --unit="hostkit-revert-$RUN_ID-$1" /bin/sh "$PWD/guard/revert.sh" 9>&-
+  GUARD=$guards/$RUN_ID-$1
+  mkdir -p "$guards" && mv guard "$GUARD" && sh "$GUARD/guard.sh" arm 9>&- && return 0
+  cat "$GUARD/log" 2>/dev/null
+  sh "$GUARD/guard.sh" remove 9>&-
+  return 1
+}
+
+# Says whether the old state is really back.
+take_back() {
+  if sh "$GUARD/guard.sh" revert "$2" 9>&-; then
+    emit "\"event\":\"reverted\",\"change\":$1,\"state\":\"back\""
+    sh "$GUARD/guard.sh" remove 9>&-
+  else
+    cp "$GUARD/log" 0.log
+    emit "\"event\":\"reverted\",\"change\":$1,\"state\":\"stuck\""
+  fi
 }
 
 # Waits for the controller's word, which must come over a new connection.
 confirm() {
   emit "\"event\":\"confirm\",\"change\":$1,\"seconds\":$2"
-  limit=$(($2 * 5 + 25)); waited=0
-  while [ ! -e guard/reverted ] && [ "$waited" -lt "$limit" ]; do
-    if [ -e guard/confirmed ] && mkdir guard/decided 2>/dev/null; then
-      disarm "$1"
-      return 0
-    fi
-    sleep 0.2; waited=$((waited + 1))
+  while [ ! -e "$GUARD/decision" ]; do
+    if [ -e "$GUARD/confirmed" ] && sh "$GUARD/guard.sh" keep 9>&-; then return 0; fi
+    # The countdown is a unit of its own, which may have been ended by hand.
+    if sh "$GUARD/guard.sh" is_over 300; then break; fi
+    sleep 0.2
   done
   return 1
-}
-
-disarm() {
-  systemctl stop "hostkit-revert-$RUN_ID-$1.timer" 2>/dev/null
-  rm -f "/etc/systemd/system/$GUARD_UNIT.service" "/etc/systemd/system/multi-user.target.wants/$GUARD_UNIT.service"
 }
 
 run_change() (
   n=$1 guard=$2
   cd "c/$n" || exit 1
-  if [ "$guard" -gt 0 ] && ! arm "$n" "$guard"; then
-    emit "\"event\":\"step\",\"change\":$n,\"step\":0,\"state\":\"failed\",\"code\":1"
-    cp guard/save.log 0.log; exit 1
+  if [ "$guard" -gt 0 ] && ! arm "$n" >0.log 2>&1; then
+    fail_preparation "$n"
+    exit 1
   fi
   for script in steps/*.sh; do
+    if [ "$guard" -gt 0 ] && [ -e "$GUARD/decision" ]; then break; fi
     step=${script#steps/}; step=${step%.sh}; step=${step#0}
     stdin=/dev/null; [ -e "stdin/$step" ] && stdin="stdin/$step"
     emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"started\""
@@ -134,16 +166,17 @@ run_change() (
     code=$?
     if [ "$code" -ne 0 ]; then
       emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"failed\",\"code\":$code"
-      if [ "$guard" -gt 0 ]; then sh guard/revert.sh >>"$step.log" 2>&1; disarm "$n"; fi
+      if [ "$guard" -gt 0 ]; then take_back "$n" again; fi
       exit 1
     fi
     emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"ok\""
   done
-  if [ "$guard" -gt 0 ] && ! confirm "$n" "$guard"; then
-    emit "\"event\":\"reverted\",\"change\":$n"
-    exit 79
-  fi
-  exit 0
+  [ "$guard" -gt 0 ] || exit 0
+  # Steps that took longer than the guard's time have undone what the guard did.
+  if [ -e "$GUARD/decision" ]; then take_back "$n" again; exit 79; fi
+  confirm "$n" "$guard" && exit 0
+  take_back "$n" once
+  exit 79
 ) 9>&-
 
 mkfifo queue
@@ -168,7 +201,12 @@ while :; do
       if [ "$running" -lt "$PARALLEL" ] && is_ready "$n"; then
         eval "guard=\$guard_$n"
         running=$((running + 1))
-        { run_change "$n" "$guard"; echo "$n $?" >&8; } &
+        if begin_change "$n" 2>"c/$n/0.log"; then
+          { run_change "$n" "$guard"; echo "$n $?" >&8; } &
+        else
+          fail_preparation "$n"
+          echo "$n 1" >&8
+        fi
       else
         next="$next $n"
       fi
@@ -180,9 +218,13 @@ while :; do
   running=$((running - 1))
   case $code in
     0)
-      eval "state_$n=ok"
-      cat "c/$n/state" >>"$STACK_DIRECTORY/state.jsonl"
-      emit "\"event\":\"change\",\"change\":$n,\"state\":\"ok\""
+      if note "c/$n/state" 2>"c/$n/0.log"; then
+        eval "state_$n=ok"
+        emit "\"event\":\"change\",\"change\":$n,\"state\":\"ok\""
+      else
+        fail_preparation "$n"
+        outcome=failed
+      fi
       ;;
     79) outcome=reverted ;;
     *)

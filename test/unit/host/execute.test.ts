@@ -33,8 +33,7 @@ async function run(first: ScriptedConnection, next: readonly Connection[] = []) 
   const outcome = await executePlan(first, plan, {
     runId: "r1",
     holder: "ann@laptop",
-    runner: "#!/bin/sh\n",
-    paths: "",
+    programs: { runner: "#!/bin/sh\n", paths: "", guard: "" },
     pack: (entries) => Readable.from([entries.map((entry) => entry.path).join("\n")]),
     connect: () => {
       const connection = further.shift();
@@ -89,11 +88,9 @@ describe("a run is followed to its end", () => {
     const fresh = new ScriptedConnection([{ match: "touch" }]);
     await run(connection, [fresh]);
     expect(fresh.commands.map((command) => command.shellText)).toEqual([
-      "touch /var/lib/hostkit/t/runs/r1/c/1/guard/confirmed",
+      "[ ! -d /var/lib/hostkit/guards/r1-1 ] || touch /var/lib/hostkit/guards/r1-1/confirmed",
     ]);
-    expect(connection.commands.some((command) => command.shellText.startsWith("touch"))).toBe(
-      false,
-    );
+    expect(connection.commands.some((command) => command.shellText.includes("touch"))).toBe(false);
   });
 
   test("a failed step brings its log and its title into the error", async () => {

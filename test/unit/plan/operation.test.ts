@@ -5,7 +5,12 @@ import { makeOperation } from "../../../src/plan/operation.ts";
 import { sh } from "../../../src/shell/script.ts";
 
 const place = { host: "h1", stack: "shop", stackDirectory: "/var/lib/hostkit/shop" };
-const run = { runId: "r1", holder: "ann@laptop", parallel: 4, runner: "", paths: "" };
+const run = {
+  runId: "r1",
+  holder: "ann@laptop",
+  parallel: 4,
+  programs: { runner: "", paths: "", guard: "" },
+};
 
 function read(steps: Parameters<typeof makeOperation>[0]["steps"], file: string): string {
   const bundle = makeBundle(makeOperation({ ...place, verb: "clean", steps }), run);

@@ -6,7 +6,8 @@ import { postgresFacts } from "../../../src/facts/postgres.ts";
 import { makeBundle } from "../../../src/plan/bundle.ts";
 import { orderResources } from "../../../src/plan/order.ts";
 import { findOrphans, makePlan, makeRemovalPlan } from "../../../src/plan/plan.ts";
-import { disownLine, ownLine, parseState } from "../../../src/plan/state.ts";
+import { beginLine, disownLine, ownLine, parseState } from "../../../src/plan/state.ts";
+import { parseUnfinished } from "../../../src/plan/unfinished.ts";
 import { directory } from "../../../src/resources/directory.ts";
 import { file } from "../../../src/resources/file.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
@@ -73,6 +74,63 @@ describe("plan", () => {
     expect(later).not.toHaveProperty("preimage");
   });
 
+  test("what was begun is hostkit's, but what stands there may still be somebody else's", () => {
+    const begun = (how: "new" | "again") =>
+      plan(
+        [file("/a", "x")],
+        Facts.of([
+          textFacts,
+          {
+            [`${stackDirectory}/state.jsonl`]: beginLine({ kind: "file", name: "/a" }, how),
+          },
+        ]),
+      );
+    expect(begun("new").changes[0]?.steps[0]).toHaveProperty("preimage", true);
+    expect(begun("new").changes[0]?.beginLines).toContain('"begun":"new"');
+    expect(begun("again").changes[0]?.steps[0]).not.toHaveProperty("preimage");
+    expect(begun("again").changes[0]?.beginLines).toContain('"begun":"again"');
+    expect(begun("new").state).toContain('"begun":"new"');
+  });
+
+  test("what was begun and is as it should be has been made", () => {
+    const state = beginLine({ kind: "file", name: "/a", path: "/a" }, "new");
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: state }],
+      [fileFacts, present("/a", "x")],
+    );
+    expect(plan([file("/a", "x")], facts).state).toBe(
+      ownLine({ kind: "file", name: "/a", path: "/a" }),
+    );
+  });
+
+  test("before a change begins, it and those that wait for it are written down", () => {
+    const resources = [
+      file("/a", "1"),
+      file("/b", "2", { after: ["file:/a"] }),
+      file("/c", "3", { after: ["file:/b"] }),
+    ];
+    const [first, , third] = plan(resources).changes;
+    expect(first?.beginLines).toBe(
+      `${beginLine({ kind: "file", name: "/a", path: "/a" }, "new")}due file:/a\ndue file:/b\n`,
+    );
+    expect(third?.beginLines).toMatch(/due file:\/c\n$/);
+  });
+
+  test("a removal that was cut short is done again, though its file is gone", () => {
+    const state = ownLine({ kind: "sshd", name: "/x", path: "/x" });
+    const marks = (text: string) =>
+      plan(
+        [],
+        Facts.of([
+          textFacts,
+          { [`${stackDirectory}/state.jsonl`]: state, [`${stackDirectory}/unfinished`]: text },
+        ]),
+      ).changes.map(({ id }) => id);
+    expect(marks("")).toEqual([]);
+    expect(marks("due sshd:/x\n")).toEqual(["sshd:/x"]);
+    expect(marks("due sshd:/x\ndone sshd:/x\n")).toEqual([]);
+  });
+
   test("what hostkit owns and nobody wants any more is removed at the end, youngest first", () => {
     const state = [directory("/d"), file("/d/x", "1", { after: ["directory:/d"] })]
       .map((resource) => ownLine({ kind: resource.kind, name: resource.name, path: resource.path }))
@@ -134,6 +192,17 @@ describe("plan", () => {
   });
 });
 
+test.each([
+  ["", []],
+  ["due a:1\ndue b:2\ndone a:1\n", ["b:2"]],
+  ["due a:1\ndone a:1\ndue a:1\n", ["a:1"]],
+  ["due nftables:inet hostkit\n", ["nftables:inet hostkit"]],
+  ["due a:1\ndue b", ["a:1"]],
+  ["due a:1\ndue \n\ngarbage\n", ["a:1"]],
+])("unfinished: %j", (text, ids) => {
+  expect([...parseUnfinished(text)]).toEqual(ids);
+});
+
 describe("state file", () => {
   test("the last line of an id counts, broken lines do not", () => {
     const text = `${ownLine({ kind: "file", name: "/a" })}${ownLine({ kind: "unit", name: "b:c" })}{"kind":"fi\n${disownLine("file:/a")}`;
@@ -146,8 +215,7 @@ describe("bundle", () => {
     runId: "r1",
     holder: "ann's laptop",
     parallel: 4,
-    runner: "#!/bin/sh\n",
-    paths: "",
+    programs: { runner: "#!/bin/sh\n", paths: "", guard: "" },
   };
   const made = makeBundle(
     plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]),

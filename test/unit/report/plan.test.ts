@@ -11,7 +11,14 @@ const plain = makeColors({ isTTY: false }, {});
 function change(
   parts: Partial<PlannedChange> & Pick<PlannedChange, "id" | "action">,
 ): PlannedChange {
-  return { because: "does not exist", steps: [], waitsFor: [], stateLine: "", ...parts };
+  return {
+    because: "does not exist",
+    steps: [],
+    waitsFor: [],
+    beginLines: "",
+    stateLine: "",
+    ...parts,
+  };
 }
 
 function plan(changes: readonly PlannedChange[]): Plan {
@@ -24,6 +31,7 @@ function plan(changes: readonly PlannedChange[]): Plan {
     verb: "provision",
     stateHash: "none",
     state: "",
+    isUnfinished: false,
   };
 }
 
@@ -124,7 +132,7 @@ ${long.map((line) => `      ${line}`).join("\n")}`,
       change({
         id: "nftables:inet hostkit",
         action: "create",
-        guard: { seconds: 30, save: sh``, undo: sh`` },
+        guard: { seconds: 30, save: sh``, undo: sh``, check: sh`` },
       }),
     ],
     false,
@@ -160,7 +168,7 @@ test("the JSON form holds ids, reasons and titles, and no content", () => {
       id: "file:/etc/a",
       action: "create",
       waitsFor: ["packages:apt"],
-      guard: { seconds: 30, save: sh`save`, undo: sh`undo` },
+      guard: { seconds: 30, save: sh`save`, undo: sh`undo`, check: sh`check` },
       steps: [
         { type: "upload", as: "files/x", content: { secret: "hidden-1" } },
         {

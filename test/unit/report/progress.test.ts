@@ -31,7 +31,7 @@ const events: readonly RunEvent[] = [
   { time: 145.1, event: "step", change: 2, step: 1, state: "started" },
   { time: 145.2, event: "step", change: 2, step: 2, state: "started" },
   { time: 146, event: "confirm", change: 2, seconds: 30 },
-  { time: 176, event: "reverted", change: 2 },
+  { time: 176, event: "reverted", state: "back", change: 2 },
   { time: 176, event: "end", state: "reverted" },
 ];
 
@@ -54,7 +54,7 @@ dx1    0.0 s  start    run r1, 2 changes
 dx1    0.5 s  started  packages:apt: install caddy
 dx1     45 s  ok       packages:apt: install caddy
 dx1     45 s  done     packages:apt (1 of 2)
-dx1     45 s  failed   nftables:inet hostkit: prepare the way back (exit 3)
+dx1     45 s  failed   nftables:inet hostkit: prepare it (exit 3)
 dx1     45 s  started  nftables:inet hostkit: check the rules
 dx1     45 s  started  nftables:inet hostkit: load the rules
 dx1     46 s  confirm  nftables:inet hostkit: waits 30 s for a word over a new connection
@@ -92,7 +92,7 @@ dx1: the connection was lost
   test("on a terminal what is done stays, and nothing of the region is left", async () => {
     const text = await show("live");
     expect(text).toContain("✓ packages:apt  create, 45 s\n");
-    expect(text).toContain("✗ nftables:inet hostkit  prepare the way back (exit 3)\n");
+    expect(text).toContain("✗ nftables:inet hostkit  prepare it (exit 3)\n");
     expect(text).toContain("↶ nftables:inet hostkit  the host put the old state back\n");
     expect(text).toContain("! dx1: the connection was lost\n");
   });

@@ -18,7 +18,7 @@ interface DiffCase {
   resource: Resource;
   /** By source name, then subject. */
   facts?: Record<string, Record<string, unknown>>;
-  context?: { changed?: ResourceId[]; isOwned?: boolean };
+  context?: { changed?: ResourceId[]; isOwned?: boolean; isUnfinished?: boolean };
   /** null: nothing to do. Only the keys that are given are compared. */
   change: null | Seen;
 }
@@ -85,7 +85,10 @@ describe("resource cases", () => {
       removals.set(kind.kind, [...(removals.get(kind.kind) ?? []), entry]);
       const facts = factsOf(entry, kind.removalNeeds?.(entry.owned) ?? []);
       const deleteData = entry.deleteData ?? false;
-      compare(kind.remove(entry.owned, facts, { stackDirectory, deleteData }), entry.removed);
+      compare(
+        kind.remove(entry.owned, facts, { stackDirectory, deleteData, isUnfinished: false }),
+        entry.removed,
+      );
       return;
     }
     const kind = kindOf(entry.resource);
@@ -95,6 +98,7 @@ describe("resource cases", () => {
       stackDirectory,
       changed: new Set(entry.context?.changed ?? []),
       isOwned: entry.context?.isOwned ?? false,
+      isUnfinished: entry.context?.isUnfinished ?? false,
     });
     compare(change, entry.change);
   });

@@ -136,6 +136,7 @@ test("another stack with other rules is refused before anything is done", () => 
     stackDirectory: "/var/lib/hostkit/dx",
     changed: new Set<never>(),
     isOwned: false,
+    isUnfinished: false,
   };
   expect(() => nftablesKind.diff(table, facts, context)).toThrow(HostkitError);
   expect(() => nftablesKind.diff(table, facts, context)).toThrow("another stack on this host");
@@ -147,12 +148,13 @@ test("the guard brings back the table, the file and forgets what was loaded", ()
     stackDirectory: "/var/lib/hostkit/dx",
     changed: new Set<never>(),
     isOwned: false,
+    isUnfinished: false,
   };
   const change = nftablesKind.diff(table, Facts.of(), context);
   expect(change?.guard?.seconds).toBe(30);
-  expect(change?.guard?.save.text).toContain("nft list table inet hostkit >>guard/table.nft");
+  expect(change?.guard?.save.text).toContain("nft list table inet hostkit >>table.nft");
   const undo = change?.guard?.undo.text ?? "";
-  expect(undo).toContain("nft -f guard/table.nft");
+  expect(undo).toContain("nft -f table.nft");
   expect(undo).toContain("rm -f /var/lib/hostkit/dx/stamps/nftables");
   expect(undo).toContain("rm -f /etc/hostkit/dx/firewall.nft");
 });

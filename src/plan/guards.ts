@@ -1,0 +1,20 @@
+import type { Facts } from "../facts/fact.ts";
+import { fileFacts } from "../facts/file.ts";
+import type { Plan } from "./plan.ts";
+
+/** Where guards lie on a host, of all stacks, a folder each. There is no such folder as long as there is no guard. */
+export const guardsDirectory = "/var/lib/hostkit/guards";
+
+/** Whether an earlier run left something that is to be settled before anything is planned: a guard, or marks of what it did not end. */
+export function findLeft(plan: Plan, facts: Facts): { guard: boolean; marks: boolean } {
+  return {
+    guard: facts.get(fileFacts, guardsDirectory) !== undefined,
+    marks: plan.isUnfinished && plan.changes.length === 0,
+  };
+}
+
+/** A run that only settles. */
+export function settlingPlan(plan: Plan): Plan {
+  const { cleanup: _cleanup, ...rest } = plan;
+  return { ...rest, verb: "settle", changes: [] };
+}
