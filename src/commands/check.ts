@@ -1,5 +1,5 @@
 import { exitCodes } from "../errors.ts";
-import { readLocalFiles } from "../local/inputs.ts";
+import { checkMigrations, readLocalFiles } from "../local/inputs.ts";
 import { invalidManifest, readManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets.ts";
 import { formatProblem } from "../manifest/parse.ts";
@@ -19,7 +19,7 @@ export const runCheck: Verb = async (context) => {
       now: Date.now(),
     });
     const secrets = await readSecrets(loaded, manifest, environment);
-    problems.push(...files.problems);
+    problems.push(...files.problems, ...checkMigrations(loaded, manifest, files));
     problems.push(
       ...secrets.problems.map((problem) => ({ ...problem, severity: "warning" as const })),
     );

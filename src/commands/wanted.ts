@@ -45,7 +45,7 @@ export async function readWanted(
   if (problems.some(({ severity }) => severity === "error"))
     throw invalidManifest(loaded, problems);
   for (const problem of problems) context.note(formatProblem(problem));
-  const { blobs, texts } = adjust(files);
+  const { blobs, texts, migrations } = adjust(files);
   return (host, system, hostname) =>
     resolveStack({
       manifest,
@@ -55,6 +55,7 @@ export async function readWanted(
       templates,
       blobs,
       texts,
+      migrations,
       secrets,
       isLab: project.isLab,
     });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readFile, readdir, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Manifest } from "../manifest/manifest.ts";
@@ -8,11 +8,14 @@ import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
+import { readMigration } from "../resources/migration-file.ts";
+import type { MigrationFile } from "../resources/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
 import { checkBuild } from "./build-check.ts";
 import { checkCertificate } from "./certificates.ts";
+import { requireText } from "./decode-text.ts";
 import type { LoadedManifest } from "./manifest.ts";
-import { listMigrations } from "./migrations.ts";
+import { readMigrations } from "./migrations.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
 import { findEnvironmentProblems } from "../stack/env-text.ts";
 import { readTree } from "./tree.ts";
@@ -20,8 +23,10 @@ import { readTree } from "./tree.ts";
 /** The local files of a manifest: the part of StackInputs that comes from disk, and what is wrong with it. */
 export interface LocalFiles {
   readonly blobs: ReadonlyMap<string, Blob>;
-  /** Texts by the path written in the manifest; migrations by `folder/file`. */
+  /** Texts by the path written in the manifest. */
   readonly texts: ReadonlyMap<string, string>;
+  /** By the folder written in the manifest, in the order in which they run. */
+  readonly migrations: ReadonlyMap<string, readonly MigrationFile[]>;
   readonly problems: readonly Problem[];
 }
 
@@ -62,6 +67,7 @@ export async function readLocalFiles(
 ): Promise<LocalFiles> {
   const blobs = new Map<string, Blob>();
   const texts = new Map<string, string>();
+  const migrations = new Map<string, readonly MigrationFile[]>();
   const problems: Problem[] = [];
   const complain = (pointer: Pointer, message: string) =>
     void problems.push(problemAt(loaded.parsed, pointer, message));
@@ -94,15 +100,16 @@ export async function readLocalFiles(
       );
       blobs.set(written, await readTree(file, inside));
     } else if (wanted === "text") {
-      texts.set(written, await readFile(file, "utf8"));
+      texts.set(written, requireText(await readFile(file)));
     } else if (wanted === "migrations") {
-      const { names, mistakes } = listMigrations(await readdir(file));
-      for (const mistake of mistakes) complain(pointer, `${written}: ${mistake}`);
-      for (const name of names)
-        texts.set(
-          `${written.replace(/\/+$/, "")}/${name}`,
-          await readFile(path.join(file, name), "utf8"),
-        );
+      const found = await readMigrations(file);
+      for (const mistake of found.mistakes) complain(pointer, `${written}: ${mistake}`);
+      for (const warning of found.warnings)
+        problems.push({
+          ...problemAt(loaded.parsed, pointer, `${written}: ${warning}`),
+          severity: "warning",
+        });
+      migrations.set(written, found.files);
     }
   };
   for (const reference of references) {
@@ -131,7 +138,29 @@ export async function readLocalFiles(
     const wrong = checkCertificate(site, certificate, key, options.now);
     if (wrong !== undefined) complain(["proxy", "sites", site.name, "tls"], wrong);
   }
-  return { blobs, texts, problems };
+  return { blobs, texts, migrations, problems };
+}
+
+/**
+ * What is wrong inside the migrations. A plan looks only at those that are to be run: an applied one cannot be edited any more.
+ */
+export function checkMigrations(
+  loaded: LoadedManifest,
+  manifest: Manifest,
+  { migrations }: Pick<LocalFiles, "migrations">,
+): Problem[] {
+  return (manifest.database?.databases ?? []).flatMap(({ name, migrations: folder }) =>
+    (folder === undefined ? [] : (migrations.get(folder) ?? [])).flatMap((file) =>
+      readMigration(file).problems.map(({ severity, line, message }) => ({
+        ...problemAt(
+          loaded.parsed,
+          ["database", "databases", name, "migrations"],
+          `${folder?.replace(/\/+$/, "")}/${file.name}:${line}: ${message}`,
+        ),
+        severity,
+      })),
+    ),
+  );
 }
 
 /** Where an env file is meant, the place is its line. A file that several services share is told once. */

@@ -84,6 +84,9 @@ export async function readSources(
     rest.update(`\0${name}\0${blob.sha256}`);
   }
   for (const [name, text] of [...files.texts].sort(byName)) rest.update(`\0${name}\0${text}`);
+  for (const [folder, found] of [...files.migrations].sort(byName)) {
+    for (const { name, text } of found) rest.update(`\0${folder}\0${name}\0${text}`);
+  }
   return { services, rest: rest.digest("hex") };
 }
 

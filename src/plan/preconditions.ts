@@ -41,7 +41,23 @@ export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): Hos
     checkFirewall(plan, facts) ?? checkRivalRules(manifest, plan.host, facts),
     checkFlush(manifest, plan.host, facts),
     checkPlanted(plan, facts),
+    ...listRefusals(plan),
   ].filter((error) => error !== undefined);
+}
+
+/** What the kinds themselves saw: a migration that was edited, or cannot be run as it is. */
+function listRefusals(plan: Plan): HostkitError[] {
+  return plan.changes.flatMap(({ refusal }) =>
+    refusal === undefined
+      ? []
+      : [
+          new HostkitError("manifest_invalid", {
+            ...refusal,
+            where: plan.host,
+            why: "nothing was changed",
+          }),
+        ],
+  );
 }
 
 function checkDisk(plan: Plan, facts: Facts): HostkitError | undefined {

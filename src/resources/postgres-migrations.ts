@@ -1,22 +1,28 @@
 import { need } from "../facts/fact.ts";
-import { hashText } from "../facts/hash.ts";
 import { postgresContentFacts, postgresContentSubject } from "../facts/postgres.ts";
 import { psqlScript } from "../facts/psql.ts";
-import { quoteIdentifier, quoteLiteral } from "../facts/sql.ts";
+import { quoteIdentifier } from "../facts/sql.ts";
 import { sh } from "../shell/script.ts";
+import { applyMigrationSteps, editedMessage, type MigratedDatabase } from "./migration-steps.ts";
+import {
+  compareMigrations,
+  isMigration,
+  migrationNumber,
+  readMigration,
+} from "./migration-file.ts";
+import type { Migration, MigrationFile } from "./migration-file.ts";
+import { ledgerSql } from "./migration-script.ts";
 import { idOf } from "./resource.ts";
-import type { Change, Resource, ResourceKind, Step } from "./resource.ts";
+import type { Change, Refusal, Resource, ResourceKind } from "./resource.ts";
 
 /**
- * Numbered SQL files, each applied once, in order, in a transaction of its own, as the database's owner.
+ * Numbered SQL files, each applied once, in order, by a session that logs in as the database's owner.
  * What was applied stands in the database itself: table hostkit.migrations.
  */
-export interface PostgresMigrationsResource extends Resource {
+export interface PostgresMigrationsResource extends Resource, MigratedDatabase {
   readonly kind: "postgres-migrations";
-  readonly major: number;
-  readonly owner: string;
-  /** In the order in which they are applied; `name` without a folder. */
-  readonly files: readonly { readonly name: string; readonly text: string }[];
+  /** In the order in which they are applied. */
+  readonly files: readonly MigrationFile[];
 }
 
 /** Builds a migrations resource; `name` is the database's. */
@@ -26,11 +32,6 @@ export function postgresMigrations(
 ): PostgresMigrationsResource {
   return { kind: "postgres-migrations", name, ...options };
 }
-
-const ledgerSql = `create schema if not exists hostkit;
-create table if not exists hostkit.migrations (
-  name text primary key, sha256 text not null, applied_at timestamptz not null default now());
-`;
 
 export const postgresMigrationsKind: ResourceKind<PostgresMigrationsResource> = {
   kind: "postgres-migrations",
@@ -42,29 +43,24 @@ export const postgresMigrationsKind: ResourceKind<PostgresMigrationsResource> = 
     const { name, major, files } = resource;
     const applied =
       facts.get(postgresContentFacts, postgresContentSubject(major, name))?.migrations ?? {};
-    const edited = files.filter(
-      (file) => applied[file.name] !== undefined && applied[file.name] !== hashText(file.text),
-    );
-    if (edited.length > 0)
-      return refuse(
-        resource,
-        edited.map((file) => file.name),
-      );
+    const edited = files.filter((file) => {
+      const hash = applied[file.name];
+      return hash !== undefined && !isMigration(file, hash);
+    });
+    if (edited.length > 0) return refuseEdited(resource, edited);
     const pending = files.filter((file) => applied[file.name] === undefined);
     if (pending.length === 0) return undefined;
+    const read = pending.map((file) => ({ file, migration: readMigration(file) }));
+    const refusal = refuseRenamed(resource, pending, applied) ?? refuseUnfit(resource, read);
     return {
       id: idOf(resource),
       action: "run",
-      because: `not applied: ${pending.map((file) => file.name).join(", ")}`,
-      steps: [
-        {
-          type: "script",
-          title: `prepare the list of migrations in ${name}`,
-          script: sh`PGOPTIONS='-c client_min_messages=warning' ${psqlScript(major, name, ["-1"])}`,
-          stdin: { text: ledgerSql },
-        },
-        ...pending.flatMap((file) => applySteps(resource, file)),
-      ],
+      because: `not applied: ${pending.map((file) => describePending(file, applied)).join(", ")}`,
+      ...(refusal === undefined ? {} : { refusal }),
+      steps:
+        refusal === undefined
+          ? [prepareStep(resource), ...read.flatMap((one) => applyMigrationSteps(resource, one))]
+          : [stopStep(resource, refusal)],
     };
   },
 
@@ -72,70 +68,99 @@ export const postgresMigrationsKind: ResourceKind<PostgresMigrationsResource> = 
   remove: () => undefined,
 };
 
-/** psql reads the file by name, so that an error says `0003_bands.sql:12`; the run's folder is closed to postgres. */
-function applySteps(
-  resource: PostgresMigrationsResource,
-  file: PostgresMigrationsResource["files"][number],
-): Step[] {
-  const psql = psqlScript(resource.major, resource.name, [
-    "-1",
-    "-c",
-    "set lock_timeout = '60s'",
-    "-c",
-    `set role ${quoteIdentifier(resource.owner)}`,
-    "-f",
-    file.name,
-    "-c",
-    "reset role",
-    "-c",
-    `insert into hostkit.migrations (name, sha256) values (${quoteLiteral(file.name)}, ${quoteLiteral(hashText(file.text))})`,
-  ]);
-  return [
-    { type: "upload", as: `migrations/${file.name}`, content: { text: file.text } },
-    {
-      type: "script",
-      title: `apply ${file.name} to ${resource.name}`,
-      // Asked again, because the plan may have been made while the server was down.
-      script: sh`applied=$(${psqlScript(resource.major, resource.name, ["-c", `select sha256 from hostkit.migrations where name = ${quoteLiteral(file.name)}`])})
-if [ "$applied" = ${hashText(file.text)} ]; then
-  echo "applied earlier"
-  exit 0
-fi
-if [ -n "$applied" ]; then
-  echo ${editedMessage(resource.name, file.name)} >&2
-  exit 1
-fi
-source=$PWD/migrations
-readable=$(mktemp -d /run/hostkit-migration.XXXXXX)
-trap 'rm -rf "$readable"' EXIT
-install -m 0400 -o postgres "$source"/${file.name} "$readable"/
-chown postgres "$readable"
-cd "$readable"
-if ! ${psql}; then
-  echo ${`${file.name} failed and was rolled back: nothing of it is in ${resource.name}`} >&2
-  exit 1
-fi`,
-    },
-  ];
+function prepareStep({ name, major, owner }: PostgresMigrationsResource): Change["steps"][number] {
+  return {
+    type: "script",
+    title: `prepare the list of migrations in ${name}`,
+    script: sh`PGOPTIONS='-c client_min_messages=warning' ${psqlScript(major, name, ["-1"])}`,
+    stdin: { text: ledgerSql(quoteIdentifier(owner)) },
+  };
 }
 
-function refuse(resource: PostgresMigrationsResource, edited: readonly string[]): Change {
-  const list = edited.join(", ");
+/** A file that comes later than one with a higher number is run all the same, and the plan says so. */
+function describePending(file: MigrationFile, applied: Readonly<Record<string, string>>): string {
+  const above = Object.keys(applied)
+    .filter((name) => compareMigrations(file.name, name) < 0)
+    .sort(compareMigrations);
+  return above.length === 0
+    ? file.name
+    : `${file.name} (its number is below ${above.at(-1)}, which was applied before it)`;
+}
+
+function stopStep({ name }: PostgresMigrationsResource, refusal: Refusal): Change["steps"][number] {
+  const lines = [
+    refusal.what,
+    ...(refusal.details ?? []),
+    ...(refusal.next === undefined ? [] : [refusal.next]),
+  ];
+  return {
+    type: "script",
+    title: `compare the migrations of ${name}`,
+    script: sh`printf '%s\\n' ${lines} >&2
+exit 1`,
+  };
+}
+
+function refuseEdited(
+  resource: PostgresMigrationsResource,
+  edited: readonly MigrationFile[],
+): Change {
+  const list = edited.map((file) => file.name).join(", ");
+  const refusal = { what: editedMessage(resource.name, list) };
   return {
     id: idOf(resource),
     action: "run",
     because: `${list} was edited after it was applied; provision will stop here`,
-    steps: [
-      {
-        type: "script",
-        title: `compare the migrations of ${resource.name}`,
-        script: sh`echo ${editedMessage(resource.name, list)} >&2
-exit 1`,
-      },
-    ],
+    refusal: {
+      what: `${list} was edited after it was applied to ${resource.name}`,
+      next: "put the old text back and write the change as a new, higher numbered file",
+    },
+    steps: [stopStep(resource, refusal)],
   };
 }
 
-function editedMessage(database: string, files: string): string {
-  return `${files}: edited after it was applied to ${database}. Put the old text back and write the change as a new, higher numbered file.`;
+/** Under another name the same migration would run a second time. */
+function refuseRenamed(
+  { name, files }: PostgresMigrationsResource,
+  pending: readonly MigrationFile[],
+  applied: Readonly<Record<string, string>>,
+): Refusal | undefined {
+  const present = new Set(files.map((file) => file.name));
+  const gone = Object.entries(applied).filter(([old]) => !present.has(old));
+  const renamed = pending.flatMap((file) => {
+    const number = String(migrationNumber(file.name));
+    const found = gone.find(
+      ([old, hash]) => isMigration(file, hash) || String(migrationNumber(old)) === number,
+    );
+    if (found === undefined) return [];
+    const [old, hash] = found;
+    return [
+      isMigration(file, hash)
+        ? `${file.name} is ${old}, which was applied to ${name}, under another name`
+        : `${file.name} has the number of ${old}, which was applied to ${name} and is no longer here`,
+    ];
+  });
+  if (renamed.length === 0) return undefined;
+  return {
+    what: `migrations of ${name} were renamed after they were applied`,
+    details: renamed,
+    next: "give each its old name back; a new migration gets a number of its own",
+  };
+}
+
+function refuseUnfit(
+  { name, folder }: PostgresMigrationsResource,
+  read: readonly { readonly file: MigrationFile; readonly migration: Migration }[],
+): Refusal | undefined {
+  const details = read.flatMap(({ file, migration }) =>
+    migration.problems
+      .filter(({ severity }) => severity === "error")
+      .map(({ line, message }) => `${folder}/${file.name}:${line}: ${message}`),
+  );
+  if (details.length === 0) return undefined;
+  return {
+    what: `migrations of ${name} cannot be run as they are`,
+    details,
+    next: "mend the lines above; `hostkit check` looks again without touching a host",
+  };
 }

@@ -74,6 +74,14 @@ export interface Guard {
 
 export type Action = "create" | "update" | "restart" | "reload" | "run" | "delete";
 
+/** Why a change cannot be made, known from looking alone: the run is refused before it begins. */
+export interface Refusal {
+  /** One line, no trailing period. */
+  readonly what: string;
+  readonly next?: string;
+  readonly details?: readonly string[];
+}
+
 /** What a kind's `diff` answers. */
 export interface Change {
   readonly id: ResourceId;
@@ -84,6 +92,8 @@ export interface Change {
   readonly guard?: Guard;
   /** Unified-diff-like lines for `plan`; never of secret content. */
   readonly difference?: readonly string[];
+  /** Its steps only fail with these words, for a host that was asked before it could answer. */
+  readonly refusal?: Refusal;
   /** Stamp files removed before anything of the run starts, so that an interrupted run is noticed by the next plan. */
   readonly invalidates?: readonly string[];
 }

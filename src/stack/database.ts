@@ -179,7 +179,7 @@ function resolveOne(
   major: number,
   one: DatabaseDefinition,
 ): Resource[] {
-  const { manifest, texts } = inputs;
+  const { manifest } = inputs;
   const made = postgresDatabase(one.name, {
     major,
     owner: one.owner,
@@ -195,15 +195,20 @@ function resolveOne(
   };
   if (one.extensions.length > 0)
     add(postgresExtensions(one.name, { major, extensions: one.extensions, after: [last] }));
-  if (one.migrations !== undefined)
+  if (one.migrations !== undefined) {
+    const role = database.roles.find(({ name }) => name === one.owner);
     add(
       postgresMigrations(one.name, {
         major,
         owner: one.owner,
-        files: listMigrations(texts, one.migrations),
+        ownerLogin: role?.login ?? false,
+        ownerConnectionLimit: role?.connectionLimit ?? -1,
+        folder: one.migrations.replace(/\/+$/, ""),
+        files: inputs.migrations?.get(one.migrations) ?? [],
         after: [last],
       }),
     );
+  }
   const grants = database.roles.flatMap((role) =>
     role.name === one.owner
       ? []
@@ -231,22 +236,6 @@ function resolveOne(
     }),
   );
   return resources;
-}
-
-/** Numbered files of a folder, by number: 2_b.sql before 10_a.sql. */
-function listMigrations(
-  texts: ReadonlyMap<string, string>,
-  folder: string,
-): { name: string; text: string }[] {
-  const prefix = `${folder.replace(/\/+$/, "")}/`;
-  return [...texts]
-    .filter(([path]) => path.startsWith(prefix))
-    .map(([path, text]) => ({ name: path.slice(prefix.length), text }))
-    .filter(({ name }) => /^\d+[^/]*\.sql$/.test(name))
-    .sort(
-      (a, b) =>
-        Number.parseInt(a.name, 10) - Number.parseInt(b.name, 10) || (a.name < b.name ? -1 : 1),
-    );
 }
 
 /** Every service that logs in to a database. */
@@ -280,25 +269,32 @@ function settingsOf(manifest: Manifest, database: Database): Record<string, stri
 
 /** Each service's system user logs in as its role and as no other: pg_hba.conf, first match counts. */
 function renderHba(manifest: Manifest): string {
-  return joinLines(
-    listDatabaseUsers(manifest).map(({ access }) => {
-      const who = `${postgresHbaWord(access.name)} ${postgresHbaWord(access.role)}`;
-      return access.tcp
-        ? `host ${who} 127.0.0.1/32 scram-sha-256`
-        : `local ${who} peer map=hostkit-${manifest.stack}`;
-    }),
-  );
+  const line = (database: string, role: string) =>
+    `local ${postgresHbaWord(database)} ${postgresHbaWord(role)} peer map=hostkit-${manifest.stack}`;
+  return joinLines([
+    ...listDatabaseUsers(manifest).map(({ access }) =>
+      access.tcp
+        ? `host ${postgresHbaWord(access.name)} ${postgresHbaWord(access.role)} 127.0.0.1/32 scram-sha-256`
+        : line(access.name, access.role),
+    ),
+    ...listMigrated(manifest).map(({ name, owner }) => line(name, owner)),
+  ]);
+}
+
+/** Databases whose owner logs in to run migrations: as PostgreSQL's own user, who may do everything there anyway. */
+function listMigrated({ database }: Manifest): readonly DatabaseDefinition[] {
+  return (database?.databases ?? []).filter(({ migrations }) => migrations !== undefined);
 }
 
 function renderIdent(manifest: Manifest): string {
-  return joinLines(
-    listDatabaseUsers(manifest)
+  const line = (user: string, role: string) =>
+    `hostkit-${manifest.stack} ${postgresHbaWord(user)} ${postgresHbaWord(role)}`;
+  return joinLines([
+    ...listDatabaseUsers(manifest)
       .filter(({ access }) => !access.tcp)
-      .map(
-        ({ service, access }) =>
-          `hostkit-${manifest.stack} ${postgresHbaWord(userOf(manifest, service))} ${postgresHbaWord(access.role)}`,
-      ),
-  );
+      .map(({ service, access }) => line(userOf(manifest, service), access.role)),
+    ...listMigrated(manifest).map(({ owner }) => line("postgres", owner)),
+  ]);
 }
 
 function joinLines(lines: readonly string[]): string {

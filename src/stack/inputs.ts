@@ -1,5 +1,6 @@
 import type { System } from "../facts/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import type { MigrationFile } from "../resources/migration-file.ts";
 import type { Blob, Resource, ResourceId } from "../resources/resource.ts";
 
 /** Everything a stack's resources are made from. Plain values: `local/` has read them, nothing here does I/O. */
@@ -14,8 +15,10 @@ export interface StackInputs {
   readonly templates: ReadonlyMap<string, string>;
   /** Local files and folders by the path written in the manifest. Folders of build contexts are trees. */
   readonly blobs: ReadonlyMap<string, Blob>;
-  /** Text of local files that hostkit reads itself (migrations by `folder/file`, certificates, env files). */
+  /** Text of local files that hostkit reads itself (certificates, env files). */
   readonly texts: ReadonlyMap<string, string>;
+  /** Migrations by the folder written in the manifest, in the order in which they run. */
+  readonly migrations?: ReadonlyMap<string, readonly MigrationFile[]>;
   /** Values of `manifest.secrets`, by name. */
   readonly secrets: ReadonlyMap<string, string>;
   /** A lab twin: no public ACME, no DNS; see docs/lab.md. */

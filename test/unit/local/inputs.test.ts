@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { listMigrations } from "../../../src/local/migrations.ts";
 import { readLocalFiles } from "../../../src/local/inputs.ts";
 import { readManifest, requireManifest } from "../../../src/local/manifest.ts";
 import { resolvePath } from "../../../src/local/paths.ts";
@@ -24,26 +23,6 @@ async function load(text: string) {
 }
 
 const head = "stack: tiny\nhosts: { one: { address: one.invalid } }\n";
-
-describe("listMigrations", () => {
-  const cases: readonly (readonly [string, readonly string[], readonly string[], number])[] = [
-    [
-      "by number, not by letter",
-      ["10_b.sql", "9_a.sql", "0001_x.sql"],
-      ["0001_x.sql", "9_a.sql", "10_b.sql"],
-      0,
-    ],
-    ["other files are left alone", ["README.md", ".0001.sql", "1.sql", "2.sql.orig"], ["1.sql"], 0],
-    ["same number twice", ["1_a.sql", "01_b.sql"], ["01_b.sql", "1_a.sql"], 1],
-    ["no number", ["roles.sql"], [], 1],
-    ["none", [], [], 0],
-  ];
-  test.each(cases)("%s", (_name, files, names, mistakes) => {
-    const found = listMigrations(files);
-    expect(found.names).toEqual(names);
-    expect(found.mistakes).toHaveLength(mistakes);
-  });
-});
 
 test.each([
   ["~/.ssh/key", "/home/ann/.ssh/key"],
@@ -186,15 +165,13 @@ web: { api: { build: { context: api, dockerfile: docker/Dockerfile }, port: 80 }
   await writeFile(path.join(folder, "w.env"), "A=1\n");
   await writeFile(path.join(folder, "api/docker/Dockerfile"), "FROM scratch\n");
   await writeFile(path.join(folder, "api/.dockerignore"), "docker\n");
-  const { blobs, texts, problems } = await readLocalFiles(loaded, manifest, {
+  const { blobs, texts, migrations, problems } = await readLocalFiles(loaded, manifest, {
     home: folder,
     now: 0,
   });
   expect(problems).toEqual([]);
-  expect([...texts]).toEqual([
-    ["db/1.sql", "select 1;"],
-    [`../${path.basename(folder)}/w.env`, "A=1\n"],
-  ]);
+  expect([...migrations]).toEqual([["db/", [{ name: "1.sql", text: "select 1;" }]]]);
+  expect([...texts]).toEqual([[`../${path.basename(folder)}/w.env`, "A=1\n"]]);
   expect(blobs.get("./w.deb")).toMatchObject({
     path: path.join(folder, "w.deb"),
     size: 8,

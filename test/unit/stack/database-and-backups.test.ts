@@ -41,10 +41,15 @@ function inputsOf(yaml: string, system = trixie): StackInputs {
     hostname: "h",
     templates,
     blobs: new Map(),
-    texts: new Map([
-      ["db/10_b.sql", "select 10;\n"],
-      ["db/2_a.sql", "select 2;\n"],
-      ["key", "PRIVATE-KEY\n"],
+    texts: new Map([["key", "PRIVATE-KEY\n"]]),
+    migrations: new Map([
+      [
+        "db",
+        [
+          { name: "2_a.sql", text: "select 2;\n" },
+          { name: "10_b.sql", text: "select 10;\n" },
+        ],
+      ],
     ]),
     secrets: new Map([
       ["PASS", "pass-word"],
@@ -73,10 +78,10 @@ describe("database section", () => {
   test("each service logs in as its own role and as no other", () => {
     const resources = resolveBoth(base);
     expect(textOf(resources, "block:/etc/postgresql/17/main/pg_hba.conf#dx")).toBe(
-      'local "all" "all_owner" peer map=hostkit-dx\nlocal "dx" "dx_reader" peer map=hostkit-dx\n',
+      'local "all" "all_owner" peer map=hostkit-dx\nlocal "dx" "dx_owner" peer map=hostkit-dx\nlocal "dx" "dx_reader" peer map=hostkit-dx\n',
     );
     expect(textOf(resources, "block:/etc/postgresql/17/main/pg_ident.conf#dx")).toBe(
-      'hostkit-dx "adm2" "all_owner"\nhostkit-dx "dx-scraper" "dx_reader"\n',
+      'hostkit-dx "adm2" "all_owner"\nhostkit-dx "dx-scraper" "dx_reader"\nhostkit-dx "postgres" "dx_owner"\n',
     );
   });
 
@@ -112,8 +117,12 @@ describe("database section", () => {
     expect(text).not.toContain("archive_mode");
   });
 
-  test("migrations run by their number, not by their letters", () => {
+  test("migrations run as the owner, who otherwise cannot log in", () => {
     expect(resolveBoth(base).get("postgres-migrations:dx")).toMatchObject({
+      owner: "dx_owner",
+      ownerLogin: false,
+      ownerConnectionLimit: -1,
+      folder: "db",
       files: [{ name: "2_a.sql" }, { name: "10_b.sql" }],
     });
   });

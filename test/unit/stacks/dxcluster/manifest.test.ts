@@ -18,7 +18,9 @@ describe("the stack's manifest", () => {
   });
 
   it("names folders and migrations that exist", () => {
-    expect(listMigrations(fs.readdirSync(path.join(folder, "db/migrations")))).toMatchObject({
+    expect(
+      listMigrations({ files: fs.readdirSync(path.join(folder, "db/migrations")) }),
+    ).toMatchObject({
       mistakes: [],
     });
     for (const name of ["api", "dashboard"])
