@@ -98,9 +98,10 @@ export async function inspect(
 function hideSecrets(
   context: Context,
   { manifest }: Project,
-  secrets: ReadonlyMap<string, string>,
+  secrets: ReadonlyMap<string, string | Uint8Array>,
   texts: ReadonlyMap<string, string>,
 ): void {
+  context.redactor.spare(new Set(listStrings(manifest)));
   for (const value of secrets.values()) context.redactor.add(value);
   const keys = (manifest.proxy?.sites ?? []).flatMap(({ tls }) =>
     tls.kind === "files" ? [tls.key] : [],
@@ -116,4 +117,11 @@ function hideSecrets(
       if (value.length >= 8) context.redactor.add(value);
     }
   }
+}
+
+/** Every text and every key of plain data. */
+function listStrings(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [key, ...listStrings(inner)]);
 }

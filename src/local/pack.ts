@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type Readable, Transform } from "node:stream";
 import { HostkitError } from "../errors.ts";
+import { bytesOf } from "../facts/hash.ts";
 import type { BundleEntry } from "../plan/bundle.ts";
 import type { Blob, Content } from "../resources/resource.ts";
 import { addStream, openPack, openTree } from "./tree.ts";
@@ -20,14 +21,14 @@ export function packBundle(entries: readonly BundleEntry[]): Readable {
       if ("blob" in content) {
         await addStream(tar, { ...header, size: content.blob.size }, openChecked(content.blob));
       } else {
-        tar.entry({ ...header, mtime: new Date(0), type: "file" }, bytesOf(content));
+        tar.entry({ ...header, mtime: new Date(0), type: "file" }, bufferOf(content));
       }
     }
   });
 }
 
-function bytesOf(content: Exclude<Content, { readonly blob: Blob }>): Buffer {
-  return Buffer.from("text" in content ? content.text : content.secret, "utf8");
+function bufferOf(content: Exclude<Content, { readonly blob: Blob }>): Buffer {
+  return Buffer.from(bytesOf("text" in content ? content.text : content.secret));
 }
 
 /** The blob's bytes; fails before the last one when they are not those that were hashed, so that no half-right file arrives. */

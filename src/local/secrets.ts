@@ -6,6 +6,7 @@ import { problemAt } from "../manifest/parse.ts";
 import { readDotenv as parseDotenv } from "../writers/dotenv.ts";
 import { pgbackrestValue } from "../writers/pgbackrest.ts";
 import { reasonToRefuse } from "../writers/written.ts";
+import { decodeText, requireText } from "./decode-text.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
 
@@ -23,10 +24,10 @@ export async function readSecrets(
   manifest: Manifest,
   environment: Environment,
 ): Promise<{
-  readonly secrets: ReadonlyMap<string, string>;
+  readonly secrets: ReadonlyMap<string, string | Uint8Array>;
   readonly problems: readonly Problem[];
 }> {
-  const secrets = new Map<string, string>();
+  const secrets = new Map<string, string | Uint8Array>();
   const problems: Problem[] = [];
   const complain = (name: string, message: string) =>
     problems.push(problemAt(loaded.parsed, pointerOf(manifest, name), message));
@@ -37,14 +38,56 @@ export async function readSecrets(
     if ("value" in found) secrets.set(secret.name, found.value);
     else complain(secret.name, found.problem);
   }
+  for (const name of repositorySecrets(manifest)) {
+    const value = secrets.get(name);
+    if (value === undefined || isOneLine(value)) continue;
+    complain(name, `the secret ${name} must be one line of UTF-8 text: it is a repository's`);
+  }
+  for (const { name, at, bytes } of nativeCredentials(manifest, secrets))
+    problems.push(
+      problemAt(
+        loaded.parsed,
+        at,
+        `the secret ${name} has ${bytes} bytes; systemd hands 1048576 to a service at most, all together`,
+      ),
+    );
   for (const name of pgbackrestSecrets(manifest)) {
     const value = secrets.get(name);
-    if (value === undefined) continue;
+    if (typeof value !== "string" || !isOneLine(value)) continue;
     const reason = reasonToRefuse(() => pgbackrestValue(value.trim()));
     if (reason !== undefined)
       complain(name, `the secret ${name} does not fit into pgBackRest's configuration: ${reason}`);
   }
   return { secrets, problems };
+}
+
+function isOneLine(value: string | Uint8Array): boolean {
+  return typeof value === "string" && !/[\n\r\0]/.test(value.trim());
+}
+
+/** Secrets of native services that are too large for a credential of systemd (CREDENTIAL_SIZE_MAX in its source). */
+function nativeCredentials(
+  manifest: Manifest,
+  secrets: ReadonlyMap<string, string | Uint8Array>,
+): { readonly name: string; readonly at: Pointer; readonly bytes: number }[] {
+  return (["services", "web"] as const).flatMap((section) =>
+    manifest[section]
+      .filter(({ runtime }) => runtime === "native")
+      .flatMap((service) =>
+        service.secrets
+          .map((name) => ({ name, bytes: Buffer.byteLength(secrets.get(name) ?? "") }))
+          .filter(({ bytes }) => bytes > 1024 * 1024)
+          .map(({ name, bytes }) => ({ name, bytes, at: [section, service.name, "secrets"] })),
+      ),
+  );
+}
+
+/** The secrets of repositories: passphrases and keys of S3. */
+function repositorySecrets({ backups }: Manifest): string[] {
+  return (backups?.repositories ?? []).flatMap((repository) => [
+    ...(repository.passphrase === undefined ? [] : [repository.passphrase]),
+    ...(repository.kind === "s3" ? [repository.accessKey, repository.secretKey] : []),
+  ]);
 }
 
 /** The secrets that stand in pgBackRest's configuration. */
@@ -63,12 +106,14 @@ async function readSecret(
   loaded: LoadedManifest,
   environment: Environment,
   dotenv: ReadonlyMap<string, string>,
-): Promise<{ readonly value: string } | { readonly problem: string }> {
+): Promise<{ readonly value: string | Uint8Array } | { readonly problem: string }> {
   if (from.kind === "file") {
     try {
       const file = resolvePath(from.path, loaded.folder, environment["HOME"]);
-      const value = trimLine(await readFile(file, "utf8"));
-      return value === "" ? { problem: `the file of the secret ${name} is empty` } : { value };
+      const value = valueOf(await readFile(file));
+      return value.length === 0
+        ? { problem: `the file of the secret ${name} is empty` }
+        : { value };
     } catch (error) {
       return {
         problem: `the secret ${name} cannot be read from ${from.path}: ${explainFileError(error)}`,
@@ -77,6 +122,11 @@ async function readSecret(
   }
   const variable = from.kind === "env" ? from.variable : name;
   const value = environment[variable] || (from.kind === "default" ? dotenv.get(name) : undefined);
+  // Node has put this character in the place of bytes that are not UTF-8.
+  if (value?.includes("\uFFFD") === true)
+    return {
+      problem: `the value of the secret ${name} is not UTF-8 text: give it as a file (secrets: { ${name}: { file: … } })`,
+    };
   if (value !== undefined && value !== "") return { value };
   const line = from.kind === "default" ? `, or a line ${name}=… into ${secretsFile}` : "";
   return {
@@ -96,7 +146,9 @@ async function readDotenv(
     return { values: new Map(), warnings: [] };
   try {
     // A dollar sign in a secret is part of it.
-    const { variables, mistakes } = parseDotenv(await readFile(file, "utf8"), { expand: false });
+    const { variables, mistakes } = parseDotenv(requireText(await readFile(file)), {
+      expand: false,
+    });
     const values = new Map(variables.map(({ name, value }) => [name, value]));
     const isOpen = ((await stat(file)).mode & 0o077) !== 0;
     const warn = (message: string): Problem => ({
@@ -127,10 +179,15 @@ async function readDotenv(
   }
 }
 
-/** The end of line that an editor or `echo` adds is no part of a one-line secret; keys of several lines stay as they are. */
-function trimLine(text: string): string {
-  const line = text.replace(/\r?\n$/, "");
-  return line.includes("\n") ? text : line;
+/**
+ * The end of line that an editor or `echo` adds is no part of a one-line text; texts of several lines, and bytes that are no text, stay
+ * as they are.
+ */
+function valueOf(bytes: Uint8Array): string | Uint8Array {
+  const decoded = decodeText(bytes);
+  if (!("text" in decoded)) return bytes;
+  const line = decoded.text.replace(/\r?\n$/, "");
+  return line.includes("\n") ? decoded.text : line;
 }
 
 /** Where the manifest asks for a secret. */

@@ -1,8 +1,8 @@
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
-import { secretFileFacts } from "../facts/secret-file.ts";
-import { hashSecret, hashText } from "../facts/hash.ts";
+import { secretNeeds, secretSourceOf } from "../facts/secret-bytes.ts";
+import { bytesOf, hashSecret, hashText } from "../facts/hash.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
@@ -51,7 +51,8 @@ export const fileKind: ResourceKind<FileResource> = {
 
   needs(resource): FactNeed[] {
     const needs = [need(fileFacts, resource.path)];
-    if ("secret" in resource.content) needs.push(need(secretFileFacts, resource.path));
+    if ("secret" in resource.content)
+      needs.push(...secretNeeds(resource.path, resource.content.secret));
     if (hasText(resource.content) && resource.showDifference !== false)
       needs.push(need(textFacts, resource.path, resource.content.text));
     return needs;
@@ -150,8 +151,8 @@ export function findDifferences(
 function hasSameContent(resource: Pick<FileResource, "path" | "content">, facts: Facts): boolean {
   const { content, path } = resource;
   if ("secret" in content) {
-    const fact = facts.get(secretFileFacts, path);
-    const size = new TextEncoder().encode(content.secret).length;
+    const fact = facts.get(secretSourceOf(content.secret), path);
+    const size = bytesOf(content.secret).length;
     return (
       fact !== undefined &&
       fact.hash === hashSecret(fact.key, content.secret) &&

@@ -205,7 +205,9 @@ function checkSetting(tokens: readonly string[], line: number): Fault[] {
 
 function checkAddedValues(statements: readonly SqlStatement[]): Fault[] {
   return statements.flatMap((statement, index) => {
-    const value = findAddedValue(statement);
+    const value = isMadeAbove(statement, statements.slice(0, index))
+      ? undefined
+      : findAddedValue(statement);
     const user =
       value === undefined
         ? undefined
@@ -219,6 +221,13 @@ function checkAddedValues(statements: readonly SqlStatement[]): Fault[] {
           },
         ];
   });
+}
+
+/** The values of a type that is as new as they are can be used at once. */
+function isMadeAbove({ tokens }: SqlStatement, above: readonly SqlStatement[]): boolean {
+  return above.some(
+    (one) => one.tokens[0] === "create" && one.tokens[1] === "type" && one.tokens[2] === tokens[2],
+  );
 }
 
 function shorten(tokens: readonly string[]): string {

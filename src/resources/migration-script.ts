@@ -39,7 +39,7 @@ $hostkit$;
 create table if not exists hostkit.migrations (
   name text primary key, sha256 text not null, applied_at timestamptz not null default now());
 create table if not exists hostkit.migration_statements (
-  name text, number integer, sha256 text not null, is_done boolean not null, primary key (name, number));
+  name text, what text, number integer not null, sha256 text not null, is_done boolean not null, primary key (name, what));
 grant usage on schema hostkit to ${owner};
 grant insert on hostkit.migrations to ${owner};
 grant select, insert, update, delete on hostkit.migration_statements to ${owner};
@@ -97,10 +97,10 @@ do $$ begin raise exception 'the file ended the transaction it ran in'; end $$;
 function renderAlone(file: MigrationFile, { statements }: Migration): PsqlFiles {
   const name = quoteLiteral(file.name);
   const files: { path: string; text: string }[] = [];
+  const seen = new Map<string, number>();
   let main = beginText;
   for (const [index, statement] of statements.entries()) {
-    const number = index + 1;
-    const path = `statement-${number}/${fileNameOf(file)}`;
+    const path = `statement-${index + 1}/${fileNameOf(file)}`;
     const { body, bodyLine } = trimAbove(statement);
     files.push({ path, text: `${"\n".repeat(bodyLine - 1)}${executeText(body)}\n` });
     const include = `\\ir ${path}\n`;
@@ -109,19 +109,24 @@ function renderAlone(file: MigrationFile, { statements }: Migration): PsqlFiles 
       main += include;
       continue;
     }
+    const sha256 = hashStatement(statement);
+    const times = (seen.get(sha256) ?? 0) + 1;
+    seen.set(sha256, times);
+    const what = quoteLiteral(identify(statement, `${sha256} ${times}`));
+    const values = `${name}, ${what}, ${index + 1}, ${quoteLiteral(sha256)}`;
     const note = (isDone: boolean) =>
-      `insert into hostkit.migration_statements values (${name}, ${number}, ${quoteLiteral(hashStatement(statement))}, ${isDone})
-  on conflict (name, number) do update set sha256 = excluded.sha256, is_done = excluded.is_done;
+      `insert into hostkit.migration_statements values (${values}, ${isDone})
+  on conflict (name, what) do update set number = excluded.number, sha256 = excluded.sha256, is_done = excluded.is_done;
 `;
-    const isIn = (what: string) =>
-      `exists (select from hostkit.migration_statements where name = ${name} and number = ${number} and ${what})`;
+    const isIn = (state: string) =>
+      `exists (select from hostkit.migration_statements where name = ${name} and what = ${what} and ${state})`;
     main += `select ${isIn("is_done")} as is_done, ${isIn("not is_done")} as is_begun \\gset\n`;
     main += settleText(statement);
     const run =
       effect === "none"
         ? `begin;\n${include}${note(true)}commit;\n`
         : `${note(false)}${include}${note(true)}`;
-    main += `\\if :is_done\n\\else\n${run}\\endif\n`;
+    main += `\\if :is_done\n${note(true)}\\else\n${run}\\endif\n`;
   }
   main += `begin;
 ${insertText(file)}
@@ -131,7 +136,15 @@ commit;
   return [{ path: "session.psql", text: main }, ...files];
 }
 
-/** By which a statement is known again in a later run. */
+/** By which a statement is known again in a later run, also where it was mended: an index that was begun by its name. */
+function identify(statement: SqlStatement, otherwise: string): string {
+  const concurrent = findConcurrentIndex(statement);
+  return concurrent?.action === "create" && concurrent.index !== undefined
+    ? `index ${concurrent.table} ${concurrent.index}`
+    : otherwise;
+}
+
+/** Of a statement's text; a statement that was done must still have it. */
 export function hashStatement(statement: SqlStatement): string {
   return hashText(statement.text.trim());
 }

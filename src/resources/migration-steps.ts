@@ -48,9 +48,7 @@ trap 'rm -rf "$readable"; close_login' EXIT
 cp -R "$source/." "$readable"
 chown -R root:postgres "$readable"
 chmod -R u=rwX,g=rX,o= "$readable"
-out=$PWD/out
 ( cd "$readable" && ${sessionProgram(database, applied)} ) >out 2>said || failed=$?
-grep -v ${`^${transactionMark} `} out || true
 cat said >&2
 [ -n "\${failed-}" ] || exit 0
 ${migration.isAlone ? explainAlone(database, applied) : explainTransaction(database, applied)}`,

@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
-import { secretFileFacts } from "../facts/secret-file.ts";
+import { secretNeeds } from "../facts/secret-bytes.ts";
 import { hashText } from "../facts/hash.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
 import { usedUnitFacts } from "../facts/unit.ts";
@@ -92,7 +92,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
       ...[...a.files, ...b.files].flatMap((file) => [
         need(fileFacts, file.path),
-        ...("secret" in file.content ? [need(secretFileFacts, file.path)] : []),
+        ...("secret" in file.content ? secretNeeds(file.path, file.content.secret) : []),
         ...("text" in file.content ? [need(textFacts, file.path, file.content.text)] : []),
       ]),
       ...[...a.units, ...b.units].map((name) => need(usedUnitFacts, name)),

@@ -4,10 +4,10 @@ import type { Script } from "../shell/script.ts";
 /** `kind:name`, unique within a stack: `file:/etc/caddy/Caddyfile`. */
 export type ResourceId = `${string}:${string}`;
 
-/** Bytes for the host. Secret content is never shown, diffed or logged; a blob is streamed from the controller's disk. */
+/** Bytes for the host. A secret is text, or bytes where it is none; it is never shown, diffed or logged. A blob is streamed from the controller's disk. */
 export type Content =
   | { readonly text: string }
-  | { readonly secret: string }
+  | { readonly secret: string | Uint8Array }
   | { readonly blob: Blob };
 
 /** A file or a tree on the controller. `sha256` (hex) is over the content; `path` is absolute. */

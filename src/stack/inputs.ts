@@ -19,8 +19,8 @@ export interface StackInputs {
   readonly texts: ReadonlyMap<string, string>;
   /** Migrations by the folder written in the manifest, in the order in which they run. */
   readonly migrations?: ReadonlyMap<string, readonly MigrationFile[]>;
-  /** Values of `manifest.secrets`, by name. */
-  readonly secrets: ReadonlyMap<string, string>;
+  /** Values of `manifest.secrets`, by name; bytes where they are no text. */
+  readonly secrets: ReadonlyMap<string, string | Uint8Array>;
   /** A lab twin: no public ACME, no DNS; see docs/lab.md. */
   readonly isLab: boolean;
 }

@@ -41,7 +41,7 @@ export function resolveUser(manifest: Manifest, service: ServiceBase): Resource 
 }
 
 /** Value of a secret. @throws HostkitError where nobody brought it */
-export function secretValueOf(inputs: StackInputs, name: string): string {
+export function secretValueOf(inputs: StackInputs, name: string): string | Uint8Array {
   const value = inputs.secrets.get(name);
   if (value !== undefined) return value;
   throw new HostkitError("file_missing", {

@@ -44,11 +44,19 @@ export interface LabProject {
   down(): Promise<void>;
 }
 
-/** A lab host and a project folder that holds only this manifest (with `hosts` filled in). */
-export async function makeProject(name: string, os: LabOs, manifest: string): Promise<LabProject> {
+/**
+ * A lab host and a project folder that holds only this manifest (with `hosts` filled in).
+ * @param packages are there already: cheaper than apt in the test
+ */
+export async function makeProject(
+  name: string,
+  os: LabOs,
+  manifest: string,
+  packages: readonly string[] = [],
+): Promise<LabProject> {
   const folder = await mkdtemp(path.join(tmpdir(), `hostkit-${name}-`));
   await writeFile(path.join(folder, "hostkit.yaml"), manifest);
-  return openProject(name, os, folder);
+  return openProject(name, os, folder, packages);
 }
 
 /** The DX Cluster stack as `hostkit init` writes it, pointed at a lab host and at a simulator on this machine. */
@@ -79,11 +87,16 @@ export async function makeDxCluster(
   return project;
 }
 
-async function openProject(label: string, os: LabOs, folder: string): Promise<LabProject> {
+async function openProject(
+  label: string,
+  os: LabOs,
+  folder: string,
+  packages: readonly string[] = [],
+): Promise<LabProject> {
   await clearLeftovers(label);
   // Two checkouts may be tested on one machine at the same time.
   const name = `${label}-${process.pid}`;
-  const host = await upLabHost({ name, os });
+  const host = await upLabHost({ name, os, packages });
   const environment = { HOME: folder, XDG_STATE_HOME: path.join(folder, ".state"), NO_COLOR: "1" };
   const run = (words: readonly string[]) => runCli(words, folder, environment);
   const manifest = path.join(folder, "hostkit.yaml");

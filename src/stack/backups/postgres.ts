@@ -203,10 +203,10 @@ function storageOptions(repository: Repository, prefix: string, stack: string): 
   }
 }
 
-/** A secret's value. @throws TypeError where nobody read it */
-export function secretOf(secrets: ReadonlyMap<string, string>, name: string): string {
+/** A secret's value, which is a line of text. @throws TypeError where nobody read it so */
+export function secretOf(secrets: ReadonlyMap<string, string | Uint8Array>, name: string): string {
   const value = secrets.get(name);
-  if (value === undefined) throw new TypeError(`the secret ${name} was not read`);
+  if (typeof value !== "string") throw new TypeError(`the secret ${name} was not read`);
   return value.trim();
 }
 

@@ -77,7 +77,7 @@ function pick<R extends Resource>(resources: readonly Resource[], kind: string, 
 function contentOf(resources: readonly Resource[], file: string): string {
   const { content } = pick<FileResource>(resources, "file", file);
   if ("text" in content) return content.text;
-  return "secret" in content ? content.secret : "";
+  return "secret" in content ? String(content.secret) : "";
 }
 
 const api = "web: { api: { build: ./api, port: 8080, health: /ok } }\n";
