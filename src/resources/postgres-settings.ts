@@ -138,7 +138,7 @@ if ! grep -q ${"^ *include_dir *=\\? *'conf.d'"} postgresql.conf; then
   echo ${"include_dir = 'conf.d'"} >>postgresql.conf
   hk_rewrite postgresql.conf ${`${config}/postgresql.conf`}
 fi
-hk_keep ${path} "$PWD/old.conf" first
+hk_keep ${path} "$PWD/old.conf"
 restore() { hk_put_back "$PWD/old.conf" ${path}; }
 ${reloadIfNeeded([unit])}
 hk_put settings.conf ${path} 0644 postgres postgres

@@ -16,7 +16,7 @@ export function preimagePath(path: string, stackDirectory: string): string {
  * @param isFirst hostkit has not written there yet, as far as the state file knows
  */
 export function keepScript(path: string, stackDirectory: string, isFirst: boolean): Script {
-  return sh`hk_keep ${path} ${preimagePath(path, stackDirectory)} ${isFirst ? "first" : "again"}`;
+  return sh`hk_keep_once ${path} ${preimagePath(path, stackDirectory)} ${isFirst ? "first" : "again"}`;
 }
 
 /** Puts back what stood at `path` before hostkit, or removes it. A second time, after a run that was cut short, it does nothing. */
@@ -24,5 +24,5 @@ export function restoreScript(
   path: string,
   context: Pick<RemoveContext, "stackDirectory">,
 ): Script {
-  return sh`hk_put_back ${preimagePath(path, context.stackDirectory)} ${path}`;
+  return sh`hk_give_back ${preimagePath(path, context.stackDirectory)} ${path}`;
 }

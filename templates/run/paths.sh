@@ -247,34 +247,48 @@ hk_remove_folders() (
   :
 )
 
-# hk_keep PATH COPY first|again: what stands at PATH before hostkit writes there, kept as COPY, in a folder of root. Once and for all:
-# COPY.none says that nothing stood there, so that what a run wrote that was cut short is never taken for it. `again`: hostkit wrote
-# there before; it may have been put back since.
+# hk_keep PATH COPY: a copy of what stands there, unless there is one already; COPY lies in a folder of root
 hk_keep() (
-  if [ "$3" = again ] && [ ! -e "$2.restored" ] && [ ! -L "$2.restored" ]; then exit 0; fi
-  if [ ! -e "$2" ] && [ ! -L "$2" ] && [ ! -e "$2.none" ]; then
-    if hk_enter "${1%/*}/" && { [ -e "./${1##*/}" ] || [ -L "./${1##*/}" ]; }; then
-      rm -rf -- "$2.new" && cp -a -T -- "./${1##*/}" "$2.new" || exit 1
-      [ -L "$2.new" ] || sync "$2.new" || exit 1
-      mv -f -T -- "$2.new" "$2" || exit 1
-    else
-      : >"$2.none" || exit 1
-    fi
-    sync "${2%/*}"
-  fi
-  rm -f -- "$2.restored"
+  [ ! -e "$2" ] && [ ! -L "$2" ] || exit 0
+  hk_enter "${1%/*}/" || exit 0
+  [ -e "./${1##*/}" ] || [ -L "./${1##*/}" ] || exit 0
+  rm -rf -- "$2.new" && cp -a -T -- "./${1##*/}" "$2.new" || exit 1
+  [ -L "$2.new" ] || sync "$2.new" || exit 1
+  mv -f -T -- "$2.new" "$2"
 )
 
-# hk_put_back COPY PATH: what `hk_keep` kept stands there again; where nothing stood, nothing does. COPY.restored says that it was done,
-# until the run has ended: a second time, after a run that was cut short, leaves what stands there by then.
+# hk_put_back COPY PATH: what `hk_keep` kept stands there again; without a copy nothing does
 hk_put_back() (
   if [ -e "$1" ] || [ -L "$1" ]; then
     hk_enter "${2%/*}/" make || exit 1
     hk_new "${2##*/}"
-    cp -a -T -- "$1" "./$hk_new" && mv -f -T -- "./$hk_new" "./${2##*/}" && mv -f -T -- "$1" "$1.restored" || exit 1
+    cp -a -T -- "$1" "./$hk_new" && mv -f -T -- "./$hk_new" "./${2##*/}"
+  else
+    hk_remove "$2"
+  fi
+)
+
+# hk_keep_once PATH COPY first|again: what stands at PATH before hostkit ever writes there. Decided once: COPY.none says that nothing
+# stood there, so that what a run wrote that was cut short is never taken for it. `again`: hostkit wrote there before; it may have been
+# given back since.
+hk_keep_once() {
+  if [ "$3" = again ] && [ ! -e "$2.restored" ] && [ ! -L "$2.restored" ]; then return 0; fi
+  if [ ! -e "$2" ] && [ ! -L "$2" ] && [ ! -e "$2.none" ]; then
+    hk_keep "$1" "$2" || return 1
+    [ -e "$2" ] || [ -L "$2" ] || : >"$2.none" || return 1
+    sync "${2%/*}"
+  fi
+  rm -f -- "$2.restored"
+}
+
+# hk_give_back COPY PATH: what `hk_keep_once` kept stands there again. COPY.restored says that it was done, until the run has ended:
+# a second time, after a run that was cut short, leaves what stands there by then.
+hk_give_back() {
+  if [ -e "$1" ] || [ -L "$1" ]; then
+    hk_put_back "$1" "$2" && mv -f -T -- "$1" "$1.restored" || return 1
   elif [ ! -e "$1.restored" ] && [ ! -L "$1.restored" ]; then
-    hk_remove "$2" || exit 1
-    [ ! -d "${1%/*}" ] || : >"$1.restored" || exit 1
+    hk_remove "$2" || return 1
+    [ ! -d "${1%/*}" ] || : >"$1.restored" || return 1
   fi
   rm -f -- "$1.none"
-)
+}
