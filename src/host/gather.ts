@@ -3,12 +3,14 @@ import { HostkitError } from "../errors.ts";
 import { buildProbe, parseProbe } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import type { Connection } from "./connection.ts";
+import { explainLoginShell } from "./login-shell.ts";
 import { type Mark, noMark } from "./mark.ts";
 
 /** Bytes: the reply of a host on which a hundred stacks run is a few. */
 const maxReply = 64 * 1024 * 1024;
 const firstByteMs = 60_000;
-const replyMs = 10 * 60_000;
+/** Lists of backups may ask repositories far away. */
+const replyMs = 180_000;
 
 /**
  * Answers every need in one round trip.
@@ -27,8 +29,8 @@ export async function gatherFacts(
   const probed = mark("probe");
   const packed = new Collected(connection.description);
   const result = await connection.exec(
-    // The first byte says that the login shell runs what it is sent.
-    `echo >&2\n${connection.isFar ? packReply(script) : script}`,
+    // Says that the login shell runs what it is sent.
+    `echo ${marker} >&2\n${connection.isFar ? packReply(script) : script}`,
     {
       firstByteMs,
       timeoutMs: replyMs,
@@ -43,11 +45,16 @@ export async function gatherFacts(
   const facts = parseProbe(needs, marker, reply);
   parsed();
   if (facts !== undefined) return facts;
+  if (!`${result.stderr}${reply}`.includes(marker))
+    throw explainLoginShell(connection.host, connection.description, {
+      ...result,
+      stdout: connection.isFar ? packed.bytes().toString("utf8") : result.stdout,
+    });
   throw new HostkitError("internal", {
     what: `the probe did not run to its end (exit ${result.code ?? result.signal})`,
     where: connection.description,
     why: "its reply is cut short; nothing was changed",
-    details: result.stderr.split("\n").slice(0, 10),
+    details: result.stderr.replace(marker, "").trim().split("\n").slice(0, 10),
     next: "run `hostkit doctor`; it checks the shell and the tools on the host",
   });
 }

@@ -2,10 +2,12 @@ import { randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { HostkitError } from "../errors.ts";
+import { renderCommandLine } from "../shell/login-shell.ts";
 import { quoteWord } from "../shell/quote.ts";
 import type { ConnectOptions, ExecOptions, ExecResult, HostTarget } from "./connection.ts";
-import { type ExecRequest, runOnLink, type RunResult } from "./exec.ts";
+import { type ExecRequest, runOnLink, type RunResult, tooMuch } from "./exec.ts";
 import type { Link } from "./link.ts";
+import { explainLoginShell } from "./login-shell.ts";
 
 /** How commands become root's. */
 export type Root =
@@ -21,8 +23,20 @@ const firstBytes = 13_000;
 const wanted = "hostkit-sudo-wants-a-password";
 /** What sudo shows when it reads a password: SUDO_PROMPT, which sudo-rs before 0.2.8 does not know. */
 const prompted = "hostkit-sudo-reads-a-password";
-const promptPattern = new RegExp(`\\[sudo: [^\\]]*\\] Password:|${prompted}`, "g");
+const promptPattern = new RegExp(
+  `\\[sudo: [^\\]]*\\] Password:|${prompted}(?: of [^\\s:]+:)?`,
+  "g",
+);
+/** Whose password it is: with targetpw, rootpw or runaspw not that of the user who logged in. sudoers(5) %p. */
+const askedOf = new RegExp(`${prompted} of ([^\\s:%]+):`, "g");
 const attempts = 3;
+/** Written before anything else: the login shell runs what it is sent. */
+const begun = "hostkit-begins";
+/** Milliseconds until a question counts as asked whose words nobody knows (`passprompt_override`). */
+const unseenPromptMs = 500;
+/** Milliseconds for PAM to take or refuse a password. */
+const verdictMs = 60_000;
+const maxSaid = 1024 * 1024;
 
 /**
  * What to send for shell text that is to run as root. Short text of root's own travels as an argument (one round trip
@@ -32,8 +46,8 @@ const attempts = 3;
  */
 export function composeRequest(root: Root, shellText: string, isFar: boolean): ExecRequest {
   if (root.kind === "already") {
-    const command = `sh -c ${quoteWord(isFar ? shortenScript(shellText) : shellText)}`;
-    if (Buffer.byteLength(command) <= maxArgumentBytes) return { command };
+    const command = renderCommandLine(isFar ? shortenScript(shellText) : shellText);
+    if (command !== undefined && command.length <= maxArgumentBytes) return { command };
   }
   // The braces make a script that was cut short a syntax error instead of half a script.
   const script = Buffer.from(`{\n${shellText}\n}\n`);
@@ -42,15 +56,15 @@ export function composeRequest(root: Root, shellText: string, isFar: boolean): E
     '[ -n "$hostkit_script" ] || { echo "hostkit: the script did not arrive" >&2; exit 125; }',
     'eval "$hostkit_script"',
   ].join("; ");
-  if (root.kind === "already") return { command: `sh -c ${quoteWord(run)}`, prefix: script };
-  if (root.kind === "sudo") return { command: `sudo -n sh -c ${quoteWord(run)}`, prefix: script };
+  if (root.kind === "already") return { command: asCommandLine(run), prefix: script };
+  if (root.kind === "sudo") return { command: `sudo -n ${asCommandLine(run)}`, prefix: script };
   // sudo-rs reads more than the line it asked for: everything else waits for the mark. Where sudo asks for nothing
   // (NOPASSWD since the connect), the password is a line too many, and read away up to the same mark.
   // -k makes sudo ask even when it remembers an earlier answer.
   const mark = randomBytes(8).toString("hex");
   const enter = `echo ${mark} >&2; while read -r line; do [ "$line" = ${mark} ] && break; done; unset line`;
   return {
-    command: `env SUDO_PROMPT=${prompted} sudo -k -S sh -c ${quoteWord(`${enter}; ${run}`)}`,
+    command: `env SUDO_PROMPT=${prompted} sudo -k -S ${asCommandLine(`${enter}; ${run}`)}`,
     gate: { answer: `${root.password}\n`, mark, question: promptPattern },
     prefix: Buffer.concat([Buffer.from(`${mark}\n`), script]),
   };
@@ -63,9 +77,16 @@ export function composeRequest(root: Root, shellText: string, isFar: boolean): E
 function shortenScript(shellText: string): string {
   if (Buffer.byteLength(shellText) < firstBytes) return shellText;
   const packed = gzipSync(shellText, { level: 9 }).toString("base64");
-  return `hostkit_script=$(printf %s ${packed} | base64 -d | gzip -d)
-[ -n "$hostkit_script" ] || { echo "hostkit: the script cannot be unpacked" >&2; exit 125; }
-eval "$hostkit_script"`;
+  return [
+    `hostkit_script=$(printf %s ${packed} | base64 -d | gzip -d)`,
+    '[ -n "$hostkit_script" ] || { echo "hostkit: the script cannot be unpacked" >&2; exit 125; }',
+    'eval "$hostkit_script"',
+  ].join("; ");
+}
+
+/** For scripts of our own, which hold nothing that a login shell does not pass on. */
+function asCommandLine(script: string): string {
+  return renderCommandLine(script) ?? `sh -c ${quoteWord(script)}`;
 }
 
 /**
@@ -88,6 +109,9 @@ class SudoDialogue {
   readonly #options: ConnectOptions;
   #stderr = "";
   #asked = 0;
+  #unseen: NodeJS.Timeout | undefined;
+  #isUnseen = false;
+  #verdict: NodeJS.Timeout | undefined;
   #password: string | undefined;
   readonly #nameInMemory: string;
   #refusal: Error | undefined;
@@ -103,11 +127,14 @@ class SudoDialogue {
   async run(): Promise<Root> {
     // Everything in one exec: is there a sudo, does it ask, and if so, is the answer right?
     const script = [
-      "command -v sudo >/dev/null || exit 127",
+      `echo ${begun} >&2`,
+      "command -v sudo >/dev/null || { command -v doas >&2; exit 127; }",
       "LC_ALL=C",
-      `SUDO_PROMPT=${prompted}`,
+      `SUDO_PROMPT="${prompted} of %p:"`,
       "export LC_ALL SUDO_PROMPT",
-      "if sudo -n sh -c : 2>/dev/null; then echo nopasswd; exit; fi",
+      "if said=$(sudo -n sh -c : 2>&1); then echo nopasswd; exit; fi",
+      'echo "$said" >&2',
+      'case $said in *"have a tty"*) exit 1 ;; esac',
       `echo ${wanted} >&2`,
       'exec sudo -k -S sh -c "echo root"',
     ].join("\n");
@@ -115,16 +142,23 @@ class SudoDialogue {
     const options: ExecOptions = {
       stdin,
       signal: this.#over.signal,
+      firstByteMs: verdictMs,
       onStderr: (chunk) => {
         this.#stderr += chunk.toString("utf8");
+        if (this.#stderr.length > maxSaid) throw tooMuch(this.#link, maxSaid);
         this.#answer(stdin);
       },
     };
-    const command = `sh -c ${quoteWord(script)}`;
-    const result = await runOnLink(this.#link, { command }, options).catch((error: unknown) => {
-      if (!this.#over.signal.aborted) throw error;
-      return undefined;
-    });
+    const command = asCommandLine(script);
+    const result = await runOnLink(this.#link, { command }, options)
+      .catch((error: unknown) => {
+        if (!this.#over.signal.aborted) throw error;
+        return undefined;
+      })
+      .finally(() => {
+        clearTimeout(this.#unseen);
+        clearTimeout(this.#verdict);
+      });
     if (this.#refusal !== undefined) throw this.#refusal;
     if (result?.code === 0 && /^nopasswd$/m.test(result.stdout)) return { kind: "sudo" };
     if (result?.code === 0 && /^root$/m.test(result.stdout)) {
@@ -138,16 +172,22 @@ class SudoDialogue {
   /** Answers each prompt that has come up since the last look. */
   #answer(stdin: PassThrough): void {
     const isWanted = this.#stderr.includes(wanted);
-    const prompts = Math.max(isWanted ? 1 : 0, this.#stderr.match(promptPattern)?.length ?? 0);
+    const seen = this.#stderr.match(promptPattern)?.length ?? 0;
+    if (isWanted && seen === 0)
+      this.#unseen ??= setTimeout(() => {
+        this.#isUnseen = true;
+        this.#answer(stdin);
+      }, unseenPromptMs);
+    const prompts = Math.max(this.#isUnseen ? 1 : 0, seen);
     if (prompts <= this.#asked) return;
     this.#asked = prompts;
+    clearTimeout(this.#verdict);
     const { prompt } = this.#options;
     const remembered = prompt.memory?.get(this.#nameInMemory);
     if (remembered !== undefined) {
       // Once: where it does not fit any more, the next question goes to the user.
       prompt.memory?.delete(this.#nameInMemory);
-      this.#password = remembered;
-      stdin.write(`${remembered}\n`);
+      this.#give(stdin, remembered);
       return;
     }
     if (!prompt.isInteractive || prompts > attempts) {
@@ -155,13 +195,9 @@ class SudoDialogue {
       this.#over.abort();
       return;
     }
-    const user = this.#link.hop.user;
     const again = prompts === 1 ? "" : "That was not it. ";
-    prompt.secret(`${again}Password of ${user} on ${this.#target.name}, for sudo:`).then(
-      (password) => {
-        this.#password = password;
-        stdin.write(`${password}\n`);
-      },
+    prompt.secret(`${again}Password of ${this.#whose()} on ${this.#target.name}, for sudo:`).then(
+      (password) => this.#give(stdin, password),
       (error: unknown) => {
         this.#refusal = error instanceof Error ? error : new Error(String(error));
         this.#over.abort();
@@ -169,27 +205,61 @@ class SudoDialogue {
     );
   }
 
+  #give(stdin: PassThrough, password: string): void {
+    this.#password = password;
+    stdin.write(`${password}\n`);
+    this.#verdict = setTimeout(() => {
+      this.#refusal = this.#make(
+        `sudo on ${this.#target.name} neither takes nor refuses the password`,
+        `nothing came within ${verdictMs / 1000} s; a prompt of its own (passprompt_override) hides a second question`,
+        this.#byHand(),
+      );
+      this.#over.abort();
+    }, verdictMs);
+  }
+
+  /** The user whose password sudo reads. */
+  #whose(): string {
+    return [...this.#stderr.matchAll(askedOf)].at(-1)?.[1] ?? this.#link.hop.user;
+  }
+
+  #byHand(): string {
+    return `try it by hand: ssh -t ${this.#link.hop.user}@${this.#link.hop.address} sudo -v`;
+  }
+
+  #make(what: string, why: string, next: string, said: readonly string[] = []): HostkitError {
+    return new HostkitError("sudo_failed", {
+      what,
+      where: `${this.#link.hop.user}@${this.#link.hop.address}:${this.#link.hop.port}`,
+      why,
+      next,
+      ...(said.length > 0 && { details: said }),
+    });
+  }
+
   /** @param result undefined when the dialogue was broken off here */
   #explain(result: ExecResult | undefined): HostkitError {
-    const user = this.#link.hop.user;
+    const { user, address, port } = this.#link.hop;
+    if (result !== undefined && !this.#stderr.includes(begun))
+      return explainLoginShell(this.#target.name, `${user}@${address}:${port}`, {
+        ...result,
+        stderr: this.#stderr,
+      });
     const said = this.#stderr
       .replaceAll(promptPattern, "")
       .trim()
       .split("\n")
-      .filter((line) => line.startsWith("sudo:") || line.includes(user));
+      .filter((line) => line.startsWith("sudo:") || line.includes(user))
+      .filter((line) => !/(a password|interactive authentication) is required/.test(line));
     const make = (what: string, why: string, next: string): HostkitError =>
-      new HostkitError("sudo_failed", {
-        what,
-        where: `${user}@${this.#link.hop.address}:${this.#link.hop.port}`,
-        why,
-        next,
-        ...(said.length > 0 && { details: said }),
-      });
+      this.#make(what, why, next, said);
     const name = this.#target.name;
     if (result?.code === 127) {
       return make(
         `${user} is not root on ${name}, and there is no sudo`,
-        "the program sudo is not installed",
+        /doas/.test(this.#stderr)
+          ? "doas is installed, but hostkit becomes root with sudo only"
+          : "the program sudo is not installed",
         `log in as root (user: root), or as root on the host: apt-get install sudo && adduser ${user} sudo`,
       );
     }
@@ -198,6 +268,13 @@ class SudoDialogue {
         `${user} may not become root on ${name}`,
         "sudoers does not let this user run sh as root",
         `as root on the host: adduser ${user} sudo`,
+      );
+    }
+    if (/have a tty/.test(this.#stderr)) {
+      return make(
+        `sudo on ${name} wants a terminal`,
+        `sudoers says requiretty for ${user}; what hostkit sends is no terminal's`,
+        `as root on the host: echo 'Defaults:${user} !requiretty' >/etc/sudoers.d/zz-hostkit-${user}; visudo -c`,
       );
     }
     if (this.#asked > 0 && !this.#options.prompt.isInteractive) {
@@ -211,21 +288,23 @@ class SudoDialogue {
       return make(
         `sudo on ${name} does not take the password`,
         `${attempts} attempts were refused`,
-        `check the password of ${user} on the host`,
+        this.#whose() === user
+          ? `check the password of ${user} on the host`
+          : `sudoers wants the password of ${this.#whose()} (targetpw, rootpw or runaspw); check it on the host`,
       );
     }
     return make(
       `sudo on ${name} fails`,
       said[0] ?? `it ended with status ${result?.code ?? result?.signal ?? "unknown"}`,
-      `try it by hand: ssh ${user}@${this.#link.hop.address} sudo -v`,
+      this.#byHand(),
     );
   }
 }
 
 /** sudo, then sudo-rs (Ubuntu 26.04). */
 const notAllowed = /not in the sudoers|not allowed to|may not run|I'm afraid I can't do that/i;
-const sudoRefusal =
-  /^sudo: (a password is required|no password was provided|a terminal is required|\d+ incorrect password|sorry,|interactive authentication is required|maximum \d+ incorrect|.*(not in the sudoers|not allowed|may not run|I'm afraid|expired))/im;
+/** In whatever language: none of our scripts says a word that begins so. */
+const sudoRefusal = /^sudo: /m;
 
 /** True for the reply of a sudo that did not even start the script. */
 export function isSudoRefusal(root: Root, result: RunResult): boolean {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ClientChannel } from "ssh2";
 import { HostkitError } from "../errors.ts";
+import { renderCommandLine } from "../shell/login-shell.ts";
 import { quoteWord } from "../shell/quote.ts";
 import type { Link } from "./link.ts";
 import type { Root } from "./sudo.ts";
@@ -36,7 +37,8 @@ export function runOnTerminal(
   terminal: LocalTerminal,
 ): Promise<TerminalResult> {
   const mark = `hostkit-${randomBytes(8).toString("hex")}`;
-  const script = quoteWord(`echo ${mark}; ${shellText}`);
+  const script = `echo ${mark}; ${shellText}`;
+  const command = renderCommandLine(script) ?? `sh -c ${quoteWord(script)}`;
   const sudo = {
     already: "",
     sudo: "sudo -n ",
@@ -58,7 +60,7 @@ export function runOnTerminal(
         { cause },
       );
     const pty = { ...window(), term: terminal.type };
-    link.client.exec(`${sudo}sh -c ${script}`, { pty }, (error, channel) => {
+    link.client.exec(`${sudo}${command}`, { pty }, (error, channel) => {
       if (error !== undefined) return reject(lost(error));
       const session = new Session(channel, root, mark, terminal);
       const resize = (): void => channel.setWindow(output.rows, output.columns, 0, 0);
