@@ -41,6 +41,8 @@ export interface FailedStep {
   readonly id: ResourceId;
   readonly title: string;
   readonly code: number;
+  /** It was ended after so many seconds; what it waited for then, where the step says. */
+  readonly expired?: { readonly seconds: number; readonly waitedFor?: string };
   /** Last lines of its log. */
   readonly log: readonly string[];
 }
@@ -203,6 +205,16 @@ async function summarize(
       id: idOfChange(event.change),
       title: event.step === 0 ? "prepare it" : (change?.steps[event.step - 1] ?? ""),
       code: event.code ?? 1,
+      ...(event.expired === undefined
+        ? {}
+        : {
+            expired: {
+              seconds: event.expired,
+              ...(change?.waits?.[event.step] === undefined
+                ? {}
+                : { waitedFor: change.waits[event.step] }),
+            },
+          }),
       log: await readStepLog(connection, run, event.change, event.step),
     });
   }

@@ -51,16 +51,13 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
   const others = outcome.failed
     .slice(1)
     .flatMap((step) => [
-      `also failed: ${step.id}: ${step.title} (exit ${step.code})`,
+      `also failed: ${step.id}: ${describeFailure(step)}`,
       ...step.log.map((line) => `  ${line}`),
     ]);
   throw new HostkitError("run_failed", {
-    what:
-      first === undefined
-        ? "the run failed"
-        : `${first.id}: ${first.title} failed (exit ${first.code})`,
+    what: first === undefined ? "the run failed" : `${first.id}: ${describeFailure(first)}`,
     where,
-    why: `${outcome.done.length} changes were made before it, the rest was not begun`,
+    why: `${first?.expired?.waitedFor === undefined ? "" : `it waited for ${first.expired.waitedFor}; `}${outcome.done.length} changes were made before it, the rest was not begun`,
     details: [...(first?.log ?? []), ...others],
     next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,
   });
@@ -75,6 +72,12 @@ function explainStuck(stuck: FailedStep, where: string): HostkitError {
     details: stuck.log,
     next: "keep the connection you have, look at it on the host (ls /var/lib/hostkit/guards), mend the cause, then run the same command again",
   });
+}
+
+function describeFailure({ title, code, expired }: FailedStep): string {
+  return expired === undefined
+    ? `${title} failed (exit ${code})`
+    : `${title} did not end within ${expired.seconds} s and was ended`;
 }
 
 /**

@@ -8,6 +8,8 @@ export function planBackupRun(jobs: readonly BackupJob[]): OperationStep[] {
     id: `unit:${service}`,
     title: `make the backup ${name}`,
     because: "asked for",
+    // The unit itself may take a day.
+    bound: { seconds: 25 * 3600, waitsFor: `the backup ${name}` },
     script: sh`systemctl start -- ${service} && exit 0
 journalctl --no-pager -q -n 12 -o cat -u ${service} >&2
 exit 1`,

@@ -48,8 +48,13 @@ export interface RunManifest {
     readonly action: string;
     readonly because: string;
     readonly steps: readonly string[];
+    /** What steps wait for that say so, by their number from 1. */
+    readonly waits?: Readonly<Record<number, string>>;
   }[];
 }
+
+/** A step that does not say otherwise is ended after so many seconds. */
+const stepSeconds = 600;
 
 /** Folder of a run on the host. */
 export function runDirectoryOf(stackDirectory: string, runId: string): string {
@@ -102,12 +107,21 @@ export function describeRun(plan: Plan, input: Pick<RunInput, "runId" | "holder"
     host: plan.host,
     holder: input.holder,
     ...(plan.cleanup === "all" ? { removesItself: true } : {}),
-    changes: plan.changes.map((change) => ({
-      id: change.id,
-      action: change.action,
-      because: change.because,
-      steps: change.steps.filter((step) => step.type !== "upload").map(titleOf),
-    })),
+    changes: plan.changes.map((change) => {
+      const steps = change.steps.filter((step) => step.type !== "upload");
+      const waits = steps.flatMap((step, index) =>
+        step.type === "script" && step.bound !== undefined
+          ? [[index + 1, step.bound.waitsFor] as const]
+          : [],
+      );
+      return {
+        id: change.id,
+        action: change.action,
+        because: change.because,
+        steps: steps.map(titleOf),
+        ...(waits.length === 0 ? {} : { waits: Object.fromEntries(waits) }),
+      };
+    }),
   };
 }
 
@@ -124,6 +138,7 @@ function renderSettings(plan: Plan, input: RunInput): string {
     STATE_HASH: plan.stateHash,
     HOLDER: input.holder,
     PARALLEL: String(input.parallel),
+    STEP_SECONDS: String(stepSeconds),
     CLEANUP: plan.cleanup ?? "",
   };
   return renderWords(settings);
@@ -169,6 +184,11 @@ function bundleChange(
       });
       if (step.stdin !== undefined)
         entries.push({ path: `${folder}/stdin/${number}`, content: step.stdin });
+      if (step.bound !== undefined)
+        entries.push({
+          path: `${folder}/bounds/${number}`,
+          content: { text: `${step.bound.seconds}\n` },
+        });
     }
   }
   return entries;

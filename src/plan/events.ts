@@ -12,6 +12,8 @@ export type RunEvent =
       readonly step: number;
       readonly state: "started" | "ok" | "failed";
       readonly code?: number;
+      /** It was ended because it did not end by itself within so many seconds. */
+      readonly expired?: number;
     }
   | {
       readonly time: number;
@@ -41,6 +43,15 @@ export type RunEvent =
       readonly of: string;
       readonly state: "reverted" | "kept" | "unarmed" | "stuck";
     }
+  /** A step goes on, for so many seconds by now; the last line of its newest log. */
+  | {
+      readonly time: number;
+      readonly event: "waiting";
+      readonly change: number;
+      readonly step: number;
+      readonly seconds: number;
+      readonly line: string;
+    }
   | { readonly time: number; readonly event: "end"; readonly state: RunState }
   /** The runner is gone without having said so: power cut, reboot, kill. */
   | { readonly time: number; readonly event: "lost" };
@@ -48,7 +59,17 @@ export type RunEvent =
 /** "stuck": a guard of an earlier run could not put the old state back. "full": nothing can be written down. */
 export type RunState = "ok" | "failed" | "reverted" | "locked" | "stale" | "stuck" | "full";
 
-const names = new Set(["start", "step", "change", "confirm", "reverted", "guard", "end", "lost"]);
+const names = new Set([
+  "start",
+  "step",
+  "change",
+  "confirm",
+  "reverted",
+  "guard",
+  "waiting",
+  "end",
+  "lost",
+]);
 
 /** Reads one line; undefined for one that is cut short or not an event. */
 export function parseRunEvent(line: string): RunEvent | undefined {

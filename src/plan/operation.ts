@@ -1,4 +1,4 @@
-import type { ResourceId } from "../resources/resource.ts";
+import type { Bound, ResourceId } from "../resources/resource.ts";
 import type { Script } from "../shell/script.ts";
 import type { Plan, PlannedChange } from "./plan.ts";
 
@@ -10,6 +10,7 @@ export interface OperationStep {
   readonly title: string;
   readonly because: string;
   readonly script: Script;
+  readonly bound?: Bound;
   /** The steps behind it are done all the same when it fails. */
   readonly mayFail?: true;
 }
@@ -30,16 +31,18 @@ export interface OperationInput {
  */
 export function makeOperation(input: OperationInput): Plan {
   const { verb, host, stack, stackDirectory, steps } = input;
-  const changes = steps.map(({ id, title, because, script, mayFail }, index): PlannedChange => ({
-    id,
-    action: "run",
-    because,
-    steps: [{ type: "script", title, script }],
-    waitsFor: index === 0 ? [] : [steps[index - 1]?.id ?? id],
-    beginLines: "",
-    stateLine: "",
-    ...(mayFail === undefined ? {} : { mayFail }),
-  }));
+  const changes = steps.map(
+    ({ id, title, because, script, bound, mayFail }, index): PlannedChange => ({
+      id,
+      action: "run",
+      because,
+      steps: [{ type: "script", title, script, ...(bound === undefined ? {} : { bound }) }],
+      waitsFor: index === 0 ? [] : [steps[index - 1]?.id ?? id],
+      beginLines: "",
+      stateLine: "",
+      ...(mayFail === undefined ? {} : { mayFail }),
+    }),
+  );
   return {
     verb,
     host,

@@ -72,7 +72,7 @@ export function renderEvent(track: RunTrack, event: RunEvent, run: RunManifest):
     case "step":
       return line(
         event.state,
-        `${idOf(run, event.change)}: ${titleOf(run, event.change, event.step)}${event.state === "failed" ? ` (exit ${event.code ?? 1})` : ""}`,
+        `${idOf(run, event.change)}: ${titleOf(run, event.change, event.step)}${event.state === "failed" ? ` (${describeEnd(event)})` : ""}`,
       );
     case "change":
       return line("done", `${idOf(run, event.change)} (${track.done} of ${track.total})`);
@@ -85,6 +85,11 @@ export function renderEvent(track: RunTrack, event: RunEvent, run: RunManifest):
       return line("reverted", `${idOf(run, event.change)}: ${describeReverted(event.state)}`);
     case "guard":
       return line("guard", describeGuard(event));
+    case "waiting":
+      return line(
+        "waiting",
+        `${idOf(run, event.change)}: ${titleOf(run, event.change, event.step)}: goes on for ${event.seconds} s${event.line === "" ? "" : `; its last line: ${event.line}`}`,
+      );
     case "end":
       return line("end", event.state);
     case "lost":
@@ -109,6 +114,17 @@ const guardWords = {
 /** What became of the guard that an earlier run left. */
 function describeGuard({ id, of, state }: Extract<RunEvent, { event: "guard" }>): string {
   return `${id}, begun by run ${of} that did not end: ${guardWords[state]}`;
+}
+
+/** `exit 1`, or that it was ended. */
+function describeEnd({
+  code,
+  expired,
+}: {
+  readonly code?: number;
+  readonly expired?: number;
+}): string {
+  return expired === undefined ? `exit ${code ?? 1}` : `did not end within ${expired} s`;
 }
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -171,11 +187,11 @@ export function renderRegion(
   const lines: string[] = [];
   for (const { track, elapsed } of hosts) {
     const prefix = hosts.length > 1 ? `${track.host} ` : "";
-    for (const { id, title, since } of track.running.values()) {
+    for (const { id, title, since, line = "" } of track.running.values()) {
       const seconds = formatSeconds(elapsed - since);
       const room = width - prefix.length - seconds.length - 7;
       const name = cut(id, room);
-      const text = cut(title, room - name.length);
+      const text = cut(line === "" ? title : `${title}: ${line}`, room - name.length);
       lines.push(
         `${colors.cyan(frame)} ${colors.bold(prefix)}${name}  ${colors.dim(`${text}  ${seconds}`)}`,
       );
@@ -208,7 +224,7 @@ function renderKept(
     return `${colors.green("✓")} ${prefix}${idOf(run, event.change)}  ${colors.dim(`${action}, ${formatSeconds(track.lastAt - since)}`)}`;
   }
   if (event.event === "step" && event.state === "failed") {
-    return `${colors.red("✗")} ${prefix}${idOf(run, event.change)}  ${titleOf(run, event.change, event.step)} (exit ${event.code ?? 1})`;
+    return `${colors.red("✗")} ${prefix}${idOf(run, event.change)}  ${titleOf(run, event.change, event.step)} (${describeEnd(event)})`;
   }
   if (event.event === "reverted") {
     return `${colors.red("↶")} ${prefix}${idOf(run, event.change)}  ${describeReverted(event.state)}`;

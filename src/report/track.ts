@@ -7,6 +7,8 @@ export interface RunningStep {
   readonly title: string;
   /** Seconds on the host's clock. */
   readonly since: number;
+  /** The last line it wrote; of a step that goes on for long. */
+  readonly line?: string;
 }
 
 /** What is known of one run from its events so far. */
@@ -38,6 +40,11 @@ export function trackEvent(track: RunTrack, event: RunEvent, run: RunManifest): 
       since: known?.since ?? time,
     });
     if (event.state === "failed") running.delete(event.change);
+    return { ...next, running };
+  }
+  if (event.event === "waiting") {
+    const known = running.get(event.change);
+    if (known !== undefined) running.set(event.change, { ...known, line: event.line });
     return { ...next, running };
   }
   if (event.event === "confirm") {

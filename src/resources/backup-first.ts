@@ -49,6 +49,8 @@ export const backupFirstKind: ResourceKind<BackupFirstResource> = {
         {
           type: "script",
           title: `make the first backup (${service})`,
+          // The unit itself may take a day.
+          bound: { seconds: 25 * 3600, waitsFor: "the first backup" },
           script: sh`${reloadIfNeeded([service])}
 since=$(date +%s)
 if ! systemctl start ${service}; then

@@ -67,6 +67,7 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
         {
           type: "script",
           title: `prepare backup repository ${name}`,
+          bound: { seconds: 900, waitsFor: `the backup repository ${name}` },
           script: joinScripts([
             resource.prepare,
             writeStampScript(stackDirectory, stampOf(name), inputs),

@@ -64,6 +64,7 @@ export const debKind: ResourceKind<DebResource> = {
         {
           type: "script",
           title: `install ${resource.deb.path.slice(resource.deb.path.lastIndexOf("/") + 1)}`,
+          bound: { seconds: 7200, waitsFor: "apt and the package sources of the host" },
           // apt's sandbox user cannot read the run's folder: the .deb goes through one of its own.
           script: joinScripts([
             aptPrelude,

@@ -67,10 +67,11 @@ export const downloadKind: ResourceKind<DownloadResource> = {
         {
           type: "script",
           title: `fetch ${url}`,
+          bound: { seconds: 3600, waitsFor: `the server of ${url}` },
           script: sh`umask 022
 mkdir -p ${directory}
 if [ ! -d ${version} ]; then
-  curl -fsSL --globoff --retry 3 --connect-timeout 20 -o archive ${url}
+  curl -fsSL --globoff --retry 3 --connect-timeout 20 --speed-limit 1 --speed-time 60 -o archive ${url}
   sum=$(sha256sum archive | cut -c1-64)
   if [ "$sum" != ${sha256} ]; then
     echo ${`${url} has another sha256 than the manifest says; nothing was installed`} >&2

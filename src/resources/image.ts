@@ -79,6 +79,7 @@ function stepsOf(resource: ImageResource): Step[] {
       {
         type: "script",
         title: `pull ${reference}`,
+        bound: { seconds: 7200, waitsFor: "the registry of the image" },
         script: logged(sh`docker pull -q ${reference}`, "docker could not pull the image"),
       },
     ];
@@ -86,7 +87,12 @@ function stepsOf(resource: ImageResource): Step[] {
   if (source.kind === "archive") {
     return [
       { type: "upload", as: "image.tar", content: { blob: source.archive } },
-      { type: "script", title: `load ${reference}`, script: loadScript(reference) },
+      {
+        type: "script",
+        title: `load ${reference}`,
+        bound: { seconds: 3600, waitsFor: "Docker, which unpacks the image" },
+        script: loadScript(reference),
+      },
     ];
   }
   const words = [
@@ -99,6 +105,7 @@ function stepsOf(resource: ImageResource): Step[] {
     {
       type: "script",
       title: `build ${reference}`,
+      bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
       // The builder that is part of the Engine: the other one is a plugin that Debian does not install.
       script: logged(
         sh`DOCKER_BUILDKIT=0 docker build --quiet=false --rm --force-rm --tag ${reference} ${words} - <context.tar`,

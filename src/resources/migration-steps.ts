@@ -39,6 +39,7 @@ export function applyMigrationSteps(database: MigratedDatabase, applied: Applied
     {
       type: "script",
       title: `apply ${file.name} to ${database.name}`,
+      bound: { seconds: 24 * 3600, waitsFor: `the migration ${file.name}` },
       script: sh`source=$PWD/${at}
 ${readLedger(database, applied)}
 ${openLogin(database)}

@@ -105,6 +105,7 @@ export const packagesKind: ResourceKind<PackagesResource> = {
         {
           type: "script",
           title: `install ${words.join(" ")}`,
+          bound: { seconds: 7200, waitsFor: "apt and the package sources of the host" },
           script: sh`${aptPrelude}
 dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >before
 ${listAccounts} >accounts-before

@@ -19,7 +19,7 @@ import {
   switchScript,
 } from "./release-scripts.ts";
 import { idOf, removeByScript } from "./resource.ts";
-import type { Change, Content, Owned, Resource, ResourceKind, Step } from "./resource.ts";
+import type { Bound, Change, Content, Owned, Resource, ResourceKind, Step } from "./resource.ts";
 
 export type SlotName = "a" | "b";
 
@@ -186,6 +186,7 @@ function deploy(
     {
       type: "script",
       title: `start ${next.units.join(", ")} and wait until healthy`,
+      bound: waitForHealth(resource, next),
       script: startScript(resource, next, old),
     },
     ...(seam === undefined
@@ -220,6 +221,11 @@ function deploy(
     steps,
     ...(difference.length === 0 ? {} : { difference }),
   };
+}
+
+/** The script's own patience ends first, and tidies up. */
+function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
+  return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
 }
 
 /** The right release is in place, but not all of it stands as it should. */
@@ -267,6 +273,7 @@ function mend(
       {
         type: "script",
         title: `start ${plan.units.join(", ")} and wait until healthy`,
+        bound: waitForHealth(resource, plan),
         script: mendScript(resource, plan),
       },
       {

@@ -30,6 +30,12 @@ export interface Resource {
   readonly after?: readonly ResourceId[];
 }
 
+/** How long a step may take, and what it waits for then: "the registry". Long work is shown by its last line every half minute. */
+export interface Bound {
+  readonly seconds: number;
+  readonly waitsFor: string;
+}
+
 /** One command line or upload of a change. */
 export type Step =
   | {
@@ -39,6 +45,8 @@ export type Step =
       /** Runs as root under `sh -eu`, cwd = the change's folder in the run (see docs/architecture.md). */
       readonly script: Script;
       readonly stdin?: Content;
+      /** Without it the step is ended after ten minutes. */
+      readonly bound?: Bound;
     }
   | {
       readonly type: "put";

@@ -5,7 +5,7 @@ import { unitFacts } from "../facts/unit.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { idOf, removeByScript } from "./resource.ts";
-import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
+import type { Bound, Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /**
  * A systemd unit's state: enabled, running, and running with what it should run with.
@@ -26,6 +26,8 @@ export interface UnitResource extends Resource {
   readonly onChange: "restart" | "reload";
   /** Runs after a start or restart: waits until it is really up, fails otherwise. */
   readonly check?: Script;
+  /** How long start and check may take together. */
+  readonly bound?: Bound;
   /**
    * For a unit that runs, when nothing but `files` of its settings changed: the same program starts again, so that a short look
    * is enough, and systemd has nothing to read anew. The proof after the run looks once more, at its restarts too.
@@ -176,6 +178,7 @@ fi`
         {
           type: "script",
           title: `${describeVerb(resource, verb)} ${name}`,
+          ...(resource.bound === undefined ? {} : { bound: resource.bound }),
           script: joinScripts(scripts),
         },
       ],

@@ -140,6 +140,14 @@ export function resolveNative(inputs: StackInputs, service: Service | WebService
     watches,
     inputs: hashText(text + program.version),
     check: check(tellsReady ? moment : firstSeconds),
+    ...("health" in service
+      ? {
+          bound: {
+            seconds: service.health.graceSeconds + 300,
+            waitsFor: `${name} to become healthy`,
+          },
+        }
+      : {}),
     again: { files: [environment, ...secrets].map(idOf), check: check(moment) },
     after: [
       idOf(user),

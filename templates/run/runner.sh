@@ -150,6 +150,41 @@ confirm() {
   return 1
 }
 
+# run_step SCRIPT STDIN NUMBER: in a session of its own, so that all it started can be ended when its time is over
+run_step() {
+  limit=$(cat "bounds/$3" 2>/dev/null || echo "$STEP_SECONDS")
+  setsid sh -eu "$1" <"$2" >"$3.log" 2>&1 8>&- &
+  child=$!
+  watch_step "$child" "$limit" "$n" "$3" 8>&- &
+  watcher=$!
+  wait "$child"
+  code=$?
+  if [ -e "$3.expired" ]; then wait "$watcher"; return 124; fi
+  kill "$watcher" 2>/dev/null
+  wait "$watcher" 2>/dev/null
+  return "$code"
+}
+
+# watch_step PROCESS SECONDS CHANGE NUMBER: says every half minute that it goes on, and with which last line
+watch_step() {
+  waited=0
+  while sleep 1 && kill -0 "$1" 2>/dev/null; do
+    waited=$((waited + 1))
+    if [ "$waited" -ge "$2" ]; then
+      : >"$4.expired"
+      kill -s TERM -- "-$1"
+      sleep 5
+      kill -s KILL -- "-$1"
+      return
+    fi
+    if [ $((waited % 30)) -eq 0 ]; then
+      newest=$(ls -t ./*.log | head -n 1)
+      line=$(tail -n 1 "$newest" | tr -d '\000-\037"\\\177' | cut -c1-160)
+      emit "\"event\":\"waiting\",\"change\":$3,\"step\":$4,\"seconds\":$waited,\"line\":\"$line\""
+    fi
+  done
+}
+
 run_change() (
   n=$1 guard=$2
   cd "c/$n" || exit 1
@@ -162,10 +197,11 @@ run_change() (
     step=${script#steps/}; step=${step%.sh}; step=${step#0}
     stdin=/dev/null; [ -e "stdin/$step" ] && stdin="stdin/$step"
     emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"started\""
-    sh -eu "$script" <"$stdin" >"$step.log" 2>&1
+    run_step "$script" "$stdin" "$step"
     code=$?
     if [ "$code" -ne 0 ]; then
-      emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"failed\",\"code\":$code"
+      expired=; [ -e "$step.expired" ] && expired=",\"expired\":$limit"
+      emit "\"event\":\"step\",\"change\":$n,\"step\":$step,\"state\":\"failed\",\"code\":$code$expired"
       if [ "$guard" -gt 0 ]; then take_back "$n" again; fi
       exit 1
     fi
