@@ -62,7 +62,7 @@ const left = async () =>
   (
     await runOnLabHost(
       host,
-      "cat /proc/[0-9]*/cmdline | tr '\0' ' ' | grep -c 'sleep 987[1-4]' || :",
+      "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 987[1-4]' || :",
     )
   ).stdout.trim();
 
