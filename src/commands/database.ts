@@ -8,7 +8,7 @@ import { checkSystem } from "../host/inspect.ts";
 import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import type { Database } from "../manifest/manifest.ts";
-import { postgresMajorOf } from "../stack/database.ts";
+import { postgresMajorOf } from "../stack/database-place.ts";
 import { renderDatabaseShell } from "../stack/database-shell.ts";
 import type { DatabaseShell } from "../stack/database-shell.ts";
 import type { Context } from "./context.ts";

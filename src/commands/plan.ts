@@ -24,10 +24,9 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
         project.hosts.map((host) =>
           visit(host, async (opening) => {
             const inspection = await inspect(context, project, wanted, opening, host);
-            const { plan } = inspection;
             const { manifest } = project;
             const marker = newMarker();
-            const obstacles = await lookForObstacles(await opening, manifest, plan, marker);
+            const obstacles = await lookForObstacles(await opening, manifest, inspection, marker);
             return { ...inspection, obstacles };
           }),
         ),

@@ -59,8 +59,12 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     ): Promise<Site> => {
       const inspection = await look(opening, host, false);
       const connection = await opening;
-      const { plan } = inspection;
-      const obstacles = await lookForObstacles(connection, project.manifest, plan, newMarker());
+      const obstacles = await lookForObstacles(
+        connection,
+        project.manifest,
+        inspection,
+        newMarker(),
+      );
       return { host, connection, inspection, obstacles };
     };
     const seen = collectResults(

@@ -83,8 +83,11 @@ export async function inspect(
     newMarker,
     mark: (what) => context.timings.begin(host.name, what),
   });
-  const { distribution, version, architecture, hostname } = inspection.system;
-  const seen: SystemGuess = { distribution, version, architecture, hostname };
+  const { distribution, version, architecture, hostname, clusters } = inspection.system;
+  const seen: SystemGuess = {
+    ...{ distribution, version, architecture, hostname },
+    ...(clusters === undefined ? {} : { clusters }),
+  };
   await writeHostCache(environment, known, seen);
   project.log.info("plan", {
     host: host.name,

@@ -1,5 +1,7 @@
 import { joinScripts, sh } from "../shell/script.ts";
 import type { FactGroup, FactSource } from "./fact.ts";
+import { describeCluster, parseClusters, placeSql } from "./postgres-cluster.ts";
+import type { ClusterFact } from "./postgres-cluster.ts";
 import { psqlProgram } from "./psql.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql.ts";
 
@@ -65,6 +67,7 @@ select concat(${quoteLiteral(prefix)}, jsonb_build_object(
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
 'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)
   from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
+'place', ${placeSql},
 'roles', (select jsonb_object_agg(rolname, jsonb_build_object('login', rolcanlogin,
   'powers', array_remove(array[case when rolsuper then 'superuser' end, case when rolcreatedb then 'createdb' end,
     case when rolcreaterole then 'createrole' end, case when rolreplication then 'replication' end,
@@ -85,11 +88,12 @@ ${connect(database)}
 \\endif`;
 
 /** One psql for each cluster: `SUBJECT {json}` for what answers. */
-const postgresGroup: FactGroup = {
+export const postgresGroup: FactGroup = {
   name: "postgresql",
   lane: "postgres",
   script(asked) {
-    const clusters = asked.get("postgres") ?? [];
+    const described = asked.get("postgres-cluster") ?? [];
+    const clusters = [...new Set([...(asked.get("postgres") ?? []), ...described])];
     const databases = (asked.get("postgres-content") ?? []).map((subject) => {
       const at = subject.indexOf(" ");
       return { subject, major: subject.slice(0, at), database: subject.slice(at + 1) };
@@ -113,9 +117,16 @@ ${contentSql(subject)}`,
         ];
         // A server process for each connection: the first database does for the questions about the cluster. 2: not connected.
         const first = inside[0]?.database;
-        return sh`ask() { printf %s "$sql" | ${psqlProgram(Number(major), sh`-XAtq`)} -d "$1"; }
+        const ask = sh`ask() { printf %s "$sql" | ${psqlProgram(Number(major), sh`-XAtq`)} -d "$1"; }
 sql=${`${sql.join("\n")}\n`}
-${first === undefined ? sh`` : sh`ask ${first}; [ $? -eq 2 ] &&`} ask postgres`;
+answer=2
+${first === undefined ? sh`` : sh`ask ${first}; answer=$?`}`;
+        if (!described.includes(major))
+          return sh`${ask}
+[ "$answer" -ne 2 ] || ask postgres`;
+        return sh`${ask}
+[ "$answer" -ne 2 ] || { words=$(ask postgres 2>&1 >&4); answer=$?; } 4>&1
+${describeCluster(major, sh`[ "$answer" -eq 2 ] || [ "$answer" -ge 126 ]`)}`;
       }),
     );
   },
@@ -219,3 +230,10 @@ function parseJsonLines<T>(stdout: string, words: number): Map<string, T> {
   }
   return found;
 }
+
+/** Clusters `main` by major version, whether they answer, are down or not there yet. */
+export const clusterFacts: FactSource<ClusterFact> = {
+  name: "postgres-cluster",
+  group: postgresGroup,
+  parse: parseClusters,
+};

@@ -1,28 +1,45 @@
-import { type Script, sh } from "../shell/script.ts";
+import { rawScript, type Script, sh } from "../shell/script.ts";
 
 /** Where the cluster's configuration lives (postgresql-common's layout). */
 export function postgresConfigDirectory(major: number): string {
   return `/etc/postgresql/${major}/main`;
 }
 
-/** The running server writes its port into the fourth line (PostgreSQL, "Database File Layout", postmaster.pid): no program has to read it. */
-function pidFile(major: number): string {
-  return `/var/lib/postgresql/${major}/main/postmaster.pid`;
-}
-
-/** sed(1): keeps the number of each `port = …` and prints the last one. */
-const portProgram = "/^ *port *=\\{0,1\\} *'\\{0,1\\}\\([0-9][0-9]*\\).*/{s//\\1/;h;};${g;p;}";
+/** sed(1): keeps the value of each `NAME = …` of a postgresql.conf and prints the last one. */
+const lastValueOf = (name: string): string =>
+  `/^ *${name} *=\\{0,1\\} *'\\{0,1\\}\\([^'# ]*\\).*/{s//\\1/;h;};\${g;p;}`;
 
 /**
- * The server's own psql (Debian's wrapper costs a Perl start) as the superuser over the socket, with these flags; a
- * database and more words may follow.
- * setpriv instead of runuser: no PAM session, no line in the journal.
+ * Prints `-h FOLDER -p PORT` of the cluster's socket. The running server writes both into its postmaster.pid (PostgreSQL, "Database
+ * File Layout"), so that no program has to read it; only data that is not at Debian's place has to be looked for.
+ */
+function locateSocket(major: number): Script {
+  const config = postgresConfigDirectory(major);
+  const written = sh`${`${config}/postgresql.conf`} ${config}/conf.d/*.conf`;
+  return sh`look() { { read -r pid; read -r _; read -r _; read -r port; read -r socket; } 2>/dev/null <"$1/postmaster.pid" && [ -d "/proc/$pid" ]; }
+  look ${dataDirectory(major)} || look "$(sed -n ${lastValueOf("data_directory")} ${written} 2>/dev/null)" || { socket= port=$(sed -n ${lastValueOf("port")} ${written} 2>/dev/null); }
+  echo "-h \${socket:-/var/run/postgresql} -p \${port:-5432}"`;
+}
+
+/** Where Debian puts a cluster's data. */
+export function dataDirectory(major: number): string {
+  return `/var/lib/postgresql/${major}/main`;
+}
+
+/** setpriv instead of runuser: no PAM session, no line in the journal. */
+export const asPostgres = rawScript("setpriv --reuid=postgres --regid=postgres --init-groups");
+
+/** The folder of the server's own programs: Debian's wrappers cost a Perl start. */
+export function programDirectory(major: number): string {
+  return `/usr/lib/postgresql/${major}/bin`;
+}
+
+/**
+ * The server's own psql as the superuser over the cluster's socket, wherever that is, with these flags; a database and more words may
+ * follow.
  */
 export function psqlProgram(major: number, flags: Script): Script {
-  const config = postgresConfigDirectory(major);
-  // Where the data stands elsewhere, or the server is down, the port is the last one written: conf.d is read after postgresql.conf.
-  const port = sh`$({ read -r _; read -r _; read -r _; read -r port; echo "$port"; } 2>/dev/null <${pidFile(major)} || sed -n ${portProgram} ${`${config}/postgresql.conf`} ${config}/conf.d/*.conf 2>/dev/null)`;
-  return sh`setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/psql`} ${flags} -h /var/run/postgresql -p "${port}"`;
+  return sh`${asPostgres} ${`${programDirectory(major)}/psql`} ${flags} $(${locateSocket(major)})`;
 }
 
 /**

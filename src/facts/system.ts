@@ -1,5 +1,6 @@
 import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
+import type { ClusterPlace } from "./postgres-cluster.ts";
 
 /** What a plan must know of the operating system before it can name packages and paths. */
 export interface System {
@@ -9,6 +10,8 @@ export interface System {
   readonly version: string;
   /** dpkg's name: "amd64", "arm64". */
   readonly architecture: string;
+  /** PostgreSQL's clusters `main` by major version, those of them that were asked for; absent before a host was looked at. */
+  readonly clusters?: Readonly<Record<string, ClusterPlace>>;
 }
 
 export interface SystemFact extends System {

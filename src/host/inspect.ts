@@ -2,6 +2,8 @@ import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { lockFacts } from "../facts/lock.ts";
+import { placesOf } from "../facts/postgres-cluster.ts";
+import { clusterFacts } from "../facts/postgres.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { System, SystemFact } from "../facts/system.ts";
 import { findOrphans, makePlan, planNeeds, stackDirectoryOf } from "../plan/plan.ts";
@@ -85,13 +87,19 @@ export async function inspectHost(
   const guess = options.guess ?? firstGuess;
   let resources = resolve(guess, guess.hostname);
   let facts = await look(resources);
-  const system = facts.get(systemFacts, systemSubject);
-  checkSystem(system, await opening);
-  if (!isSameSystem(system, guess)) {
+  let system = readSystem(facts, guess, await opening);
+  // Twice where the first look was made for another distribution: its PostgreSQL has another version.
+  for (
+    let known = guess;
+    !isSameSystem(system, known);
+    system = readSystem(facts, known, await opening)
+  ) {
     const before = JSON.stringify(resources);
     resources = resolve(system, system.hostname);
+    known = system;
     // A host seen for the first time has another name than none, and few manifests make anything of the name.
-    if (JSON.stringify(resources) !== before) facts = await look(resources);
+    if (JSON.stringify(resources) === before) break;
+    facts = await look(resources);
   }
   const orphans = findOrphans({ resources, facts, stackDirectory });
   if (orphans.length > 0) {
@@ -111,8 +119,21 @@ export async function inspectHost(
   return { facts, system, resources, plan, ...(lockedBy === undefined ? {} : { lockedBy }) };
 }
 
+/** What was seen; where clusters were not asked about, what is known of them from before. */
+function readSystem(
+  facts: Facts,
+  known: SystemGuess,
+  connection: Pick<Connection, "description">,
+): SystemFact {
+  const system = facts.get(systemFacts, systemSubject);
+  checkSystem(system, connection);
+  const clusters = { ...known.clusters, ...placesOf(facts.all(clusterFacts)) };
+  return Object.keys(clusters).length === 0 ? system : { ...system, clusters };
+}
+
 function isSameSystem(system: SystemFact, guess: SystemGuess): boolean {
   return (
+    JSON.stringify(system.clusters) === JSON.stringify(guess.clusters) &&
     system.distribution === guess.distribution &&
     system.version === guess.version &&
     system.architecture === guess.architecture &&

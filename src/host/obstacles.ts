@@ -1,9 +1,10 @@
 import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { Plan } from "../plan/plan.ts";
+import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, listPathNeeds, preconditionNeeds } from "../plan/preconditions.ts";
 import type { Connection } from "./connection.ts";
 import { gatherFacts } from "./gather.ts";
+import type { Inspection } from "./inspect.ts";
 
 /**
  * What would make a run of this plan fail halfway. A question of its own, so that a host on which nothing is to change is not asked.
@@ -12,10 +13,12 @@ import { gatherFacts } from "./gather.ts";
 export async function lookForObstacles(
   connection: Connection,
   manifest: Manifest,
-  plan: Plan,
+  { plan, system }: Pick<Inspection, "plan" | "system">,
   marker: string,
 ): Promise<HostkitError[]> {
   if (plan.changes.length === 0) return [];
-  const needs = [...preconditionNeeds, ...listPathNeeds(plan)];
-  return findObstacles(manifest, plan, await gatherFacts(connection, needs, marker));
+  const postgres = { manifest, system, plan };
+  const needs = [...preconditionNeeds, ...listPathNeeds(plan), ...postgresNeeds(postgres)];
+  const facts = await gatherFacts(connection, needs, marker);
+  return [...findObstacles(manifest, plan, facts), ...findPostgresObstacles(postgres, facts)];
 }

@@ -46,6 +46,9 @@ function endOf(label: string): string {
   return `# end hostkit ${label}`;
 }
 
+/** Blocks of other stacks: which of them is first does not matter, for each only speaks of its own. */
+const otherBlocks = /^(?:# begin hostkit (.*)\n(?:.*\n)*?# end hostkit \1\n)*$/;
+
 /** The text without the labelled block, and the block's inner text (undefined where there is none). */
 export function splitBlock(
   content: string,
@@ -60,8 +63,23 @@ export function splitBlock(
   return {
     rest: content.slice(0, from) + content.slice(to + end.length),
     inner: content.slice(from + begin.length, to),
-    atTop: from === 0,
+    atTop: otherBlocks.test(content.slice(0, from)),
   };
+}
+
+/** A block with its marker lines. */
+export function wrapBlock({ label, text }: Pick<BlockResource, "label" | "text">): string {
+  return `${beginOf(label)}\n${text}${endOf(label)}\n`;
+}
+
+/** Writes the file as it will be with this block at its top, without touching it. */
+export function stageBlock(
+  { path, label }: Pick<BlockResource, "path" | "label">,
+  block: string,
+  to: string,
+): Script {
+  return sh`${cutBlock(path, label)}
+cat ${block} rest >${to}`;
 }
 
 export const blockKind: ResourceKind<BlockResource> = {
@@ -87,9 +105,7 @@ export const blockKind: ResourceKind<BlockResource> = {
         {
           type: "upload",
           as: "block",
-          content: {
-            text: `${beginOf(resource.label)}\n${resource.text}${endOf(resource.label)}\n`,
-          },
+          content: { text: wrapBlock(resource) },
         },
         {
           type: "script",

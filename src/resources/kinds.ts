@@ -14,6 +14,7 @@ import { networkKind } from "./network.ts";
 import { nftablesKind } from "./nftables.ts";
 import { packagedProgramKind } from "./packaged-program.ts";
 import { packagesKind } from "./packages.ts";
+import { postgresClusterKind } from "./postgres-cluster.ts";
 import { postgresDatabaseKind } from "./postgres-database.ts";
 import { postgresExtensionsKind } from "./postgres-extensions.ts";
 import { postgresGrantsKind } from "./postgres-grants.ts";
@@ -21,6 +22,7 @@ import { postgresMigrationsKind } from "./postgres-migrations.ts";
 import { postgresPasswordKind } from "./postgres-password.ts";
 import { postgresRoleKind } from "./postgres-role.ts";
 import { postgresSettingsKind } from "./postgres-settings.ts";
+import { postgresTrialKind } from "./postgres-trial.ts";
 import { releaseKind } from "./release.ts";
 import type { Resource, ResourceKind } from "./resource.ts";
 import { sshdKind } from "./sshd.ts";
@@ -55,6 +57,7 @@ export const allKinds: readonly AnyKind[] = [
   nftablesKind,
   packagedProgramKind,
   packagesKind,
+  postgresClusterKind,
   postgresDatabaseKind,
   postgresExtensionsKind,
   postgresGrantsKind,
@@ -62,6 +65,7 @@ export const allKinds: readonly AnyKind[] = [
   postgresPasswordKind,
   postgresRoleKind,
   postgresSettingsKind,
+  postgresTrialKind,
   releaseKind,
   sshdKind,
   swapKind,

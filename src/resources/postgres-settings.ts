@@ -1,20 +1,32 @@
 import { need } from "../facts/fact.ts";
+import type { Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
-import { postgresFacts } from "../facts/postgres.ts";
-import { psqlScript } from "../facts/psql.ts";
-import { quoteIdentifier } from "../facts/sql.ts";
+import { clusterFacts, postgresFacts } from "../facts/postgres.ts";
+import {
+  asPostgres,
+  postgresConfigDirectory,
+  programDirectory,
+  psqlScript,
+} from "../facts/psql.ts";
+import { quoteIdentifier, quoteLiteral } from "../facts/sql.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences } from "./file.ts";
 import { restoreScript } from "./preimage.ts";
+import type { BlockResource } from "./block.ts";
+import { proofFunctions, recordOf, takeBackFunction } from "./postgres-proof.ts";
+import type { KeptFile } from "./postgres-proof.ts";
+import { postgresUnitOf } from "./postgres-unit.ts";
 import { idOf, removeByScript } from "./resource.ts";
-import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
-import { noteStart, reloadIfNeeded, startScript } from "./unit.ts";
+import type { Change, DiffContext, Resource, ResourceId, ResourceKind } from "./resource.ts";
+import { readStamp, stampPath } from "../facts/stamp.ts";
+import { noteStart, reloadIfNeeded, unitStamp } from "./unit.ts";
 
 /**
- * A drop-in of a cluster's configuration, and that the server really runs with it and with its pg_hba.conf:
- * reloaded, restarted where a setting needs it, and put back when the server does not come up again.
+ * A drop-in of a cluster's configuration, and that the server really runs with it, with its pg_hba.conf and in its unit's drop-ins:
+ * reloaded, restarted where that is needed. When it does not come up again, or a database cannot do what it could before, all of it
+ * is taken back.
  */
 export interface PostgresSettingsResource extends Resource {
   readonly kind: "postgres-settings";
@@ -24,13 +36,12 @@ export interface PostgresSettingsResource extends Resource {
   readonly text: string;
   /** The settings it makes: ALTER SYSTEM must not override them. */
   readonly settings: readonly string[];
+  readonly stackDirectory: string;
   /** Changes of these (blocks in pg_hba.conf, pg_ident.conf) need a reload. A restart that a setting needs does for the unit too. */
   readonly watches: readonly ResourceId[];
-}
-
-/** The systemd unit of a cluster. */
-export function postgresUnitOf(major: number): string {
-  return `postgresql@${major}-main.service`;
+  /** Drop-ins of the unit; with `inputs` (a hash of them) the server is restarted when it does not run with these. */
+  readonly dropIns: readonly { readonly path: string }[];
+  readonly inputs: string;
 }
 
 /** Builds a settings resource; its name is `17/main`. */
@@ -41,23 +52,33 @@ export function postgresSettings(
     kind: "postgres-settings",
     name: `${options.major}/main`,
     ...options,
-    after: [...new Set([...(options.after ?? []), ...options.watches])],
+    after: [
+      ...new Set([
+        ...(options.after ?? []),
+        ...options.watches,
+        ...options.dropIns.map(({ path }): ResourceId => `file:${path}`),
+      ]),
+    ],
   };
 }
 
-/** Waits until the server answers, at most a minute (recovery after a crash takes its time). */
-export function waitForPostgres(major: number): Script {
-  return sh`tries=0
-until ${psqlScript(major, "postgres", ["-c", "select 1"])} >/dev/null 2>answer; do
-  tries=$((tries + 1))
-  if [ "$tries" -ge 600 ]; then
-    echo "PostgreSQL does not answer:" >&2
-    cat answer >&2
-    hk_read ${`/var/log/postgresql/postgresql-${major}-main.log`} | tail -n 20 >&2 || true
-    exit 1
-  fi
-  sleep 0.1
-done`;
+/** hostkit's own files of a cluster. */
+export function keptFilesOf(
+  dropIns: readonly { readonly path: string }[],
+  settings: { readonly path: string },
+): KeptFile[] {
+  return [
+    ...dropIns.map(({ path }, index) => ({ as: `drop-in-${index}`, path })),
+    { as: "settings.conf", path: settings.path },
+  ];
+}
+
+/** The files hostkit only has a block in. */
+export function sharedFilesOf(hba: BlockResource, ident: BlockResource): KeptFile[] {
+  return [
+    { as: "pg_hba.conf", path: hba.path },
+    { as: "pg_ident.conf", path: ident.path },
+  ];
 }
 
 function asFile(resource: PostgresSettingsResource) {
@@ -71,6 +92,9 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     need(fileFacts, resource.path),
     need(textFacts, resource.path, resource.text),
     need(postgresFacts, String(resource.major)),
+    need(clusterFacts, String(resource.major)),
+    need(fileFacts, recordOf(resource.stackDirectory, resource.major)),
+    need(textFacts, stampPath(resource.stackDirectory, unitStamp(postgresUnitOf(resource.major)))),
   ],
 
   diff(resource, facts, context): Change | undefined {
@@ -80,10 +104,15 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     if (changed.length > 0) reasons.push(`${changed.join(", ")} changed`);
     else if (fact?.isReloadPending === true || context.isUnfinished)
       reasons.push("the server has not loaded its files yet");
-    const restart = fact?.restartPending ?? [];
+    const mayRestart = restartsFor(resource, facts);
+    const restart = (fact?.restartPending ?? []).filter((name) => mayRestart?.has(name) ?? true);
     if (restart.length > 0) reasons.push(`${restart.join(", ")} needs a restart`);
     const overridden = resource.settings.filter((name) => fact?.overridden.includes(name));
     if (overridden.length > 0) reasons.push(`ALTER SYSTEM overrides ${overridden.join(", ")}`);
+    const unitChange = explainUnit(resource, facts, context);
+    if (unitChange !== undefined) reasons.push(unitChange);
+    if (facts.get(fileFacts, recordOf(resource.stackDirectory, resource.major)) !== undefined)
+      reasons.push("an earlier run ended before it had proved that all works as before");
     if (reasons.length === 0) return undefined;
     const exists = facts.get(fileFacts, resource.path) !== undefined;
     const difference = diffLines(facts.get(textFacts, resource.path) ?? "", resource.text);
@@ -97,7 +126,11 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
         {
           type: "script",
           title: `apply ${resource.path}`,
-          script: applyScript(resource, overridden),
+          script: applyScript(resource, {
+            overridden,
+            mustRestart: unitChange !== undefined,
+            ...(mayRestart === undefined ? {} : { mayRestart }),
+          }),
         },
       ],
     };
@@ -114,85 +147,143 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
-    const unit = postgresUnitOf(Number(owned["major"]));
     return removeByScript(
       owned,
       `remove ${path}`,
-      joinScripts([
-        restoreScript(path, context),
-        sh`if systemctl is-active -q ${unit}; then systemctl restart ${unit}; fi`,
-      ]),
+      joinScripts([restoreScript(path, context), settleScript(Number(owned["major"]))]),
     );
   },
 };
 
-function applyScript(resource: PostgresSettingsResource, overridden: readonly string[]): Script {
-  const { major, path } = resource;
+/** Why the server has to start again for the sake of its unit. */
+function explainUnit(
+  { major, dropIns, inputs, stackDirectory }: PostgresSettingsResource,
+  facts: Facts,
+  context: DiffContext,
+): string | undefined {
+  if (inputs === "") return undefined;
+  const cluster = facts.get(clusterFacts, String(major));
+  const changed = dropIns
+    .map(({ path }): ResourceId => `file:${path}`)
+    .filter((id) => context.changed.has(id));
+  if (changed.length > 0) return `${changed.join(", ")} changed`;
+  if (cluster?.state !== "running") return undefined;
+  const stamp = readStamp(facts, stackDirectory, unitStamp(postgresUnitOf(major)));
+  return stamp === inputs ? undefined : "runs with an older unit";
+}
+
+/**
+ * Somebody else's server is only started again for settings that hostkit makes, or made: what its owner left for a later restart
+ * waits for that.
+ */
+function restartsFor(
+  { major, path, settings }: PostgresSettingsResource,
+  facts: Facts,
+): ReadonlySet<string> | undefined {
+  if (facts.get(clusterFacts, String(major))?.isMade !== false) return undefined;
+  const former = (facts.get(textFacts, path) ?? "").matchAll(/^([\w.]+) *=/gm);
+  return new Set([...settings, ...[...former].map(([, name]) => name ?? "")]);
+}
+
+/** Others may use the server too: it is only started again where what is gone needs that, and it is looked at. */
+function settleScript(major: number): Script {
   const unit = postgresUnitOf(major);
-  const config = `/etc/postgresql/${major}/main`;
+  const ask = psqlScript(major, "postgres", ["-c", pendingSql()]);
+  return sh`systemctl is-active -q ${unit} || exit 0
+${loadScript(major)}
+if [ -n "$(${ask})" ]; then systemctl restart ${unit}; fi`;
+}
+
+/** @param names those that count; absent: all */
+function pendingSql(names?: ReadonlySet<string>): string {
+  const all = "select string_agg(name, ', ') from pg_settings where pending_restart";
+  return names === undefined
+    ? all
+    : `${all} and name in (${[...names, ""].map(quoteLiteral).join(", ")})`;
+}
+
+/** Lets the server read its files, and waits until it has. */
+function loadScript(major: number): Script {
+  const when = psqlScript(major, "postgres", [
+    "-c",
+    "select extract(epoch from pg_conf_load_time())",
+  ]);
+  return sh`loaded=$(${when})
+systemctl reload ${postgresUnitOf(major)}
+tries=0
+while [ "$(${when})" = "$loaded" ] && [ "$tries" -lt 100 ]; do
+  tries=$((tries + 1)); sleep 0.1
+done`;
+}
+
+interface ApplyOptions {
+  /** By ALTER SYSTEM. */
+  readonly overridden: readonly string[];
+  readonly mustRestart: boolean;
+  /** Absent: for any setting. */
+  readonly mayRestart?: ReadonlySet<string>;
+}
+
+function applyScript(resource: PostgresSettingsResource, options: ApplyOptions): Script {
+  const { overridden, mustRestart, mayRestart } = options;
+  const { major, path, stackDirectory } = resource;
+  const unit = postgresUnitOf(major);
+  const config = postgresConfigDirectory(major);
   const log = `/var/log/postgresql/postgresql-${major}-main.log`;
   const ask = (sql: string): Script => psqlScript(major, "postgres", ["-c", sql]);
-  return sh`[ -d ${`${config}/conf.d`} ] || hk_folder ${`${config}/conf.d`} 0755 postgres postgres
+  const shared = [
+    { as: "pg_hba.conf", path: `${config}/pg_hba.conf` },
+    { as: "pg_ident.conf", path: `${config}/pg_ident.conf` },
+  ];
+  return sh`${proofFunctions(major, recordOf(stackDirectory, major))}
+${takeBackFunction(major, keptFilesOf(resource.dropIns, resource), shared)}
+# Without a record the cluster is new: there was nothing of hostkit's before.
+[ -d "$record" ] || mkdir -m 0700 "$record"
+[ -d ${`${config}/conf.d`} ] || hk_folder ${`${config}/conf.d`} 0755 postgres postgres
 hk_read ${`${config}/postgresql.conf`} >postgresql.conf
-if ! grep -q ${"^ *include_dir *=\\? *'conf.d'"} postgresql.conf; then
+if ! grep -q ${"^ *include_dir *=\\{0,1\\} *'conf.d'"} postgresql.conf; then
   echo ${"include_dir = 'conf.d'"} >>postgresql.conf
   hk_rewrite postgresql.conf ${`${config}/postgresql.conf`}
 fi
-hk_keep ${path} "$PWD/old.conf"
-restore() { hk_put_back "$PWD/old.conf" ${path}; }
 ${reloadIfNeeded([unit])}
 hk_put settings.conf ${path} 0644 postgres postgres
-if ! setpriv --reuid=postgres --regid=postgres --init-groups ${`/usr/lib/postgresql/${major}/bin/postgres`} -D ${config} -C max_connections >/dev/null 2>checked; then
-  restore
-  echo "PostgreSQL refuses these settings; the old ones are back:" >&2
-  cat checked >&2
-  exit 1
+if ! ${asPostgres} ${`${programDirectory(major)}/postgres`} -D ${config} -C max_connections >/dev/null 2>why; then
+  take_back "PostgreSQL refuses these settings:"
 fi
-if ! systemctl is-active -q ${unit}; then
-  systemctl unmask --runtime -q ${unit}
-${startScript("start", unit)}
-${noteStart(unit)}
-fi
-${waitForPostgres(major)}
-${joinScripts(overridden.map((name) => ask(`alter system reset ${quoteIdentifier(name)}`)))}
-loaded=$(${ask("select extract(epoch from pg_conf_load_time())")})
-systemctl reload ${unit}
-tries=0
-while [ "$(${ask("select extract(epoch from pg_conf_load_time())")})" = "$loaded" ] && [ "$tries" -lt 100 ]; do
-  tries=$((tries + 1)); sleep 0.1
-done
-${ask(hbaErrorsSql)} >errors
-if [ -s errors ]; then
-  echo "PostgreSQL cannot read pg_hba.conf and goes on with the old one:" >&2
-  cat errors >&2
-  exit 1
-fi
-pending=$(${ask("select string_agg(name, ', ') from pg_settings where pending_restart")})
-[ -n "$pending" ] || exit 0
-echo "restarting for $pending"
-answers() {
-  tries=0
-  until ${ask("select 1")} >/dev/null 2>&1; do
-    state=$(systemctl show -p ActiveState --value ${unit})
-    tries=$((tries + 1))
-    if [ "$tries" -ge 120 ] || [ "$state" = failed ]; then return 1; fi
-    if [ "$state" = activating ] && [ "$tries" -ge 12 ]; then return 1; fi
-    sleep 0.5
-  done
+said() {
+  hk_read ${log} 2>/dev/null | tail -c +"$((size + 1))" >new.log || true
+  { grep -E ${"(FATAL|PANIC|ERROR|HINT|DETAIL):"} new.log || cat new.log; } | tail -n 6 >why
 }
 size=$(stat -c %s ${log} 2>/dev/null || echo 0)
-if ! systemctl restart ${unit} 2>/dev/null || ! answers; then
-  hk_read ${log} 2>/dev/null | tail -c +"$((size + 1))" >new.log || true
-  { grep -E ${"(FATAL|PANIC|ERROR|HINT|DETAIL):"} new.log || cat new.log; } | tail -n 6 >log
-  restore
-  systemctl reset-failed ${unit} || true
-  systemctl restart ${unit} || true
-  echo "PostgreSQL does not start with these settings; the old ones are back. Its last lines:" >&2
-  cat log >&2
-  answers || echo "PostgreSQL does not answer with the old settings either" >&2
-  exit 1
+if ! systemctl is-active -q ${unit}; then
+  systemctl unmask --runtime -q ${unit}
+  restarted=yes
+  if ! systemctl start ${unit} || ! answers; then
+    said
+    take_back "PostgreSQL does not start with these settings. Its last lines:"
+  fi
+${noteStart(unit)}
 fi
-${noteStart(unit)}`;
+${joinScripts(overridden.map((name) => ask(`alter system reset ${quoteIdentifier(name)}`)))}
+${loadScript(major)}
+${ask(hbaErrorsSql)} >why
+if [ -s why ]; then take_back "PostgreSQL cannot read its pg_hba.conf:"; fi
+pending=$(${ask(pendingSql(mayRestart))})
+if [ -z "$restarted" ] && [ -n "$pending"${mustRestart ? sh`yes` : sh``} ]; then
+  echo "restarting"\${pending:+" for $pending"}
+  restarted=yes
+  size=$(stat -c %s ${log} 2>/dev/null || echo 0)
+  if ! systemctl restart ${unit} 2>/dev/null || ! answers; then
+    said
+    take_back "PostgreSQL does not start with these settings. Its last lines:"
+  fi
+${noteStart(unit)}
+fi
+if ! proved; then
+  printf '%s\n' "$lost" | head -n 20 >why
+  take_back "PostgreSQL runs, but what could be done before cannot be done any more:"
+fi
+rm -rf "$record"`;
 }
 
 const hbaErrorsSql =

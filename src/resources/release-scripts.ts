@@ -94,7 +94,7 @@ fi`,
  */
 export function seamScript(
   next: SlotPlan,
-  seam: { readonly user: string; readonly database: string; readonly role: string },
+  seam: NonNullable<ReleaseResource["seam"]>,
   old: SlotPlan | undefined,
   isExclusive: boolean,
 ): Script {
@@ -103,7 +103,7 @@ export function seamScript(
   exec 9<"/proc/$pid/root/run/postgresql"
   login() {
     nsenter --net="/proc/$pid/ns/net" setpriv --reuid "$1" --regid "$2" --clear-groups --no-new-privs \\
-      psql -w -q -A -t -h /proc/self/fd/9 -U ${seam.role} -d ${seam.database} -c "select current_user" </dev/null
+      psql -w -q -A -t -h /proc/self/fd/9 ${seam.port === undefined ? sh`` : sh`-p ${seam.port} `}-U ${seam.role} -d ${seam.database} -c "select current_user" </dev/null
   }
   who=$(login "$(id -u ${seam.user})" "$(id -g ${seam.user})") || return 1
   [ "$who" = ${seam.role} ] || { echo "the database takes ${seam.user} for $who" >&2; return 1; }

@@ -62,7 +62,13 @@ export interface ReleaseResource extends Resource {
   /** Stops the old one first: it has data, or publishes a port that only one can have. */
   readonly exclusive: boolean;
   /** Proved by a login from inside before traffic comes. */
-  readonly seam?: { readonly user: string; readonly database: string; readonly role: string };
+  readonly seam?: {
+    readonly user: string;
+    readonly database: string;
+    readonly role: string;
+    /** Absent: the usual one. */
+    readonly port?: string;
+  };
   /** Tags of this repository that no slot uses are removed. */
   readonly imageRepository?: string;
 }

@@ -12,7 +12,8 @@ import { backupPlaces, listBackupJobs, repositoriesOf, repositoryPath } from "./
 import type { BackupJob } from "./backups/jobs.ts";
 import { resolvePostgresRepositories } from "./backups/postgres.ts";
 import type { Repositories } from "./backups/postgres.ts";
-import { databaseReadyId, postgresMajorOf } from "./database.ts";
+import { postgresMajorOf } from "./database-place.ts";
+import { databaseReadyId } from "./database.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
@@ -27,7 +28,7 @@ import {
 import { systemdCalendar } from "../writers/systemd-calendar.ts";
 import { writtenShell } from "../writers/written.ts";
 import { rawScript, sh } from "../shell/script.ts";
-import { postgresUnitOf } from "../resources/postgres-settings.ts";
+import { postgresUnitOf } from "../resources/postgres-unit.ts";
 
 const archivingSql = `select extract(epoch from last_failed_time)::bigint || ' ' || last_failed_wal from pg_stat_archiver
 where last_failed_time > coalesce(last_archived_time, '-infinity')`;

@@ -8,6 +8,7 @@ import { idOf } from "../resources/resource.ts";
 import type { Blob, Resource } from "../resources/resource.ts";
 import { volume } from "../resources/volume.ts";
 import { databaseAfter, databaseMounts } from "./database-access.ts";
+import { databasePortOf } from "./database-place.ts";
 import { containersOf, engineIds, resolveEngine } from "./engine.ts";
 import { writeDockerEnvironment } from "../writers/environment.ts";
 import { collectEnvironment } from "./env-text.ts";
@@ -160,6 +161,9 @@ function resolveRelease(
             user: userOf(manifest, service),
             database: access.name,
             role: access.role,
+            ...(databasePortOf(manifest, inputs.system) === "5432"
+              ? {}
+              : { port: databasePortOf(manifest, inputs.system) }),
           },
         }),
     ...(made.source.kind === "pull"

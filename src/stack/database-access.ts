@@ -1,6 +1,8 @@
+import type { System } from "../facts/system.ts";
 import type { Manifest, ServiceBase } from "../manifest/schema.ts";
 import type { ResourceId } from "../resources/resource.ts";
-import { databaseAddress, databasePortOf, passwordFilesOf } from "./database-tcp.ts";
+import { databasePortOf } from "./database-place.ts";
+import { databaseAddress, passwordFilesOf } from "./database-tcp.ts";
 import { databaseReadyId } from "./database.ts";
 
 /** Where PostgreSQL's Unix socket is, on the host and in containers that asked for a database. */
@@ -11,10 +13,10 @@ const mountedSecrets = "/run/secrets";
 
 /**
  * The variables by which libpq and its relatives find the database. Over the socket without a password: the socket knows
- * the user. By TCP with the files that hold it.
+ * the user. By TCP with the files that hold it. The usual port is not named, which every driver knows.
  */
 export function databaseEnvironment(
-  manifest: Manifest,
+  { manifest, system }: { readonly manifest: Manifest; readonly system: System },
   service: Pick<ServiceBase, "name" | "runtime" | "database">,
 ): Record<string, string> {
   const access = service.database;
@@ -22,16 +24,18 @@ export function databaseEnvironment(
   const common = { PGDATABASE: access.name, PGUSER: access.role };
   const name = encodeURIComponent(access.name);
   const role = encodeURIComponent(access.role);
+  const port = databasePortOf(manifest, system);
   if (!access.tcp) {
+    const isUsual = port === "5432";
     return {
       ...common,
       PGHOST: socketDirectory,
-      DATABASE_URL: `postgresql:///${name}?host=${encodeURIComponent(socketDirectory)}&user=${role}`,
+      ...(isUsual ? {} : { PGPORT: port }),
+      DATABASE_URL: `postgresql:///${name}?host=${encodeURIComponent(socketDirectory)}&user=${role}${isUsual ? "" : `&port=${port}`}`,
     };
   }
   const isContainer = service.runtime === "container";
   const host = isContainer ? databaseAddress : "127.0.0.1";
-  const port = databasePortOf(manifest);
   const files = passwordFilesOf(manifest.stack, service);
   return {
     ...common,

@@ -8,6 +8,7 @@ import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
 import { packagesId } from "./inputs.ts";
 import type { StackInputs } from "./inputs.ts";
+import { databasePortOf } from "./database-place.ts";
 import { configDirectoryOf, stackDirectoryOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { systemdNames, systemdText } from "../writers/systemd.ts";
@@ -17,11 +18,6 @@ import { systemdNames, systemdText } from "../writers/systemd.ts";
  * bridge leads to. It is there before Docker is, so that nothing races at boot; PostgreSQL itself stays on loopback.
  */
 export const databaseAddress = "169.254.54.32";
-
-/** PostgreSQL's port: the manifest's setting, else the usual one. */
-export function databasePortOf(manifest: Manifest): string {
-  return manifest.database?.settings["port"] ?? "5432";
-}
 
 /** The files with the password of a service that logs in by TCP. */
 export function passwordFilesOf(
@@ -50,7 +46,7 @@ export function resolveDatabaseTcp(
   major: number,
   running: ResourceId,
 ): Resource[] {
-  const { manifest, templates } = inputs;
+  const { manifest, system, templates } = inputs;
   const { stack } = manifest;
   const users = listTcpUsers(manifest);
   if (users.length === 0) return [];
@@ -84,7 +80,7 @@ export function resolveDatabaseTcp(
   const data = {
     stack: systemdText(stack),
     address: systemdNames(databaseAddress),
-    port: systemdNames(databasePortOf(manifest)),
+    port: systemdNames(databasePortOf(manifest, system)),
     name: systemdNames(name),
   };
   const render = (suffix: string) =>
@@ -94,6 +90,8 @@ export function resolveDatabaseTcp(
   const socket = unit(`${name}.socket`, stackDirectoryOf(stack), {
     watches: [idOf(socketFile), idOf(serviceFile)],
     inputs: hashText(render("socket") + render("service")),
+    // The same port on another address: a cluster that is made later would take the next one.
+    after: [running],
   });
   return [folder, ...passwords, socketFile, serviceFile, socket];
 }

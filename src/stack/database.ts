@@ -1,20 +1,19 @@
-import { HostkitError } from "../errors.ts";
 import { hashText } from "../facts/hash.ts";
+import type { ClusterPlace } from "../facts/postgres-cluster.ts";
 import { postgresConfigDirectory } from "../facts/psql.ts";
-import type { System } from "../facts/system.ts";
 import type { Database, DatabaseDefinition, Manifest, ServiceBase } from "../manifest/schema.ts";
 import { block } from "../resources/block.ts";
 import { file } from "../resources/file.ts";
+import type { FileResource } from "../resources/file.ts";
 import { postgresDatabase } from "../resources/postgres-database.ts";
 import { postgresExtensions } from "../resources/postgres-extensions.ts";
 import { postgresGrants } from "../resources/postgres-grants.ts";
 import { postgresMigrations } from "../resources/postgres-migrations.ts";
 import { postgresRole } from "../resources/postgres-role.ts";
-import {
-  postgresSettings,
-  postgresUnitOf,
-  waitForPostgres,
-} from "../resources/postgres-settings.ts";
+import { postgresCluster, postgresClusterId } from "../resources/postgres-cluster.ts";
+import { postgresSettings } from "../resources/postgres-settings.ts";
+import { postgresTrial, postgresTrialId } from "../resources/postgres-trial.ts";
+import { postgresUnitOf, waitForPostgres } from "../resources/postgres-unit.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
@@ -22,20 +21,11 @@ import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
 import { repositoriesOf, repositoryPath } from "./backups/jobs.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { placeOfCluster, postgresMajorOf, sandboxOf } from "./database-place.ts";
 import { stackDirectoryOf, userOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { postgresHbaWord, postgresSetting, postgresSettingName } from "../writers/postgres-conf.ts";
 import { systemdListPath } from "../writers/systemd.ts";
-
-/** The major version each release of a distribution brings: docs/database.md. */
-const distributionMajors: Readonly<Record<string, number>> = {
-  "debian 11": 13,
-  "debian 12": 15,
-  "debian 13": 17,
-  "ubuntu 22.04": 14,
-  "ubuntu 24.04": 16,
-  "ubuntu 26.04": 18,
-};
 
 /** Extensions that are not in PostgreSQL's own package, and the package they come in. */
 const extensionPackages: Readonly<Record<string, (major: number) => string>> = {
@@ -46,21 +36,6 @@ const extensionPackages: Readonly<Record<string, (major: number) => string>> = {
   ip4r: (major) => `postgresql-${major}-ip4r`,
   rum: (major) => `postgresql-${major}-rum`,
 };
-
-/**
- * The major version of PostgreSQL on a host.
- * @throws HostkitError os_unsupported where `distro` is asked of a distribution that is not known
- */
-export function postgresMajorOf(database: Database, system: System): number {
-  if (database.version !== "distro") return database.version;
-  const major = distributionMajors[`${system.distribution} ${system.version}`];
-  if (major !== undefined) return major;
-  throw new HostkitError("os_unsupported", {
-    what: `hostkit does not know which PostgreSQL ${system.distribution} ${system.version} brings`,
-    where: "database.version",
-    next: "write the major version into the manifest: database: { version: 17 }",
-  });
-}
 
 /**
  * The last resource of a database: whoever waits for it may log in as its role.
@@ -112,43 +87,38 @@ export function resolveDatabase(inputs: StackInputs): Section {
   };
 }
 
-/** The cluster itself: made with checksums, hardened, listening on socket and loopback, with the seam's map. */
+/** The cluster itself: made with checksums, hardened where hostkit made it, with the seam's map. */
 function resolveServer(
   inputs: StackInputs,
   database: Database,
   major: number,
 ): { resources: Resource[]; beforePackages: ResourceId[] } {
-  const { manifest, templates } = inputs;
+  const { manifest, system, templates } = inputs;
   const { stack } = manifest;
   const config = postgresConfigDirectory(major);
-  const render = (path: string, data: Record<string, unknown>): string =>
-    renderTemplate(templates, path, data);
+  const place = placeOfCluster(major, system);
+  const stackDirectory = stackDirectoryOf(stack);
   const createCluster = file(
-    "/etc/postgresql-common/createcluster.d/50-hostkit.conf",
-    render("etc/postgresql-common/createcluster.d/hostkit.conf.ejs", {}),
+    `/etc/postgresql-common/createcluster.d/50-hostkit-${stack}.conf`,
+    renderTemplate(templates, "etc/postgresql-common/createcluster.d/hostkit.conf.ejs", {}),
   );
-  const unitName = postgresUnitOf(major);
-  const dropIn = file(
-    `/etc/systemd/system/${unitName}.d/50-hostkit-${stack}.conf`,
-    render("etc/systemd/system/postgresql@.service.d/hostkit.conf.ejs", {
-      writable: writablePaths(manifest).map((path) => systemdListPath(path, "-")),
-      onlyLoopback: !needsNetwork(manifest),
-    }),
-    { after: [packagesId] },
-  );
-  const hba = block(`${config}/pg_hba.conf`, stack, renderHba(manifest), {
-    position: "top",
-    after: [packagesId],
-  });
-  const ident = block(`${config}/pg_ident.conf`, stack, renderIdent(manifest), {
-    position: "top",
-    after: [packagesId],
-  });
-  const settings = settingsOf(manifest, database);
+  const cluster = postgresCluster({ major, port: place.port, after: [packagesId] });
+  const after = [packagesId, postgresClusterId(major), postgresTrialId(major)];
+  const dropIns = resolveDropIns(inputs, major).map((one) => ({ ...one, after }));
+  const inConfig = (path: string, text: string) =>
+    block(`${config}/${path}`, stack, text, { position: "top", after });
+  const hba = inConfig("pg_hba.conf", renderHba(manifest));
+  const ident = inConfig("pg_ident.conf", renderIdent(manifest));
+  const settings = settingsOf(manifest, database, place);
+  const isSandboxed = sandboxOf(place) !== undefined;
+  const inputsHash = isSandboxed
+    ? hashText(dropIns.map(({ content }) => ("text" in content ? content.text : "")).join(""))
+    : "";
   const applied = postgresSettings({
     major,
+    stackDirectory,
     path: `${config}/conf.d/50-hostkit-${stack}.conf`,
-    text: render("etc/postgresql/conf.d/hostkit.conf.ejs", {
+    text: renderTemplate(templates, "etc/postgresql/conf.d/hostkit.conf.ejs", {
       settings: Object.entries(settings).map(([name, value]) => ({
         name: postgresSettingName(name),
         value: postgresSetting(value),
@@ -156,21 +126,57 @@ function resolveServer(
     }),
     settings: Object.keys(settings),
     watches: [idOf(hba), idOf(ident)],
-    after: [packagesId, idOf(dropIn), ...repositoryDirectories(manifest).map(({ id }) => id)],
+    dropIns: dropIns.map(({ path }) => ({ path })),
+    inputs: inputsHash,
+    after: [...after, ...repositoryDirectories(manifest).map(({ id }) => id)],
+  });
+  const trial = postgresTrial({
+    ...{ major, stackDirectory, dropIns, hba, ident, settings: applied },
+    after: [packagesId, postgresClusterId(major)],
   });
   // Last, so that one restart does for settings and drop-in.
-  const service = unit(unitName, stackDirectoryOf(stack), {
-    watches: [idOf(dropIn)],
-    inputs: hashText("text" in dropIn.content ? dropIn.content.text : ""),
+  const service = unit(postgresUnitOf(major), stackDirectory, {
+    watches: dropIns.map(idOf),
+    inputs: inputsHash,
+    // What is not sandboxed runs on: systemd takes how often it starts a unit from the files alone.
+    onChange: isSandboxed ? "restart" : "reload",
     after: [idOf(applied)],
     check: waitForPostgres(major),
     sharesStart: true,
     ours: false,
   });
   return {
-    resources: [createCluster, dropIn, hba, ident, applied, service],
+    resources: [createCluster, cluster, trial, ...dropIns, hba, ident, applied, service],
     beforePackages: [idOf(createCluster)],
   };
+}
+
+/** The unit's drop-ins: a sandbox that fits, or for a cluster that was there before, only that it comes back after a crash. */
+function resolveDropIns(inputs: StackInputs, major: number): FileResource[] {
+  const { manifest, system, templates } = inputs;
+  const { stack } = manifest;
+  const folder = `/etc/systemd/system/${postgresUnitOf(major)}.d`;
+  const template = "etc/systemd/system/postgresql@.service.d";
+  const sandbox = sandboxOf(placeOfCluster(major, system));
+  const isFar = needsNetwork(manifest);
+  const main = file(
+    `${folder}/50-hostkit-${stack}.conf`,
+    sandbox === undefined
+      ? renderTemplate(templates, `${template}/found.conf.ejs`, {})
+      : renderTemplate(templates, `${template}/hostkit.conf.ejs`, {
+          writable: [...sandbox, ...writablePaths(manifest)].map((path) =>
+            systemdListPath(path, "-"),
+          ),
+          onlyLoopback: !isFar,
+        }),
+  );
+  if (sandbox === undefined || !isFar) return [main];
+  // Read behind every stack's first one, of which another's may deny the network.
+  const network = file(
+    `${folder}/60-hostkit-${stack}-network.conf`,
+    renderTemplate(templates, `${template}/network.conf.ejs`, {}),
+  );
+  return [main, network];
 }
 
 function resolveOne(
@@ -247,14 +253,25 @@ function listDatabaseUsers(
   );
 }
 
-/** Defaults that give way to the manifest's; values as in postgresql.conf without quotes. */
-function settingsOf(manifest: Manifest, database: Database): Record<string, string> {
+/**
+ * Defaults that give way to the manifest's; values as in postgresql.conf without quotes. In a cluster that was there before, its
+ * owner's stay: who may connect from where is not hostkit's to change.
+ */
+function settingsOf(
+  manifest: Manifest,
+  database: Database,
+  { isMade }: ClusterPlace,
+): Record<string, string> {
   const archives = manifest.backups?.postgres !== undefined;
   const settings: Record<string, string> = {
-    listen_addresses: "127.0.0.1, ::1",
-    unix_socket_directories: "/var/run/postgresql",
-    password_encryption: "scram-sha-256",
-    log_lock_waits: "on",
+    ...(isMade
+      ? {
+          listen_addresses: "127.0.0.1, ::1",
+          unix_socket_directories: "/var/run/postgresql",
+          password_encryption: "scram-sha-256",
+          log_lock_waits: "on",
+        }
+      : {}),
     ...(archives
       ? {
           archive_mode: "on",

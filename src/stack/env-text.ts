@@ -14,7 +14,7 @@ export function collectEnvironment(
 ): Record<string, string> {
   const fromFile = readEnvFile(inputs.texts, service).variables;
   const all = {
-    ...databaseEnvironment(inputs.manifest, service),
+    ...databaseEnvironment(inputs, service),
     ...given,
     ...Object.fromEntries(fromFile.map(({ name, value }) => [name, value])),
     ...service.env,

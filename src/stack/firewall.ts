@@ -1,9 +1,9 @@
-import type { FirewallRule, Manifest } from "../manifest/schema.ts";
+import type { FirewallRule } from "../manifest/schema.ts";
 import { file } from "../resources/file.ts";
 import { firewallLock, nftablesTable } from "../resources/nftables.ts";
 import { idOf } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
-import { databasePortOf } from "./database-tcp.ts";
+import { databasePortOf } from "./database-place.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { configDirectoryOf, stackDirectoryOf } from "./names.ts";
@@ -33,7 +33,7 @@ export function resolveFirewall(inputs: StackInputs): Section {
   const path = `${configDirectoryOf(stack)}/firewall.nft`;
   const rules = renderTemplate(templates, "etc/hostkit/stack/firewall.nft.ejs", {
     bridges: bridges.map(nftString),
-    input: [...renderDatabaseAccess(manifest), ...manifest.firewall.allow.flatMap(renderInput)],
+    input: [...renderDatabaseAccess(inputs), ...manifest.firewall.allow.flatMap(renderInput)],
     forward: manifest.firewall.allow.flatMap(renderForward),
   });
   const loaded = nftablesTable(table, path, rules, stackDirectoryOf(stack), {
@@ -90,12 +90,12 @@ function renderSources(rule: FirewallRule): Written<"nft">[] {
 }
 
 /** Containers that cannot use PostgreSQL's socket may reach its port; nothing else of the host. */
-function renderDatabaseAccess(manifest: Manifest): Written<"nft">[] {
+function renderDatabaseAccess({ manifest, system }: StackInputs): Written<"nft">[] {
   const isNeeded = [...manifest.services, ...manifest.web].some(
     (service) => service.runtime === "container" && service.database?.tcp === true,
   );
   if (!isNeeded) return [];
-  const port = nftPorts(Number(databasePortOf(manifest)));
+  const port = nftPorts(Number(databasePortOf(manifest, system)));
   return bridges.map(
     (bridge) =>
       nft`iifname ${nftString(bridge)} tcp dport ${port} accept comment ${nftString("PostgreSQL for containers")}`,

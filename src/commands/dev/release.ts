@@ -53,9 +53,10 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
     blobs: new Map([...files.blobs].map(([name, blob]) => [name, pins.get(name) ?? blob])),
   });
   const wanted = await readWanted(context, project, pin);
-  const { plan, lockedBy } = await inspect(context, project, wanted, connection, host);
+  const inspection = await inspect(context, project, wanted, connection, host);
+  const { plan, lockedBy } = inspection;
   if (lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
-  const [obstacle] = await lookForObstacles(connection, manifest, plan, newMarker());
+  const [obstacle] = await lookForObstacles(connection, manifest, inspection, newMarker());
   if (obstacle !== undefined) throw obstacle;
   const staged = await stageSources(connection, manifest.stack, sources);
   const ids = plan.changes.map(({ id }) => id);

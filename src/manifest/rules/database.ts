@@ -1,9 +1,10 @@
 import type { Finding, Pointer } from "../problems.ts";
 import { ownerOf } from "../sections/database.ts";
 import { normalizeAccess } from "../sections/normalize-services.ts";
-import { complain, complainUnknown, type Rule, type RuleInput } from "./rule.ts";
+import { complain, complainUnknown, type Rule, type RuleInput, warn } from "./rule.ts";
 
 export const databaseRules: readonly Rule[] = [
+  knownVersion,
   reservedDatabaseNames,
   ownSettings,
   grantDatabase,
@@ -12,6 +13,20 @@ export const databaseRules: readonly Rule[] = [
   serviceRole,
   serviceLogin,
 ];
+
+/** What Debian 11 to 13 and Ubuntu 22.04 to 26.04 bring; apt.postgresql.org has others (docs/database.md). */
+const distributionVersions = [13, 14, 15, 16, 17, 18];
+
+function knownVersion({ written }: RuleInput): Finding[] {
+  const version = Number(written.database?.version);
+  if (!Number.isInteger(version) || distributionVersions.includes(version)) return [];
+  const message = `no distribution that hostkit knows brings PostgreSQL ${version}: the host needs an apt source that has it`;
+  return [
+    warn(["database", "version"], message, {
+      allowed: ["distro", ...distributionVersions.map(String)],
+    }),
+  ];
+}
 
 function reservedDatabaseNames({ written }: RuleInput): Finding[] {
   const findings: Finding[] = [];

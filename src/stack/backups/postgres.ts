@@ -8,7 +8,8 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { hashText } from "../../facts/hash.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
-import { postgresMajorOf, postgresRunningId } from "../database.ts";
+import { placeOfCluster, postgresMajorOf } from "../database-place.ts";
+import { postgresRunningId } from "../database.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { stackDirectoryOf } from "../names.ts";
@@ -94,11 +95,13 @@ export function resolvePostgresRepositories(
         : []),
     ];
   });
+  const place = placeOfCluster(major, system);
   const config = file(
     places.pgbackrestConfig,
     renderTemplate(templates, "etc/pgbackrest/conf.d/hostkit.conf.ejs", {
       stack: pgbackrestName(stack),
-      major,
+      data: pgbackrestPath(place.data),
+      port: place.port === 5432 ? undefined : pgbackrestValue(String(place.port)),
       options: options.map(([name = "", value = ""]) => ({
         name: pgbackrestName(name),
         value: name.endsWith("-path") ? pgbackrestPath(value) : pgbackrestValue(value),

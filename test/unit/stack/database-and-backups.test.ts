@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
+import type { ClusterPlace } from "../../../src/facts/postgres-cluster.ts";
 import type { System } from "../../../src/facts/system.ts";
 import { readTemplates } from "../../../src/local/templates.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
@@ -100,13 +101,11 @@ describe("database section", () => {
     const inputs = inputsOf(tcp);
     const [scraper] = inputs.manifest.services.filter(({ name }) => name === "scraper");
     if (scraper === undefined) throw new Error("no scraper");
-    expect(
-      databaseEnvironment(inputs.manifest, { ...scraper, runtime: "container" }),
-    ).toMatchObject({
+    expect(databaseEnvironment(inputs, { ...scraper, runtime: "container" })).toMatchObject({
       PGHOST: "169.254.54.32",
       DATABASE_URL: "postgresql://dx_reader@169.254.54.32:5432/dx",
     });
-    expect(databaseEnvironment(inputs.manifest, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
+    expect(databaseEnvironment(inputs, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
   });
 
   test("the manifest's settings win, and their values are quoted", () => {
@@ -132,6 +131,93 @@ describe("database section", () => {
     expect(() => resolveDatabase(inputsOf(base, unknown))).toThrow(HostkitError);
     const written = base.replace("database:\n", "database:\n  version: 17\n");
     expect(resolveDatabase(inputsOf(written, unknown)).packages).toEqual(["postgresql-17"]);
+  });
+
+  test("whatever takes a port of PostgreSQL's, or speaks to it, waits until the server runs", () => {
+    const tcp = `${base.replace("role: dx_reader }", "role: dx_reader, tcp: true }")}  box: { image: "r.example.org/x@sha256:${"a".repeat(64)}", database: { name: dx, role: dx_owner, tcp: true } }
+`;
+    const resources = resolveBoth(tcp);
+    const waits = (id: string, seen = new Set<string>()): Set<string> => {
+      for (const before of resources.get(id)?.after ?? []) {
+        if (seen.has(before)) continue;
+        seen.add(before);
+        waits(before, seen);
+      }
+      return seen;
+    };
+    const running = "unit:postgresql@17-main.service";
+    const speaks = [...resources.keys()].filter((id) =>
+      /^(?:postgres-(?:role|database|extensions|migrations|grants|password)|unit:.*\.socket)/.test(
+        id,
+      ),
+    );
+    expect(speaks.length).toBeGreaterThan(5);
+    expect(speaks.filter((id) => !waits(id).has(running))).toEqual([]);
+    // And what changes the cluster waits until it was tried.
+    const parts = [...resources.keys()].filter((id) =>
+      /postgresql@17|etc\/postgresql\/17|postgres-settings/.test(id),
+    );
+    expect(parts.filter((id) => !waits(id).has("postgres-trial:17/main"))).toEqual([]);
+    expect(waits("postgres-trial:17/main").has("postgres-cluster:17/main")).toBe(true);
+  });
+
+  const found: ClusterPlace = {
+    port: 5433,
+    data: "/srv/pg/main",
+    outside: ["/mnt/fast"],
+    listen: "*",
+    isMade: false,
+  };
+
+  test("a cluster on another port is reached there, by everybody", () => {
+    const system: System = { ...trixie, clusters: { "17": found } };
+    const inputs = inputsOf(base, system);
+    const [service] = inputs.manifest.services;
+    if (service === undefined) throw new Error("no service");
+    expect(databaseEnvironment(inputs, service)).toMatchObject({
+      PGPORT: "5433",
+      DATABASE_URL: expect.stringMatching(/&port=5433$/) as string,
+    });
+    expect(databaseEnvironment(inputsOf(base), service)).not.toHaveProperty("PGPORT");
+    const backups = `${base}backups: { repositories: { local: { path: /var/backups/hostkit } }, postgres: {} }\n`;
+    const config = textOf(
+      resolveBoth(backups, system),
+      "file:/etc/pgbackrest/conf.d/hostkit-dx.conf",
+    );
+    expect(config).toContain("pg1-path=/srv/pg/main\npg1-port=5433\n");
+  });
+
+  test("a cluster that was there before keeps its owner's settings and gets no sandbox", () => {
+    const resources = resolveBoth(base, { ...trixie, clusters: { "17": found } });
+    const dropIn = textOf(
+      resources,
+      `file:/etc/systemd/system/postgresql@17-main.service.d/50-hostkit-dx.conf`,
+    );
+    expect(dropIn).not.toContain("Protect");
+    expect(textOf(resources, "postgres-settings:17/main")).not.toMatch(
+      /listen_addresses|unix_socket/,
+    );
+    expect(resources.get("unit:postgresql@17-main.service")).toMatchObject({ onChange: "reload" });
+  });
+
+  test.each([
+    ["moved", { data: "/srv/pg/main", outside: [] }, ["/srv/pg/main", "/srv/pg/main/pg_wal"]],
+    [
+      "with a tablespace",
+      { data: "/var/lib/postgresql/17/main", outside: ["/mnt/fast"] },
+      ["/mnt/fast"],
+    ],
+    ["at home", { data: "/home/pg/main", outside: [] }, undefined],
+    ["in a place with a blank", { data: "/srv/my data", outside: [] }, undefined],
+    ["with a tablespace in /tmp", { data: "/srv/pg", outside: ["/tmp/x"] }, undefined],
+  ] as const)("the sandbox of hostkit's own cluster, %s", (_name, place, writable) => {
+    const clusters = { "17": { ...found, ...place, isMade: true } };
+    const dropIn = textOf(
+      resolveBoth(base, { ...trixie, clusters }),
+      "file:/etc/systemd/system/postgresql@17-main.service.d/50-hostkit-dx.conf",
+    );
+    expect(dropIn.includes("ProtectSystem=strict")).toBe(writable !== undefined);
+    for (const path of writable ?? []) expect(dropIn).toContain(`ReadWritePaths=-${path}\n`);
   });
 
   test("without the section there is nothing", () => {
