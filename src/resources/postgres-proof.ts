@@ -81,12 +81,8 @@ export function recordScript(
   own: readonly KeptFile[],
   shared: readonly KeptFile[],
 ): Script {
-  const keep = (
-    files: readonly KeptFile[],
-    folder: Script,
-    when: "first" | "again" = "first",
-  ): Script =>
-    joinScripts(files.map(({ as, path }) => sh`hk_keep ${path} ${folder}/${as} ${when}`));
+  const keep = (files: readonly KeptFile[], folder: Script): Script =>
+    joinScripts(files.map(({ as, path }) => sh`hk_keep ${path} ${folder}/${as}`));
   return sh`if [ ! -d "$record" ]; then
   rm -rf "$record.new"
   mkdir -m 0700 "$record.new"
@@ -102,8 +98,6 @@ ${keep(own, sh`"$record.new"`)}
     : >"$record.new/down"
   fi
   mv "$record.new" "$record"
-else
-${keep(own, sh`"$record"`, "again")}
 fi
 mkdir -p -m 0700 ${ofThisRun(major)}
 ${keep(shared, ofThisRun(major))}`;
