@@ -58,8 +58,11 @@ export function invalidManifest(
   problems: readonly Problem[],
 ): HostkitError {
   const errors = problems.filter((problem) => problem.severity === "error").length;
+  const warnings = problems.length - errors;
+  const also =
+    warnings === 0 ? "" : ` and ${warnings === 1 ? "a warning" : `${warnings} warnings`}`;
   return new HostkitError("manifest_invalid", {
-    what: errors === 1 ? "the manifest has a problem" : `the manifest has ${errors} problems`,
+    what: `the manifest has ${errors === 1 ? "a problem" : `${errors} problems`}${also}`,
     where: loaded.parsed.file,
     details: problems.map(formatProblem),
     next: "mend the lines above; `hostkit check` looks again without touching a host",

@@ -5,8 +5,10 @@ import { firewallRules } from "./rules/firewall.ts";
 import { hostRules } from "./rules/hosts.ts";
 import { languageRules } from "./rules/languages.ts";
 import { nameRules } from "./rules/names.ts";
+import { valueRules } from "./rules/plain-values.ts";
 import { portRules } from "./rules/ports.ts";
 import { proxyRules } from "./rules/proxy.ts";
+import { reachRules } from "./rules/reach.ts";
 import { type Rule, ruleInput } from "./rules/rule.ts";
 import { serviceRules } from "./rules/services.ts";
 import type { WrittenManifest } from "./schema.ts";
@@ -20,6 +22,8 @@ const rules: readonly Rule[] = [
   ...proxyRules,
   ...backupRules,
   ...firewallRules,
+  ...valueRules,
+  ...reachRules,
   ...languageRules,
 ];
 

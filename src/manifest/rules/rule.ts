@@ -9,6 +9,8 @@ export type Rule = (input: RuleInput) => Finding[];
 
 export interface RuleInput {
   readonly written: WrittenManifest;
+  /** The YAML as plain data. */
+  readonly raw: unknown;
   /** Services and web services in the order written. */
   readonly services: readonly ServiceEntry[];
   readonly declared: {
@@ -62,6 +64,7 @@ export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
   }
   return {
     written,
+    raw,
     services,
     declared: {
       hosts: keysAt("hosts"),
