@@ -142,6 +142,8 @@ export interface WebService extends ServiceBase {
 export interface HealthCheck {
   /** Absent = the port accepts a connection. */
   readonly path?: string;
+  /** Name that is asked for; absent where there is no path, or no site to take it from. */
+  readonly host?: string;
   readonly intervalSeconds: number;
   readonly timeoutSeconds: number;
   /** How long a new release may take to become healthy. */

@@ -1,4 +1,4 @@
-import type { Manifest } from "./manifest.ts";
+import type { Manifest, Site, WebService } from "./manifest.ts";
 import type { WrittenManifest } from "./schema.ts";
 import { normalizeBackups } from "./sections/backups.ts";
 import { normalizeDatabase } from "./sections/database.ts";
@@ -13,10 +13,12 @@ import { secretUses } from "./uses.ts";
 /** Fills in defaults and expands shorthands. Only for manifests that keep every rule. */
 export function normalizeManifest(written: WrittenManifest): Manifest {
   const services = normalizeServices(written.services ?? {}, written.database);
-  const web = normalizeWeb(written.web ?? {}, written.database);
+  const proxy = written.proxy === undefined ? undefined : normalizeProxy(written.proxy);
+  const web = normalizeWeb(written.web ?? {}, written.database).map((service) =>
+    askByName(service, proxy?.sites ?? []),
+  );
   const everything = [...services, ...web];
   const loginRoles = new Set(everything.flatMap((service) => service.database?.role ?? []));
-  const proxy = written.proxy === undefined ? undefined : normalizeProxy(written.proxy);
   const firewall = normalizeFirewall(
     written.firewall,
     everything.flatMap((service) => service.ports),
@@ -40,4 +42,17 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
       secretUses(written).map((use) => use.name),
     ),
   };
+}
+
+/** Programs that check who is asked for (Django's ALLOWED_HOSTS, Rails' host authorization) know their sites' names. */
+function askByName(service: WebService, sites: readonly Site[]): WebService {
+  const { health } = service;
+  if (health.path === undefined || health.host !== undefined) return service;
+  const names = sites
+    .filter(({ routes }) => routes.some(({ to }) => to === service.name))
+    .map(({ name }) => name);
+  const host = names.find((name) => !name.startsWith("*")) ?? names[0]?.replace(/^\*/, "hostkit");
+  if (host === undefined) return service;
+  const shown = host.includes(":") ? `[${host}]` : host;
+  return { ...service, health: { ...health, host: shown } };
 }

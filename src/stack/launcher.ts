@@ -146,12 +146,25 @@ const livenessFunction = rawScript(`alive() {
   done
 }`);
 
+/** curl's words that make a check look like what the proxy passes on. */
+export function askedAs({ host }: HealthCheck): string[] {
+  if (host === undefined) return [];
+  return [
+    "-H",
+    `Host: ${host}`,
+    "-H",
+    `X-Forwarded-Host: ${host}`,
+    "-H",
+    "X-Forwarded-Proto: https",
+  ];
+}
+
 function checkFunction(plan: ContainerPlan): Script {
   if (plan.check === undefined) return rawScript("healthy() { alive; }");
   const { port, inside, health } = plan.check;
   if (health.path !== undefined) {
     return sh`healthy() {
-  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --max-time "$timeout" --noproxy ${"*"} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
+  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --max-time "$timeout" --noproxy ${"*"} ${askedAs(health)} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
   case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
 }`;
   }

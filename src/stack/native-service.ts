@@ -18,6 +18,7 @@ import { collectEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { packagesId } from "./inputs.ts";
 import { serviceUnitOf, targetOf, userOf } from "./names.ts";
+import { askedAs } from "./launcher.ts";
 import { renderTemplate } from "./render-template.ts";
 import { systemdExec, systemdNames, systemdPath, systemdText } from "../writers/systemd.ts";
 import { writeSystemdEnvironment } from "../writers/environment.ts";
@@ -279,7 +280,7 @@ function healthCheck(port: number, health: WebService["health"] | undefined): Sc
   const ask =
     health?.path === undefined
       ? sh`timeout 5 bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port} 2>/dev/null`
-      : sh`curl -fsS -o /dev/null --globoff --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${`http://127.0.0.1:${port}${health.path}`}`;
+      : sh`curl -fsS -o /dev/null --globoff --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${askedAs(health)} ${`http://127.0.0.1:${port}${health.path}`}`;
   return sh`deadline=$(($(date +%s) + ${grace}))
 until ${ask}; do
   [ "$(date +%s)" -lt "$deadline" ] || { echo ${`not healthy after ${grace} s`} >&2; false; return; }

@@ -146,6 +146,7 @@ function normalizeHealth(written: WrittenWebService["health"]): HealthCheck {
   const health = typeof written === "string" ? { path: written } : (written ?? {});
   return {
     ...(health.path === undefined ? {} : { path: health.path }),
+    ...(health.host === undefined ? {} : { host: health.host }),
     intervalSeconds: health.interval ?? 10,
     timeoutSeconds: health.timeout ?? 5,
     graceSeconds: health.grace ?? 60,

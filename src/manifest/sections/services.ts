@@ -5,6 +5,7 @@ import {
   count,
   duration,
   flag,
+  hostNamePattern,
   httpsUrl,
   identifier,
   label,
@@ -89,6 +90,10 @@ const resources = mapping({
 const health = mapping({
   path: text('a path that begins with "/"', urlPath).optional().meta({
     description: "Path that answers 2xx or 3xx when all is well. Default: only the port is tried.",
+  }),
+  host: text("a host name", hostNamePattern).optional().meta({
+    description:
+      "Name that the check asks for (Host), for programs that answer only to their own. Default: the first site that sends requests here.",
   }),
   interval: duration().optional().meta({ description: "Time between two checks. Default: 10s." }),
   timeout: duration().optional().meta({ description: "Time one check may take. Default: 5s." }),
@@ -249,7 +254,7 @@ const webSchema = mapping({
     .optional()
     .meta({
       description:
-        "How to see that a release works: a path, or {path, interval, timeout, grace}. Default: the port accepts connections.",
+        "How to see that a release works: a path, or {path, host, interval, timeout, grace}. Default: the port accepts connections.",
       examples: ["/api/health"],
     }),
   replicas: count(1, 32)
