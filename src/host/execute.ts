@@ -43,8 +43,10 @@ export interface FailedStep {
   readonly code: number;
   /** It was ended after so many seconds; what it waited for then, where the step says. */
   readonly expired?: { readonly seconds: number; readonly waitedFor?: string };
-  /** Last lines of its log. */
+  /** Of its log what tells something: the cause and the last lines. */
   readonly log: readonly string[];
+  /** The first line that tells a cause. */
+  readonly cause?: string;
 }
 
 export interface RunOutcome {
@@ -201,6 +203,7 @@ async function summarize(
   for (const event of failures) {
     if (event.event !== "step") continue;
     const change = manifest.changes[event.change - 1];
+    const { lines: log, cause } = await readStepLog(connection, run, event.change, event.step);
     failed.push({
       id: idOfChange(event.change),
       title: event.step === 0 ? "prepare it" : (change?.steps[event.step - 1] ?? ""),
@@ -215,12 +218,13 @@ async function summarize(
                 : { waitedFor: change.waits[event.step] }),
             },
           }),
-      log: await readStepLog(connection, run, event.change, event.step),
+      log,
+      ...(cause === undefined ? {} : { cause }),
     });
   }
   for (const event of events) {
     if (event.event === "reverted" && event.state === "stuck") {
-      const log = await readStepLog(connection, run, event.change, 0);
+      const { lines: log } = await readStepLog(connection, run, event.change, 0);
       stuck.push({ id: idOfChange(event.change), title: "put the old state back", code: 1, log });
     }
     if (event.event === "guard" && event.state === "stuck") {

@@ -57,10 +57,20 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
   throw new HostkitError("run_failed", {
     what: first === undefined ? "the run failed" : `${first.id}: ${describeFailure(first)}`,
     where,
-    why: `${first?.expired?.waitedFor === undefined ? "" : `it waited for ${first.expired.waitedFor}; `}${outcome.done.length} changes were made before it, the rest was not begun`,
+    why: [
+      ...(first?.expired?.waitedFor === undefined
+        ? []
+        : [`it waited for ${first.expired.waitedFor}`]),
+      ...(first?.cause === undefined ? [] : [first.cause]),
+      `${countChanges(outcome.done.length)} made before it, the rest was not begun`,
+    ].join("; "),
     details: [...(first?.log ?? []), ...others],
     next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,
   });
+}
+
+function countChanges(count: number): string {
+  return count === 1 ? "1 change was" : `${count} changes were`;
 }
 
 /** Nothing else is as urgent: the operator may be about to be locked out, or the firewall is not what anybody wanted. */

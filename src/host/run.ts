@@ -4,6 +4,7 @@ import { runDirectoryOf } from "../plan/bundle.ts";
 import { guardsDirectory } from "../plan/guards.ts";
 import type { RunManifest } from "../plan/bundle.ts";
 import { parseRunEvent } from "../plan/events.ts";
+import { condenseLog, findCause } from "../plan/log-cause.ts";
 import type { RunEvent } from "../plan/events.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
@@ -191,16 +192,26 @@ export async function readGuardLog(connection: Connection, run: RunRef): Promise
   return readLines(connection, path, 20);
 }
 
-/** The last lines of a step's log. */
+/** More of a log is not sent: its beginning, where causes stand, and its end. */
+const longestLog = { whole: 192 * 1024, head: 128 * 1024, tail: 64 * 1024 };
+
+/** What a step's log tells: the first cause, and the last lines without progress. */
 export async function readStepLog(
   connection: Connection,
   run: RunRef,
   change: number,
   step: number,
-  lines = 20,
-): Promise<string[]> {
+): Promise<{ readonly lines: readonly string[]; readonly cause?: string }> {
   const path = `${runDirectoryOf(run.stackDirectory, run.runId)}/c/${change}/${step}.log`;
-  return readLines(connection, path, lines);
+  const { whole, head, tail } = longestLog;
+  const result = await connection.exec(
+    sh`f=${path}
+if [ "$(wc -c <"$f")" -le ${whole} ]; then cat "$f"; else head -c ${head} "$f"; echo; tail -c ${tail} "$f"; fi`
+      .text,
+    { onRepeat: () => undefined },
+  );
+  const cause = findCause(result.stdout);
+  return { lines: condenseLog(result.stdout), ...(cause === undefined ? {} : { cause }) };
 }
 
 async function readLines(connection: Connection, path: string, lines: number): Promise<string[]> {
