@@ -1,7 +1,7 @@
 import path from "node:path";
 import { exitCodes } from "../errors.ts";
 import { findLeft } from "../plan/guards.ts";
-import { lookForObstacles } from "../host/obstacles.ts";
+import { lookCloser } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Verb } from "./program.ts";
@@ -26,8 +26,8 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
             const inspection = await inspect(context, project, wanted, opening, host);
             const { manifest } = project;
             const marker = newMarker();
-            const obstacles = await lookForObstacles(await opening, manifest, inspection, marker);
-            return { ...inspection, obstacles };
+            const closer = await lookCloser(await opening, manifest, inspection, marker);
+            return { ...inspection, ...closer };
           }),
         ),
       ),

@@ -4,7 +4,7 @@ import type { FactNeed } from "../facts/fact.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import type { Connection } from "../host/connection.ts";
 import type { Inspection } from "../host/inspect.ts";
-import { lookForObstacles } from "../host/obstacles.ts";
+import { lookCloser } from "../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { proofNeeds, proveHost } from "../host/prove.ts";
 import { readJson } from "../local/output.ts";
@@ -59,13 +59,13 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     ): Promise<Site> => {
       const inspection = await look(opening, host, false);
       const connection = await opening;
-      const obstacles = await lookForObstacles(
+      const { plan, obstacles } = await lookCloser(
         connection,
         project.manifest,
         inspection,
         newMarker(),
       );
-      return { host, connection, inspection, obstacles };
+      return { host, connection, inspection: { ...inspection, plan }, obstacles };
     };
     const seen = collectResults(
       project.hosts,

@@ -1,24 +1,43 @@
 import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import type { Plan } from "../plan/plan.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, listPathNeeds, preconditionNeeds } from "../plan/preconditions.ts";
+import { listVariableNeeds, nameVariables } from "../plan/variables.ts";
 import type { Connection } from "./connection.ts";
 import { gatherFacts } from "./gather.ts";
 import type { Inspection } from "./inspect.ts";
 
+/** What is said about a plan that has changes, before anything is done. */
+export interface CloserLook {
+  /** What would make a run of it fail halfway. */
+  readonly obstacles: readonly HostkitError[];
+  /** The same plan, with the variables named that it changes. */
+  readonly plan: Plan;
+}
+
 /**
- * What would make a run of this plan fail halfway. A question of its own, so that a host on which nothing is to change is not asked.
+ * Looks at what only matters where something is to change. A question of its own, so that a host on which nothing is to change is not
+ * asked.
  * @param marker a new random hex word
  */
-export async function lookForObstacles(
+export async function lookCloser(
   connection: Connection,
   manifest: Manifest,
   { plan, system }: Pick<Inspection, "plan" | "system">,
   marker: string,
-): Promise<HostkitError[]> {
-  if (plan.changes.length === 0) return [];
+): Promise<CloserLook> {
+  if (plan.changes.length === 0) return { obstacles: [], plan };
   const postgres = { manifest, system, plan };
-  const needs = [...preconditionNeeds, ...listPathNeeds(plan), ...postgresNeeds(postgres)];
+  const needs = [
+    ...preconditionNeeds,
+    ...listPathNeeds(plan),
+    ...listVariableNeeds(plan),
+    ...postgresNeeds(postgres),
+  ];
   const facts = await gatherFacts(connection, needs, marker);
-  return [...findObstacles(manifest, plan, facts), ...findPostgresObstacles(postgres, facts)];
+  return {
+    obstacles: [...findObstacles(manifest, plan, facts), ...findPostgresObstacles(postgres, facts)],
+    plan: nameVariables(plan, facts),
+  };
 }

@@ -80,9 +80,11 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
   for (const line of shown) {
     const tint = line.startsWith("+")
       ? colors.green
-      : line.startsWith("-")
-        ? colors.red
-        : colors.dim;
+      : line.startsWith("~")
+        ? colors.yellow
+        : line.startsWith("-")
+          ? colors.red
+          : colors.dim;
     lines.push(`      ${tint(plainText(line))}`);
   }
   if (shown.length > 0 && shown.length < difference.length) {

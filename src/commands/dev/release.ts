@@ -1,7 +1,7 @@
 import { textFacts } from "../../facts/file.ts";
 import type { Connection } from "../../host/connection.ts";
 import { gatherFacts } from "../../host/gather.ts";
-import { lookForObstacles } from "../../host/obstacles.ts";
+import { lookCloser } from "../../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../../host/outcome.ts";
 import type { LocalFiles } from "../../local/inputs.ts";
 import type { ServiceSource } from "../../local/sources.ts";
@@ -56,7 +56,8 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
   const inspection = await inspect(context, project, wanted, connection, host);
   const { plan, lockedBy } = inspection;
   if (lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
-  const [obstacle] = await lookForObstacles(connection, manifest, inspection, newMarker());
+  const { obstacles } = await lookCloser(connection, manifest, inspection, newMarker());
+  const [obstacle] = obstacles;
   if (obstacle !== undefined) throw obstacle;
   const staged = await stageSources(connection, manifest.stack, sources);
   const ids = plan.changes.map(({ id }) => id);

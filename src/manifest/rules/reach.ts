@@ -84,7 +84,7 @@ function ownLoopback(input: RuleInput): Finding[] {
       return [];
     const at = [...pointer, "env", variable];
     const natives = input.services.filter((each) => each.runtime === "native");
-    const isDatabase = /^postgres/.test(scheme) || port === "5432";
+    const isDatabase = scheme.startsWith("postgres") || port === "5432";
     const message = `${host} in a container is the container itself, not the host`;
     if (isDatabase && input.written.database !== undefined)
       return [
