@@ -122,6 +122,7 @@ export function takeBackFunction(
   echo "$1" >&2
   [ ! -s why ] || cat why >&2
 ${{ text: lines.join("\n") }}
+  [ ! -e "$record/altered" ] || hk_put_back "$record/postgresql.auto.conf" "$(cat "$record/altered")"
   systemctl daemon-reload
   systemctl reset-failed ${unit} 2>/dev/null || :
   if [ -e "$record/down" ]; then

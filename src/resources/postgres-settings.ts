@@ -190,6 +190,10 @@ function settleScript(major: number): Script {
   const unit = postgresUnitOf(major);
   const ask = psqlScript(major, "postgres", ["-c", pendingSql()]);
   return sh`systemctl is-active -q ${unit} || exit 0
+if ! ${psqlScript(major, "postgres", ["-c", "select 1"])} >/dev/null 2>&1; then
+  systemctl reload ${unit} || :
+  exit 0
+fi
 ${loadScript(major)}
 if [ -n "$(${ask})" ]; then systemctl restart ${unit}; fi`;
 }
@@ -264,6 +268,7 @@ if ! systemctl is-active -q ${unit}; then
   fi
 ${noteStart(unit)}
 fi
+${overridden.length === 0 ? sh`` : keepAltered(ask("show data_directory"))}
 ${joinScripts(overridden.map((name) => ask(`alter system reset ${quoteIdentifier(name)}`)))}
 ${loadScript(major)}
 ${ask(hbaErrorsSql)} >why
@@ -284,6 +289,13 @@ if ! proved; then
   take_back "PostgreSQL runs, but what could be done before cannot be done any more:"
 fi
 rm -rf "$record"`;
+}
+
+/** ALTER SYSTEM's settings, which a failure brings back too. */
+function keepAltered(data: Script): Script {
+  return sh`altered=$(${data})/postgresql.auto.conf
+printf %s "$altered" >"$record/altered"
+hk_keep "$altered" "$record/postgresql.auto.conf"`;
 }
 
 const hbaErrorsSql =
