@@ -73,15 +73,14 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         project.hosts.map((host) => visit(host, async (opening) => lookAt(opening, host))),
       ),
     );
-    const settled = await settleHosts(
+    const sites = await settleHosts(
       context,
       project,
-      seen.map(({ inspection, ...site }) => ({ ...site, ...inspection })),
-    );
-    const sites = await Promise.all(
-      seen.map(async (site) =>
-        settled.includes(site.host) ? lookAt(site.connection, site.host) : site,
-      ),
+      seen.map((site) => ({ ...site, ...site.inspection })),
+      async ({ connection, host }) => {
+        const site = await lookAt(connection, host);
+        return { ...site, ...site.inspection };
+      },
     );
     if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");
     const busy = sites.filter(({ inspection }) => inspection.plan.changes.length > 0);

@@ -18,21 +18,34 @@ export interface SeenHost {
 
 /**
  * Settles what runs left that did not come to their end, before anything is planned: changes that wait for a confirmation are taken back
- * or, where they were confirmed, left alone. The plan of such a host was made of what is gone now.
- * @returns the hosts on which something was settled: look at them again
+ * or, where they were confirmed, left alone. The plan of such a host was made of what is gone then.
+ * @param lookAgain at a host on which something was settled
+ * @returns the hosts as they are now
  * @throws HostkitError run_locked, run_failed where the old state could not be put back
  */
-export async function settleHosts(
+export async function settleHosts<T extends SeenHost>(
   context: Context,
   project: Project,
-  hosts: readonly SeenHost[],
-): Promise<readonly HostAccess[]> {
+  hosts: readonly T[],
+  lookAgain: (host: T) => Promise<T>,
+): Promise<readonly T[]> {
+  // A guard first; then, where nothing is to be changed any more, the marks of what was.
+  const once = await settleOnce(context, project, hosts, lookAgain);
+  return settleOnce(context, project, once, lookAgain);
+}
+
+async function settleOnce<T extends SeenHost>(
+  context: Context,
+  project: Project,
+  hosts: readonly T[],
+  lookAgain: (host: T) => Promise<T>,
+): Promise<readonly T[]> {
   const left = hosts.filter(({ plan, facts, lockedBy, host }) => {
     const { guard, marks } = findLeft(plan, facts);
     if (guard && lockedBy !== undefined) throw explainLocked(host.name, lockedBy);
     return guard || (marks && lockedBy === undefined);
   });
-  if (left.length === 0) return [];
+  if (left.length === 0) return hosts;
   const { executeRun, showRuns } = await import("./execution.ts");
   await showRuns(context, project, async (show) =>
     collectResults(
@@ -47,5 +60,5 @@ export async function settleHosts(
       ),
     ),
   );
-  return left.map(({ host }) => host);
+  return Promise.all(hosts.map(async (host) => (left.includes(host) ? lookAgain(host) : host)));
 }

@@ -45,13 +45,8 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
         }),
       ),
     );
-    const settled = await settleHosts(context, project, seen);
-    const sites = await Promise.all(
-      seen.map(async (site) =>
-        settled.includes(site.host)
-          ? lookForRemoval(project, site.host, site.connection, deleteData)
-          : site,
-      ),
+    const sites = await settleHosts(context, project, seen, async ({ host, connection }) =>
+      lookForRemoval(project, host, connection, deleteData),
     );
     const plans = sites.map(({ plan, system }) => ({ plan, system }));
     const json = context.options.json === true;

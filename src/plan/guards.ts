@@ -13,8 +13,17 @@ export function findLeft(plan: Plan, facts: Facts): { guard: boolean; marks: boo
   };
 }
 
-/** A run that only settles. */
+/**
+ * A run that only settles. Where nothing is to be changed it takes the marks away too; where something is, they say what, and stay: so
+ * does what the state file says of it.
+ */
 export function settlingPlan(plan: Plan): Plan {
   const { cleanup: _cleanup, ...rest } = plan;
-  return { ...rest, verb: "settle", changes: [] };
+  const isTidying = plan.changes.length === 0;
+  return {
+    ...rest,
+    verb: "settle",
+    changes: [],
+    ...(isTidying ? {} : { stateHash: "any", state: "" }),
+  };
 }

@@ -75,7 +75,7 @@ describe.each([
     expect(existsSync(file) ? readFileSync(file, "utf8") : undefined).toBe(before);
   };
 
-  test("whenever the first write is killed", () => {
+  test("whenever the first write is killed", { timeout: 120_000 }, () => {
     untilItEnds((moment) =>
       inFolder((place) => {
         start(place);
@@ -90,7 +90,7 @@ describe.each([
     );
   });
 
-  test("whenever the removal is killed, and it is done again", () => {
+  test("whenever the removal is killed, and it is done again", { timeout: 120_000 }, () => {
     untilItEnds((moment) =>
       inFolder((place) => {
         start(place);
