@@ -4,6 +4,7 @@ import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { formatProblem, parseManifest } from "../manifest/parse.ts";
 import type { ParsedManifest, Problem } from "../manifest/parse.ts";
+import { decodeText } from "./decode-text.ts";
 import { explainFileError } from "./paths.ts";
 
 /** A manifest and the folder its paths are relative to. */
@@ -70,13 +71,12 @@ export function invalidManifest(
 }
 
 function decode(bytes: Buffer, file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new HostkitError(
-      "manifest_invalid",
-      { what: `${file} is not UTF-8 text`, next: "save it as UTF-8" },
-      { cause },
-    );
-  }
+  const decoded = decodeText(bytes, true);
+  if ("text" in decoded) return decoded.text.replace(/^\uFEFF/, "");
+  throw new HostkitError("manifest_invalid", {
+    what: `${file} is not UTF-8 text`,
+    where: `${file}:${decoded.line}`,
+    why: `it is ${decoded.why}`,
+    next: "save it as UTF-8",
+  });
 }

@@ -6,6 +6,7 @@ import type { Manifest } from "../manifest/manifest.ts";
 import type { Blob } from "../resources/resource.ts";
 import { findSourceMounts } from "../stack/source-mounts.ts";
 import type { SourceMount } from "../stack/source-mounts.ts";
+import { requireText } from "./decode-text.ts";
 import type { LocalFiles } from "./inputs.ts";
 import { explainFileError } from "./paths.ts";
 
@@ -56,13 +57,15 @@ export async function readSources(
     const blob = files.blobs.get(source.context);
     if (blob === undefined) continue;
     const file = path.join(blob.path, source.dockerfile);
-    const dockerfile = await readFile(file, "utf8").catch((error: unknown) => {
-      throw new HostkitError("file_missing", {
-        what: `the Dockerfile of ${name} cannot be read`,
-        where: file,
-        why: explainFileError(error),
+    const dockerfile = await readFile(file)
+      .then(requireText)
+      .catch((error: unknown) => {
+        throw new HostkitError("file_missing", {
+          what: `the Dockerfile of ${name} cannot be read`,
+          where: file,
+          why: explainFileError(error),
+        });
       });
-    });
     const mounts = findSourceMounts(dockerfile, blob.entries ?? [], source.target);
     services.push({
       service: name,

@@ -7,6 +7,8 @@ import { pipeline } from "node:stream/promises";
 import dockerignore from "@balena/dockerignore";
 import { type Pack, pack } from "tar-stream";
 import type { Blob } from "../resources/resource.ts";
+import { decodeText, requireText } from "./decode-text.ts";
+import { explainFileError } from "./paths.ts";
 
 /**
  * A folder as a blob: its `sha256` and `size` are those of the tar stream that `openTree` gives, so the stream's length is
@@ -72,7 +74,8 @@ async function addEntry(tar: Pack, folder: string, name: string): Promise<void> 
 
 /** Relative paths of all that `docker build` would send, sorted by code unit; sockets and devices are left out. */
 async function listTree(folder: string, keep: ReadonlySet<string>): Promise<string[]> {
-  const ignoreText = await readFile(path.join(folder, ".dockerignore"), "utf8").catch(
+  const ignoreText = await readFile(path.join(folder, ".dockerignore")).then(
+    (bytes) => readable(".dockerignore", () => requireText(bytes)),
     (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return "";
       throw error;
@@ -82,15 +85,52 @@ async function listTree(folder: string, keep: ReadonlySet<string>): Promise<stri
   const readmits = /^\s*!/m.test(ignoreText) || keep.size > 0;
   const found: string[] = [];
   const walk = async (relative: string): Promise<void> => {
-    for (const item of await readdir(path.join(folder, relative), { withFileTypes: true })) {
-      const name = relative === "" ? item.name : `${relative}/${item.name}`;
+    const items = await readdir(path.join(folder, relative), {
+      withFileTypes: true,
+      encoding: "buffer",
+    });
+    for (const item of items) {
+      const { text, isExact } = decodeName(item.name);
+      const name = relative === "" ? text : `${relative}/${text}`;
       const ignored = rules.ignores(name) && !keep.has(name) && name !== ".dockerignore";
+      if (ignored && !isExact) continue;
+      if (!isExact) throw unfitName(`the name of ${name}`);
       // A later "!" rule or `keep` may take back what lies inside an ignored folder.
       if (item.isDirectory() && (!ignored || readmits)) await walk(name);
-      if (!ignored && (item.isDirectory() || item.isFile() || item.isSymbolicLink()))
-        found.push(name);
+      if (ignored || !(item.isDirectory() || item.isFile() || item.isSymbolicLink())) continue;
+      if (item.isSymbolicLink()) {
+        const target = await readlink(path.join(folder, name), { encoding: "buffer" });
+        if (!decodeName(target).isExact) throw unfitName(`the target of the link ${name}`);
+      }
+      found.push(name);
     }
   };
   await walk("");
   return found.sort((left, right) => (left < right ? -1 : 1));
+}
+
+/** A file's name is bytes; one that is not UTF-8 is shown with a backslash, and is not a path that could be opened. */
+function decodeName(bytes: Uint8Array): { readonly text: string; readonly isExact: boolean } {
+  const decoded = decodeText(bytes);
+  if ("text" in decoded) return { text: decoded.text, isExact: true };
+  const text = Array.from(bytes, (byte) =>
+    byte >= 0x20 && byte < 0x7f
+      ? String.fromCodePoint(byte)
+      : `\\x${byte.toString(16).padStart(2, "0")}`,
+  ).join("");
+  return { text, isExact: false };
+}
+
+function unfitName(what: string): Error {
+  return new Error(
+    `${what} is not UTF-8, and would be another one in the image; rename it, or name it in .dockerignore`,
+  );
+}
+
+function readable<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(`${file}: ${explainFileError(error)}`, { cause: error });
+  }
 }

@@ -46,6 +46,7 @@ ${openLogin(database)}
 # Only root writes here, and postgres reads: it is psql's user.
 readable=$(mktemp -d /run/hostkit-migration.XXXXXX)
 trap 'rm -rf "$readable"; close_login' EXIT
+trap 'exit 143' HUP INT TERM
 cp -R "$source/." "$readable"
 chown -R root:postgres "$readable"
 chmod -R u=rwX,g=rX,o= "$readable"

@@ -31,7 +31,8 @@ export function databaseEnvironment(
       ...common,
       PGHOST: socketDirectory,
       ...(isUsual ? {} : { PGPORT: port }),
-      DATABASE_URL: `postgresql:///${name}?host=${encodeURIComponent(socketDirectory)}&user=${role}${isUsual ? "" : `&port=${port}`}`,
+      // Slashes as they are (RFC 3986, 3.4 allows them in a query): a "%" is an escape to configparser and its kind.
+      DATABASE_URL: `postgresql:///${name}?host=${socketDirectory}&user=${role}${isUsual ? "" : `&port=${port}`}`,
     };
   }
   const isContainer = service.runtime === "container";

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -58,6 +58,41 @@ describe("readSecrets", () => {
     expect((await read({ OTHER: "other", PLAIN: "" })).secrets.get("PLAIN")).toBe("from the file");
     await writeFile(path.join(folder, "token"), "-----BEGIN KEY-----\nabc\n-----END KEY-----\n");
     expect((await read({ OTHER: "other" })).secrets.get("FILED")).toMatch(/-----\n$/);
+  });
+
+  test.each([
+    ["bytes that are no text", Uint8Array.of(0xff, 0xfe, 0x80), Uint8Array.of(0xff, 0xfe, 0x80)],
+    ["bytes with a line's end", Uint8Array.of(0xff, 0x0a), Uint8Array.of(0xff, 0x0a)],
+    ["NUL and a line's end", Buffer.from("a\0\n"), Uint8Array.of(0x61, 0, 0x0a)],
+    ["a line", Buffer.from("a \r\n"), "a "],
+    ["two lines", Buffer.from("a\nb\n"), "a\nb\n"],
+    ["a mark", Buffer.from("\uFEFFa"), "\uFEFFa"],
+  ])("a file's value: %s", async (_name, bytes, value) => {
+    const { loaded, manifest } = await load(`${head}secrets: { FILED: { file: token } }\n`);
+    await writeFile(path.join(folder, "token"), bytes);
+    const { secrets, problems } = await readSecrets(loaded, manifest, {});
+    expect(problems).toEqual([]);
+    const found = secrets.get("FILED");
+    expect(typeof found === "string" ? found : Uint8Array.from(found ?? [])).toEqual(value);
+  });
+
+  test("an environment variable whose bytes were no text is told", async () => {
+    const { loaded, manifest } = await load(`${head}secrets: { A: null }\n`);
+    const { problems } = await readSecrets(loaded, manifest, { A: "K\uFFFDln" });
+    expect(problems.map(({ message }) => message)).toEqual([
+      "the value of the secret A is not UTF-8 text: give it as a file (secrets: { A: { file: … } })",
+    ]);
+  });
+
+  test("what systemd would not hand to a service is told before", async () => {
+    const { loaded, manifest } = await load(
+      `${head}services: { w: { exec: [/bin/true], secrets: [BIG] } }\nsecrets: { BIG: { file: big } }\n`,
+    );
+    await writeFile(path.join(folder, "big"), Buffer.alloc(1024 * 1024 + 1, 0x61));
+    const { problems } = await readSecrets(loaded, manifest, {});
+    expect(problems.map(({ path: at, message }) => `${at}: ${message}`)).toEqual([
+      "services.w.secrets: the secret BIG has 1048577 bytes; systemd hands 1048576 to a service at most, all together",
+    ]);
   });
 
   test("tells all missing ones at once, and no values", async () => {
@@ -179,4 +214,38 @@ web: { api: { build: { context: api, dockerfile: docker/Dockerfile }, port: 80 }
   });
   // The Dockerfile is sent even when it is ignored, as docker does.
   expect(blobs.get("api")?.entries).toEqual([".dockerignore", "docker/Dockerfile"]);
+});
+
+describe("names that are not UTF-8 in a build context", () => {
+  const latin = (name: string) => Buffer.from(path.join(folder, "api", name), "latin1");
+  const problemsOf = async () => {
+    const { loaded, manifest } = await load(`${head}web: { api: { build: api, port: 80 } }\n`);
+    const { problems } = await readLocalFiles(loaded, manifest, { home: folder, now: 0 });
+    return problems.map(({ message }) => message);
+  };
+  beforeEach(async () => {
+    await mkdir(path.join(folder, "api"));
+    await writeFile(path.join(folder, "api/Dockerfile"), "FROM scratch\n");
+  });
+
+  test("are told as they are", async () => {
+    await writeFile(latin("caf\xe9.txt"), "x");
+    expect(await problemsOf()).toEqual([
+      String.raw`the build context api: the name of caf\xe9.txt is not UTF-8, and would be another one in the image; rename it, or name it in .dockerignore`,
+    ]);
+  });
+
+  test("stay behind where .dockerignore says so, folders too", async () => {
+    await writeFile(latin("caf\xe9.txt"), "x");
+    await mkdir(latin("f\xfcr"));
+    await writeFile(path.join(folder, "api/.dockerignore"), "*.txt\nf*\n");
+    expect(await problemsOf()).toEqual([]);
+  });
+
+  test("are told of links' targets too", async () => {
+    await symlink(Buffer.from("caf\xe9", "latin1"), path.join(folder, "api/link"));
+    expect(await problemsOf()).toEqual([
+      expect.stringContaining("the target of the link link is not UTF-8"),
+    ]);
+  });
 });

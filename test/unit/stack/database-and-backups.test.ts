@@ -1,3 +1,4 @@
+import { parse as parseConnectionString } from "pg-connection-string";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
 import type { ClusterPlace } from "../../../src/facts/postgres-cluster.ts";
@@ -106,6 +107,19 @@ describe("database section", () => {
       DATABASE_URL: "postgresql://dx_reader@169.254.54.32:5432/dx",
     });
     expect(databaseEnvironment(inputs, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
+  });
+
+  test("the address is plain enough for alembic, and node's pg reads it as libpq does", () => {
+    const inputs = inputsOf(base);
+    const [scraper] = inputs.manifest.services.filter(({ name }) => name === "scraper");
+    if (scraper === undefined) throw new Error("no scraper");
+    const { DATABASE_URL = "" } = databaseEnvironment(inputs, scraper);
+    expect(DATABASE_URL).not.toContain("%");
+    expect(parseConnectionString(DATABASE_URL)).toMatchObject({
+      host: "/run/postgresql",
+      database: "dx",
+      user: "dx_reader",
+    });
   });
 
   test("the manifest's settings win, and their values are quoted", () => {
