@@ -5,7 +5,7 @@ import { hashText } from "./hash.ts";
 export interface NftablesFact {
   /** SHA-256 of the live table's listing without counters (`nft -s list table`); absent where the table is not loaded. */
   readonly listing?: string;
-  /** Rule files of hostkit stacks on this host, but for the one that was guessed: path to SHA-256. */
+  /** What each stack on this host opens, but for the one that was guessed: path to SHA-256. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -15,7 +15,12 @@ export function listingHashScript(table: string): { text: string } {
   return sh`nft -s list table ${family} ${name} | sha256sum | cut -c1-64`;
 }
 
-/** Tables by family and name ("inet hostkit"). A guess is the one rule file that is expected. */
+/** What a stack opens, as a file of its own in its folder. */
+export function openPortsPath(stack: string): string {
+  return `/etc/hostkit/${stack}/open.nft`;
+}
+
+/** Tables by family and name ("inet hostkit"). A guess is the path of the stack's own part. */
 export const nftablesFacts: FactSource<NftablesFact> = {
   name: "nftables",
   // The listing is hashed by whoever reads it: sha256sum(1) takes longer to start than nft to tell.
@@ -25,7 +30,7 @@ export const nftablesFacts: FactSource<NftablesFact> = {
         const [family = "inet", name = table] = table.split(" ");
         return sh`echo "hostkit files "${table}
 set --
-for f in /etc/hostkit/*/firewall.nft; do
+for f in /etc/hostkit/*/open.nft; do
   [ "$f" = ${guesses.get(table) ?? ""} ] || [ ! -e "$f" ] || set -- "$@" "$f"
 done
 [ $# -eq 0 ] || sha256sum "$@"

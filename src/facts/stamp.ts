@@ -10,3 +10,13 @@ export function stampPath(stackDirectory: string, name: string): string {
 export function readStamp(facts: Facts, stackDirectory: string, name: string): string | undefined {
   return facts.get(textFacts, stampPath(stackDirectory, name))?.trim();
 }
+
+/** The same for what a host has once, whichever stack applied it. */
+export function hostStampPath(name: string): string {
+  return `/var/lib/hostkit/${name}.stamp`;
+}
+
+/** Needs `need(textFacts, hostStampPath(…))`. */
+export function readHostStamp(facts: Facts, name: string): string | undefined {
+  return facts.get(textFacts, hostStampPath(name))?.trim();
+}

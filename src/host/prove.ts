@@ -6,6 +6,8 @@ import { packetRulesFacts, packetRulesSubject } from "../facts/packet-rules.ts";
 import { restartFacts, restartsSubject } from "../facts/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
+import { openedByOthers } from "../plan/openings.ts";
+import { neighboursOf } from "../resources/claims.ts";
 import { idOf } from "../resources/resource.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { UnitResource } from "../resources/unit.ts";
@@ -52,7 +54,11 @@ export async function proveHost(
       options.address,
       listPortsToTry(listeners, options.sshPort),
     );
-    for (const port of findUndeclaredPorts(options.manifest.firewall, answering)) {
+    for (const port of findUndeclaredPorts(
+      options.manifest.firewall,
+      answering,
+      openedByOthers(neighboursOf(inspection.facts, inspection.plan.stackDirectory)),
+    )) {
       differences.push(`port ${port} answers from outside, the manifest does not allow it`);
     }
   }

@@ -307,6 +307,8 @@ export interface FirewallRule {
 }
 
 export interface HostSettings {
+  /** Which of the settings with defaults the manifest names: others give way to what another stack of that host says. */
+  readonly said: readonly ("updates" | "time_sync" | "journal" | "ssh")[];
   /** Unattended upgrades. */
   readonly updates: "security" | "all" | "none";
   /** Absent = left alone; so with the other optional fields. */

@@ -21,14 +21,17 @@ export function isLoopback(address: string): boolean {
 /**
  * Open ports that the manifest does not allow. Without a firewall section nothing is promised.
  * @param answering what took a connection from outside
+ * @param others what other stacks of the host have open
  */
 export function findUndeclaredPorts(
   firewall: Firewall | undefined,
   answering: readonly number[],
+  others: readonly { readonly first: number; readonly last: number }[] = [],
 ): number[] {
   if (firewall === undefined) return [];
   return answering.filter(
     (port) =>
+      !others.some(({ first, last }) => first <= port && port <= last) &&
       !firewall.allow.some(
         (rule) =>
           rule.protocol === "tcp" &&

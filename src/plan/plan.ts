@@ -1,19 +1,26 @@
+import type { ErrorParts } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
+import { neighbourFacts, othersWith } from "../facts/neighbours.ts";
+import type { Claim, Neighbour } from "../facts/neighbours.ts";
+import { claimsId, findClash, givesWay, leaveToOthers, neighboursOf } from "../resources/claims.ts";
+import type { ClaimsResource } from "../resources/claims.ts";
 import { kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
 import type {
   Change,
   Owned,
+  OwnContext,
   RemoveContext,
   Resource,
   ResourceId,
   Step,
 } from "../resources/resource.ts";
 import { guardsDirectory } from "./guards.ts";
+import { findShut } from "./openings.ts";
 import { orderResources } from "./order.ts";
 import { asMade, beginLine, disownLine, isMade, ownLine, parseState, statePath } from "./state.ts";
 import { dueLines, parseUnfinished, unfinishedPath } from "./unfinished.ts";
@@ -53,6 +60,8 @@ export interface Plan {
    * "keep" leaves it because data stays that it remembers. Absent for an ordinary plan.
    */
   readonly cleanup?: "all" | "keep";
+  /** What cannot be done on this host, found before anything is touched. */
+  readonly refusals?: readonly ErrorParts[];
 }
 
 /** What a plan is made from. */
@@ -77,6 +86,7 @@ export function planNeeds(
     need(textFacts, statePath(stackDirectory)),
     need(textFacts, unfinishedPath(stackDirectory)),
     need(fileFacts, guardsDirectory),
+    need(neighbourFacts, stackDirectory),
     ...resources.flatMap((resource) => kindOf(resource).needs(resource)),
     ...[...owned].flatMap((entry) => kindOf(entry).removalNeeds?.(entry) ?? []),
   ];
@@ -97,11 +107,14 @@ export function makePlan(input: PlanInput): Plan {
   const stateText = facts.get(textFacts, statePath(stackDirectory)) ?? "";
   const owned = parseState(stateText);
   const unfinished = unfinishedIn(input);
+  const neighbours = neighboursOf(facts, stackDirectory);
   const ordered = orderResources(input.resources);
   const changed = new Set<ResourceId>();
   /** For each resource: the changed resources that it directly or indirectly stands behind (nearest ones). */
   const nearest = new Map<ResourceId, ReadonlySet<ResourceId>>();
   const changes: DraftChange[] = [];
+  /** Lines for what another stack has made as this one wants it: whoever is last takes it away. */
+  const adopted: string[] = [];
   for (const resource of ordered) {
     const id = idOf(resource);
     const kind = kindOf(resource);
@@ -111,12 +124,26 @@ export function makePlan(input: PlanInput): Plan {
       else for (const further of nearest.get(before) ?? []) waitsFor.add(further);
     }
     nearest.set(id, waitsFor);
-    const isOwned = isMade(owned.get(id));
+    if (resource.shared === "default" && givesWay(kind.claims?.(resource) ?? [], neighbours))
+      continue;
+    const before = owned.get(id);
+    const isElsewhere = othersWith(neighbours, id).length > 0;
+    const isOwned = isMade(before) || isElsewhere;
+    const known = before === undefined ? {} : { owned: before };
     const isUnfinished = unfinished.has(id);
-    const change = kind.diff(resource, facts, { stackDirectory, changed, isOwned, isUnfinished });
-    if (change === undefined) continue;
+    const change = kind.diff(resource, facts, {
+      stackDirectory,
+      changed,
+      isOwned,
+      isUnfinished,
+      ...known,
+    });
+    const own = ownedBy(resource, { facts, ...known });
+    if (change === undefined) {
+      if (own !== undefined && before === undefined && isElsewhere) adopted.push(ownLine(own));
+      continue;
+    }
     changed.add(id);
-    const own = ownedBy(resource);
     changes.push({
       ...change,
       waitsFor: [...waitsFor],
@@ -124,6 +151,9 @@ export function makePlan(input: PlanInput): Plan {
       stateLine: own === undefined ? "" : ownLine(own),
     });
   }
+  const [claiming] = changes;
+  if (claiming?.id === claimsId)
+    changes[0] = { ...claiming, stateLine: claiming.stateLine + adopted.join("") };
   changes.push(
     ...planRemovals(
       findOrphans(input),
@@ -133,7 +163,38 @@ export function makePlan(input: PlanInput): Plan {
       changes.map((change) => change.id),
     ),
   );
-  return finishPlan("provision", input, changes, stateText, owned);
+  const claims =
+    input.resources.find((resource): resource is ClaimsResource => idOf(resource) === claimsId)
+      ?.claims ?? [];
+  const refusals = [
+    findClashes(input.stack, claims, neighbours) ?? [],
+    findShut(input.stack, claims, neighbours) ?? [],
+  ].flat();
+  const plan = finishPlan("provision", input, changes, stateText, owned);
+  return refusals.length === 0 ? plan : { ...plan, refusals };
+}
+
+/** What this stack and another one of the host both want, and only one can have. */
+function findClashes(
+  stack: string,
+  claims: readonly Claim[],
+  neighbours: readonly Neighbour[],
+): ErrorParts | undefined {
+  const clashes = claims.flatMap((ours) =>
+    othersWith(neighbours, ours.thing).flatMap(
+      ({ neighbour, claim }) => findClash(ours, claim, neighbour) ?? [],
+    ),
+  );
+  if (clashes.length === 0) return undefined;
+  const hasOld = neighbours.some(({ isOld }) => isOld === true);
+  return {
+    what: `stack ${stack} wants what another stack on this host has`,
+    why: "what the host has once belongs to one stack; nothing was changed",
+    details: [...new Set(clashes)],
+    next: hasOld
+      ? "provision the other stack once with this hostkit, then this one again"
+      : "change the name, port or value in one of the two manifests",
+  };
 }
 
 /** A plan that takes away everything hostkit owns on the host. */
@@ -187,10 +248,17 @@ function planRemovals(
   behind: readonly ResourceId[],
 ): DraftChange[] {
   const removals: DraftChange[] = [];
+  const { stackDirectory } = context;
+  const neighbours = neighboursOf(facts, stackDirectory);
   let waitsFor = behind;
   for (const entry of orderRemovals(entries)) {
     const isUnfinished = unfinished.has(idOf(entry));
-    const change = kindOf(entry).remove(entry, facts, { ...context, isUnfinished });
+    const kind = kindOf(entry);
+    const change =
+      (kind.removesOwnPart === true
+        ? undefined
+        : leaveToOthers(entry, neighbours, facts, stackDirectory)) ??
+      kind.remove(entry, facts, { ...context, isUnfinished });
     if (change === undefined) continue;
     // What is only locked (a role whose data stays) is still hostkit's to take away one day.
     const stateLine = change.action === "delete" ? disownLine(change.id) : ownLine(entry);
@@ -231,8 +299,8 @@ function finishPlan(
 }
 
 /** What the state file remembers of a resource: enough to take it away, in the right order. */
-function ownedBy(resource: Resource): Owned | undefined {
-  const own = kindOf(resource).own(resource);
+function ownedBy(resource: Resource, context: OwnContext): Owned | undefined {
+  const own = kindOf(resource).own(resource, context);
   if (own === undefined || resource.after === undefined) return own;
   return { ...own, after: resource.after };
 }

@@ -36,6 +36,9 @@ export const preconditionNeeds: readonly FactNeed[] = [
 export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
   if (plan.changes.length === 0) return [];
   return [
+    ...(plan.refusals ?? []).map(
+      (parts) => new HostkitError("manifest_invalid", { where: plan.host, ...parts }),
+    ),
     checkDisk(plan, facts),
     checkPorts(manifest, plan, facts),
     checkFirewall(plan, facts) ?? checkRivalRules(manifest, plan.host, facts),

@@ -3,7 +3,7 @@ import { fileFacts, textFacts } from "../facts/file.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -25,7 +25,7 @@ export function block(
   path: string,
   label: string,
   text: string,
-  options: { position?: BlockResource["position"]; after?: BlockResource["after"] } = {},
+  options: Partial<Pick<BlockResource, "position" | "after" | "shared">> = {},
 ): BlockResource {
   return {
     kind: "block",
@@ -35,6 +35,7 @@ export function block(
     text,
     position: options.position ?? "bottom",
     ...(options.after === undefined ? {} : { after: options.after }),
+    ...(options.shared === undefined ? {} : { shared: options.shared }),
   };
 }
 
@@ -120,6 +121,8 @@ hk_rewrite next ${resource.path}`,
       ],
     };
   },
+
+  claims: (resource) => (resource.shared === undefined ? [] : [claimSame(resource, resource.text)]),
 
   own: (resource) => ({
     kind: "block",

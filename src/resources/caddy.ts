@@ -1,151 +1,212 @@
 import { need } from "../facts/fact.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
-import { readStamp, stampPath } from "../facts/stamp.ts";
+import { othersWith } from "../facts/neighbours.ts";
+import { secretFileFacts } from "../facts/secret-file.ts";
+import { hostStampPath, readHostStamp, readStamp, stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
-import type { Script } from "../shell/script.ts";
+import { findForeignObstacle, isForeignCaddyfile } from "./caddy-foreign.ts";
+import { caddyfilePath, sitesPath, sitesPattern } from "./caddy-places.ts";
+import type { CaddyFile } from "./caddy-places.ts";
+import { checkScript, placeScript, removeScript } from "./caddy-scripts.ts";
+import { neighboursOf } from "./claims.ts";
 import { diffLines } from "./difference.ts";
-import { findDifferences, putStep } from "./file.ts";
-import { restoreScript } from "./preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
-import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
-import { writeStampScript } from "./unit.ts";
+import { findDifferences } from "./file.ts";
+import { keepScript } from "./preimage.ts";
+import { splitBlock } from "./block.ts";
+import { claimAlone, claimTogether, idOf, removeByScript } from "./resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind, Step } from "./resource.ts";
+import { writeHostStampScript, writeStampScript } from "./unit.ts";
 
-const path = "/etc/caddy/Caddyfile";
+/** What the block says. */
+const importLine = `import ${sitesPattern}\n`;
 
-/** Where Caddy takes orders: only its own user and root can reach it. */
-export const caddyAdminSocket = "/run/caddy/admin.sock";
+/** Marks of the block in a Caddyfile that somebody else wrote. */
+const blockLabel = "sites";
+
+/** The unit's drop-in, where the Caddyfile is hostkit's: somebody else's Caddy keeps the unit it has. */
+const dropInPath = "/etc/systemd/system/caddy.service.d/60-hostkit.conf";
+/** Its name before stacks shared Caddy; said the same. */
+const formerDropInPath = "/etc/systemd/system/caddy.service.d/hostkit.conf";
 
 const stampName = "caddy";
+/** Says with which drop-in the unit was last started. */
+const unitStampName = "caddy-unit";
 
-/** Caddy's configuration, checked before it is put in place and read by the running Caddy. */
+/**
+ * What a stack gives to the host's Caddy: its sites with their certificates. All of it is checked by Caddy itself, together with
+ * what the other stacks and the owner of the host have, before any of it stands where a restart would read it.
+ */
 export interface CaddyResource extends Resource {
   readonly kind: "caddy";
-  readonly text: string;
+  readonly stack: string;
   readonly stackDirectory: string;
-  /** A change of one of these has to be read again (certificates). */
-  readonly reloadOn: readonly ResourceId[];
-  /** A change of one of these needs a restart (the unit's drop-in). */
-  readonly restartOn: readonly ResourceId[];
+  /** The whole main Caddyfile, the same for every stack. */
+  readonly main: string;
+  readonly dropIn: string;
+  /** This stack's part. */
+  readonly sites: string;
+  readonly siteNames: readonly string[];
+  /** Certificates, keys, roots, in `caddyFolderOf(stack)`. */
+  readonly files: readonly CaddyFile[];
 }
 
 /** Builds the one Caddy resource. */
 export function caddy(
-  text: string,
-  stackDirectory: string,
-  options: {
-    reloadOn: readonly ResourceId[];
-    restartOn: readonly ResourceId[];
-    after: readonly ResourceId[];
-  },
+  parts: Omit<CaddyResource, "kind" | "name" | "after">,
+  after: readonly ResourceId[],
 ): CaddyResource {
-  const { reloadOn, restartOn, after } = options;
-  return {
-    kind: "caddy",
-    name: path,
-    text,
-    stackDirectory,
-    reloadOn,
-    restartOn,
-    after: [...new Set([...after, ...reloadOn, ...restartOn])],
-  };
+  return { kind: "caddy", name: caddyfilePath, ...parts, after };
+}
+
+const rootFile = { mode: "0644", owner: "root", group: "root" } as const;
+
+/** In the order in which they are put in place: what is named by another comes before it. */
+function filesOf(resource: CaddyResource, main: string | undefined): CaddyFile[] {
+  return [
+    ...resource.files,
+    { path: sitesPath(resource.stack), content: { text: resource.sites }, ...rootFile },
+    ...(main === undefined ? [] : [{ path: caddyfilePath, content: { text: main }, ...rootFile }]),
+  ];
+}
+
+/** The main Caddyfile as it should be, given the one that is there. */
+function mainOf(resource: CaddyResource, present: string | undefined): string {
+  if (present === undefined || !isForeignCaddyfile(present)) return resource.main;
+  const { rest, inner } = splitBlock(present, blockLabel);
+  if (inner === importLine) return present;
+  const ended = rest === "" || rest.endsWith("\n") ? rest : `${rest}\n`;
+  return `${ended}# begin hostkit ${blockLabel}\n${importLine}# end hostkit ${blockLabel}\n`;
 }
 
 export const caddyKind: ResourceKind<CaddyResource> = {
   kind: "caddy",
   needs: (resource) => [
-    need(fileFacts, path),
-    need(textFacts, path, resource.text),
+    ...filesOf(resource, resource.main).flatMap(({ path, content }): FactNeed[] => [
+      need(fileFacts, path),
+      "text" in content ? need(textFacts, path, content.text) : need(secretFileFacts, path),
+    ]),
+    need(fileFacts, dropInPath),
+    need(textFacts, dropInPath, resource.dropIn),
+    need(fileFacts, formerDropInPath),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
+    need(textFacts, hostStampPath(unitStampName)),
   ],
 
   diff(resource, facts, context): Change | undefined {
-    const file = {
-      path,
-      content: { text: resource.text },
-      mode: "0644",
-      owner: "root",
-      group: "root",
-    };
-    const differences = findDifferences(file, facts);
-    const reread = resource.reloadOn.filter((id) => context.changed.has(id));
-    const restarted = resource.restartOn.filter((id) => context.changed.has(id));
-    // What it was that had to be read anew is not known any more.
-    const isRestart = restarted.length > 0 || context.isUnfinished;
-    const stamp = readStamp(facts, resource.stackDirectory, stampName);
-    const reasons = [
-      ...(differences ?? []),
-      ...[...reread, ...restarted].map((id) => `${id} changed`),
-    ];
-    if (reasons.length === 0 && (context.isUnfinished || stamp !== hashText(resource.text)))
+    const present = facts.get(textFacts, caddyfilePath);
+    const isForeign = present !== undefined && isForeignCaddyfile(present);
+    const main = mainOf(resource, present);
+    const standing = facts.get(fileFacts, caddyfilePath);
+    const files = filesOf(resource, main).map((file) =>
+      // Somebody's own Caddyfile keeps its mode and owner.
+      isForeign && file.path === caddyfilePath && standing !== undefined
+        ? { ...file, mode: standing.mode, owner: standing.owner, group: standing.group }
+        : file,
+    );
+    const dropIn = { path: dropInPath, content: { text: resource.dropIn }, ...rootFile };
+    const wanted = isForeign ? files : [...files, dropIn];
+    const differing = wanted.flatMap((file) => {
+      const reasons = findDifferences(file, facts);
+      return reasons === undefined ? [] : [{ file, reasons }];
+    });
+    const reasons = differing.map(({ file, reasons: why }) => `${file.path} ${why.join(", ")}`);
+    const hash = hashText(`${resource.sites}\n${main}`);
+    const isRead = readStamp(facts, resource.stackDirectory, stampName) === hash;
+    if (reasons.length === 0 && (!isRead || context.isUnfinished))
       reasons.push("Caddy has not read it yet");
     if (reasons.length === 0) return undefined;
-    const before = facts.get(textFacts, path);
-    const difference = diffLines(before ?? "", resource.text);
+    const refusal = isForeign ? findForeignObstacle(present, resource.siteNames) : undefined;
+    const needsRestart =
+      !isForeign &&
+      readHostStamp(facts, unitStampName) !== hashText(resource.dropIn) &&
+      facts.get(fileFacts, formerDropInPath) === undefined;
     return {
       id: idOf(resource),
-      action: before === undefined ? "create" : isRestart ? "restart" : "update",
-      because: reasons.join(", "),
-      ...(difference.length === 0 ? {} : { difference }),
-      invalidates: [stampPath(resource.stackDirectory, stampName)],
+      action: facts.get(fileFacts, sitesPath(resource.stack)) === undefined ? "create" : "update",
+      because: reasons.join("; "),
+      ...(refusal === undefined ? {} : { refusal }),
+      difference: describeDifference(files, facts),
+      invalidates: [
+        stampPath(resource.stackDirectory, stampName),
+        ...(needsRestart ? [hostStampPath(unitStampName)] : []),
+      ],
       steps: [
-        { type: "upload", as: "Caddyfile", content: { text: resource.text } },
-        { type: "script", title: "check the configuration of Caddy", script: checkScript },
-        putStep(file, context),
+        ...wanted.map(({ content }, index): Step => ({
+          type: "upload",
+          as: `files/caddy-${index}`,
+          content,
+        })),
         {
           type: "script",
-          title: isRestart ? "restart Caddy" : "reload Caddy",
+          title: "let Caddy check all it would read",
+          script: checkScript(resource.stack, wanted, isForeign),
+        },
+        {
+          type: "script",
+          title: needsRestart ? "restart Caddy with it" : "reload Caddy with it",
           script: joinScripts([
-            loadScript(isRestart),
-            writeStampScript(resource.stackDirectory, stampName, hashText(resource.text)),
+            placeScript(resource.stack, wanted, {
+              isForeign,
+              needsRestart,
+              // Somebody's own Caddyfile only gets a block.
+              keep: isForeign
+                ? sh``
+                : keepScript(caddyfilePath, resource.stackDirectory, !context.isOwned),
+            }),
+            writeStampScript(resource.stackDirectory, stampName, hash),
+            isForeign ? sh`` : writeHostStampScript(unitStampName, hashText(resource.dropIn)),
           ]),
         },
       ],
     };
   },
 
-  own: () => ({ kind: "caddy", name: path }),
-  removalNeeds: () => [need(fileFacts, path)],
+  claims: (resource) => [
+    claimTogether(idOf(resource)),
+    ...resource.siteNames.map((name) => claimAlone({ kind: "site", name })),
+  ],
+  own: (resource) => ({ kind: "caddy", name: caddyfilePath, stack: resource.stack }),
+  removesOwnPart: true,
+  removalNeeds: () => [need(fileFacts, caddyfilePath), need(textFacts, caddyfilePath)],
 
   remove(owned, facts, context): Change | undefined {
-    if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
+    if (!context.isUnfinished && facts.get(fileFacts, caddyfilePath) === undefined)
+      return undefined;
+    const { stackDirectory } = context;
+    const present = facts.get(textFacts, caddyfilePath) ?? "";
+    const [other] = othersWith(neighboursOf(facts, stackDirectory), idOf(owned));
+    const stack = stackDirectory.slice(stackDirectory.lastIndexOf("/") + 1);
+    const isForeign = isForeignCaddyfile(present);
     return removeByScript(
       owned,
-      `restore ${path}`,
-      sh`${restoreScript(path, context)}
-rm -f ${stampPath(context.stackDirectory, stampName)}
-if [ -e ${path} ]; then systemctl restart caddy.service || true; else systemctl stop caddy.service || true; fi`,
+      other !== undefined
+        ? `leave Caddy to stack ${other.neighbour.stack}`
+        : isForeign
+          ? `take hostkit's lines out of ${caddyfilePath}`
+          : `restore ${caddyfilePath}`,
+      removeScript({
+        stack,
+        stackDirectory,
+        stamps: [
+          stampPath(stackDirectory, stampName),
+          ...(other === undefined ? [hostStampPath(unitStampName)] : []),
+        ],
+        ...(other === undefined
+          ? { main: isForeign ? { text: splitBlock(present, blockLabel).rest } : "restore" }
+          : { heir: other.neighbour.stack }),
+        dropIns: [dropInPath, formerDropInPath],
+      }),
+      other === undefined ? undefined : `stack ${other.neighbour.stack} has sites too`,
     );
   },
 };
 
-/** As Caddy's own user, who has to be able to read keys, and with its data folder, where its internal CA lives. */
-const checkScript: Script = sh`rm -f former; hk_keep ${path} "$PWD/former"
-hk_put Caddyfile ${`${path}.hostkit-check`} 0644 root root
-trap ${`hk_remove ${path}.hostkit-check`} EXIT
-[ -d /var/lib/caddy ] || hk_folder /var/lib/caddy 0755 caddy caddy
-chown -h caddy:caddy /var/lib/caddy
-if ! (cd / && setpriv --reuid caddy --regid caddy --init-groups env HOME=/var/lib/caddy \\
-  caddy validate --adapter caddyfile --config ${`${path}.hostkit-check`}) >caddy.log 2>&1; then
-  echo "Caddy refuses the configuration; the one before stays:" >&2
-  grep -v ${'"level":"info"'} caddy.log | tail -n 20 >&2
-  exit 1
-fi`;
-
-function loadScript(needsRestart: boolean): Script {
-  const verb = needsRestart
-    ? sh`verb=restart`
-    : sh`if systemctl is-active -q caddy.service && [ -S ${caddyAdminSocket} ]; then verb=reload; else verb=restart; fi`;
-  return sh`systemctl daemon-reload
-${verb}
-began=$(date +%s)
-if ! systemctl "$verb" caddy.service; then
-  echo "Caddy did not take the new configuration; the one before is put back. Its last lines:" >&2
-  journalctl -u caddy.service --since "@$began" -n 20 --no-pager -o cat >&2 || true
-  if [ -e former ]; then
-    hk_put_back "$PWD/former" ${path}
-    [ "$verb" = reload ] || systemctl restart caddy.service || true
-  fi
-  exit 1
-fi`;
+function describeDifference(files: readonly CaddyFile[], facts: Facts): string[] {
+  return files.flatMap(({ path, content }) => {
+    if (!("text" in content)) return [];
+    const lines = diffLines(facts.get(textFacts, path) ?? "", content.text);
+    return lines.length === 0 ? [] : [`--- ${path}`, ...lines];
+  });
 }

@@ -7,7 +7,7 @@ import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { restoreScript } from "./preimage.ts";
-import { idOf } from "./resource.ts";
+import { claimAlone, claimSame, idOf } from "./resource.ts";
 import type { Change, Content, DiffContext, Resource, ResourceKind } from "./resource.ts";
 
 /** A regular file with exactly this content. */
@@ -24,11 +24,14 @@ export interface FileResource extends Resource {
   readonly showDifference?: boolean;
 }
 
+/** Folders in which every stack has one of its own name. */
+const ownFolders = /^\/(?:etc|usr\/local\/lib|opt)\/hostkit\//;
+
 /** Builds a file resource: root:root 0644 unless told otherwise. */
 export function file(
   path: string,
   content: Content | string,
-  options: { mode?: string; owner?: string; group?: string; after?: FileResource["after"] } = {},
+  options: Partial<Pick<FileResource, "mode" | "owner" | "group" | "after" | "shared">> = {},
 ): FileResource {
   return {
     kind: "file",
@@ -39,6 +42,7 @@ export function file(
     owner: options.owner ?? "root",
     group: options.group ?? "root",
     ...(options.after === undefined ? {} : { after: options.after }),
+    ...(options.shared === undefined ? {} : { shared: options.shared }),
   };
 }
 
@@ -72,6 +76,12 @@ export const fileKind: ResourceKind<FileResource> = {
       steps: [putStep(resource, context)],
       ...(difference === undefined || difference.length === 0 ? {} : { difference }),
     };
+  },
+
+  claims(resource) {
+    if (resource.shared !== undefined && hasText(resource.content))
+      return [claimSame(resource, resource.content.text)];
+    return ownFolders.test(resource.path) ? [] : [claimAlone(resource)];
   },
 
   own: (resource) => ({ kind: "file", name: resource.path, path: resource.path }),

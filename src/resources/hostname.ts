@@ -3,7 +3,7 @@ import { textFacts } from "../facts/file.ts";
 import { systemFacts, systemSubject } from "../facts/system.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** The host's own name, now and after a reboot. */
@@ -42,6 +42,7 @@ ${setScript(resource.hostname)}`,
     };
   },
 
+  claims: (resource) => [claimSame(resource, resource.hostname)],
   own: (resource) => ({ kind: "hostname", name: resource.name }),
 
   remove(owned, _facts, context): Change {

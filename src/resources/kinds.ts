@@ -3,6 +3,7 @@ import { backupPassphraseKind } from "./backup-passphrase.ts";
 import { backupRepositoryKind } from "./backup-repository.ts";
 import { blockKind } from "./block.ts";
 import { caddyKind } from "./caddy.ts";
+import { claimsKind } from "./claims.ts";
 import { debKind } from "./deb.ts";
 import { directoryKind } from "./directory.ts";
 import { downloadKind } from "./download.ts";
@@ -46,6 +47,7 @@ export const allKinds: readonly AnyKind[] = [
   backupRepositoryKind,
   blockKind,
   caddyKind,
+  claimsKind,
   debKind,
   directoryKind,
   downloadKind,

@@ -1,7 +1,7 @@
 import { networkFacts } from "../facts/docker.ts";
 import { need } from "../facts/fact.ts";
 import { sh } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A Docker bridge network. */
@@ -58,6 +58,7 @@ docker network create --driver bridge ${options} ${name} >/dev/null`,
     };
   },
 
+  claims: (resource) => [claimAlone(resource)],
   own: (resource) => ({ kind: "network", name: resource.name }),
   removalNeeds: (owned) => [need(networkFacts, owned.name)],
 

@@ -1,31 +1,37 @@
-import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
-import { listingHashScript, nftablesFacts } from "../facts/nftables.ts";
+import { othersWith } from "../facts/neighbours.ts";
+import { listingHashScript, nftablesFacts, openPortsPath } from "../facts/nftables.ts";
 import { sshdFacts, sshdSubject } from "../facts/sshd.ts";
-import { readStamp, stampPath } from "../facts/stamp.ts";
-import { sh } from "../shell/script.ts";
+import { hostStampPath, readHostStamp, stampPath } from "../facts/stamp.ts";
+import { joinScripts, rawScript, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import { neighboursOf } from "./claims.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep } from "./file.ts";
 import { isBackScript, putBackScript } from "./guard.ts";
-import { restoreScript } from "./preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimTogether, idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
 
 /**
- * One nftables table of our own: its file, and the same rules live in the kernel. The rule file replaces the table in one
- * transaction and touches no other table. Guarded: rules that shut the operator out are undone by the host itself.
+ * The host's one table of hostkit, made of what all its stacks open: a base file that is the same for every stack, and one part
+ * for each stack, which the base includes. Loading replaces the table in one transaction and touches no other table. Guarded: rules
+ * that shut the operator out are undone by the host itself.
  */
 export interface NftablesResource extends Resource {
   readonly kind: "nftables";
   /** Family and name: "inet hostkit". */
   readonly table: string;
+  /** The base. */
   readonly path: string;
-  /** nft(8) text after the head; may use `$ssh_ports`, which the head defines as the ports sshd has on that host. */
+  /** nft(8) text after the head: table and chains; may use `$ssh_ports`, which the head defines as the ports sshd has on that host. */
   readonly rules: string;
+  /** nft(8) text behind the parts. */
+  readonly closing: string;
+  /** `add rule` lines of this stack. */
+  readonly part: { readonly path: string; readonly rules: string };
   readonly stackDirectory: string;
   readonly guardSeconds: number;
 }
@@ -34,7 +40,7 @@ export interface NftablesResource extends Resource {
 export function nftablesTable(
   table: string,
   path: string,
-  rules: string,
+  text: Pick<NftablesResource, "rules" | "closing" | "part">,
   stackDirectory: string,
   options: { guardSeconds?: number; after?: NftablesResource["after"] } = {},
 ): NftablesResource {
@@ -43,7 +49,7 @@ export function nftablesTable(
     name: table,
     table,
     path,
-    rules,
+    ...text,
     stackDirectory,
     guardSeconds: options.guardSeconds ?? 30,
     ...(options.after === undefined ? {} : { after: options.after }),
@@ -53,20 +59,50 @@ export function nftablesTable(
 /** Held by whoever loads the table, so that an undo at boot and the boot's own load cannot cross. */
 export const firewallLock = "/run/hostkit-firewall.lock";
 
-const stampName = "nftables";
+const stampName = "firewall";
 const rootFile = { mode: "0644", owner: "root", group: "root" } as const;
 
-/** The file's text: head (replace only our own table, sshd's ports) and rules. */
+/** Every stack's part. */
+const parts = openPortsPath("*");
+
+/** The base: head (replace only our own table, sshd's ports), rules, parts, closing. */
 export function renderRuleset(
-  resource: Pick<NftablesResource, "table" | "rules">,
+  resource: Pick<NftablesResource, "table" | "rules" | "closing">,
   sshPorts: readonly number[],
 ): string {
-  return `#!/usr/sbin/nft -f
+  const { head, tail } = renderBase(resource, sshPorts);
+  return `${head}include "${parts}"\n${tail}`;
+}
+
+function renderBase(
+  resource: Pick<NftablesResource, "table" | "rules" | "closing">,
+  sshPorts: readonly number[],
+): { head: string; tail: string } {
+  return {
+    head: `#!/usr/sbin/nft -f
 # Written by hostkit. Replaces the table ${resource.table} in one transaction; other tables stay as they are.
 table ${resource.table}
 delete table ${resource.table}
 define ssh_ports = { ${sshPorts.join(", ")} }
-${resource.rules}`;
+${resource.rules}`,
+    tail: resource.closing,
+  };
+}
+
+/** What `hashLoaded` prints on the host. */
+function hashOf(resource: NftablesResource, base: string, facts: Facts): string {
+  const files = {
+    ...facts.get(nftablesFacts, resource.table)?.files,
+    [resource.part.path]: hashText(resource.part.rules),
+  };
+  const lines = Object.entries(files)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, sha256]) => `${sha256}  ${path}\n`);
+  return hashText([`${hashText(base)}  ${resource.path}\n`, ...lines].join(""));
+}
+
+function hashLoaded(path: string): Script {
+  return sh`sha256sum ${path} ${rawScript(parts)} | sha256sum | cut -c1-64`;
 }
 
 export const nftablesKind: ResourceKind<NftablesResource> = {
@@ -74,58 +110,75 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, renderRuleset(resource, [22])),
-    need(nftablesFacts, resource.table, resource.path),
+    need(fileFacts, resource.part.path),
+    need(textFacts, resource.part.path, resource.part.rules),
+    need(nftablesFacts, resource.table, resource.part.path),
     need(sshdFacts, sshdSubject),
-    need(textFacts, stampPath(resource.stackDirectory, stampName)),
+    need(textFacts, hostStampPath(stampName)),
   ],
 
-  diff(resource, facts, context): Change | undefined {
+  diff(resource, facts): Change | undefined {
     const ports = facts.get(sshdFacts, sshdSubject)?.ports ?? [];
-    const text = renderRuleset(resource, ports.length === 0 ? [22] : ports);
-    refuseOtherOwner(resource, facts, text);
-    const wanted = { ...resource, content: { text }, ...rootFile };
-    const reasons = findDifferences(wanted, facts) ?? [];
+    const sshPorts = ports.length === 0 ? [22] : ports;
+    const base = renderRuleset(resource, sshPorts);
+    const wanted = { path: resource.path, content: { text: base }, ...rootFile };
+    const part = { path: resource.part.path, content: { text: resource.part.rules }, ...rootFile };
+    const reasons = [
+      ...(findDifferences(part, facts) ?? []),
+      ...(findDifferences(wanted, facts) ?? []).map((reason) => `${resource.path} ${reason}`),
+    ];
     const listing = facts.get(nftablesFacts, resource.table)?.listing;
-    const [loaded, loadedListing] = (
-      readStamp(facts, resource.stackDirectory, stampName) ?? ""
-    ).split(" ");
+    const [loaded, loadedListing] = (readHostStamp(facts, stampName) ?? "").split(" ");
+    const hash = hashOf(resource, base, facts);
     if (listing === undefined) reasons.push("table is not loaded");
-    else if (loaded !== hashText(text)) reasons.push("other rules are loaded");
+    else if (loaded !== hash) reasons.push("other rules are loaded");
     else if (loadedListing !== listing) reasons.push("live rules were changed by hand");
     if (reasons.length === 0) return undefined;
+    const { head, tail } = renderBase(resource, sshPorts);
     return {
       id: idOf(resource),
-      action: facts.get(fileFacts, resource.path) === undefined ? "create" : "update",
+      action: facts.get(fileFacts, part.path) === undefined ? "create" : "update",
       because: reasons.join(", "),
-      difference: diffLines(facts.get(textFacts, resource.path) ?? "", text),
-      invalidates: [stampPath(resource.stackDirectory, stampName)],
-      guard: guardTable(resource),
+      difference: [
+        ...diffLines(facts.get(textFacts, part.path) ?? "", resource.part.rules),
+        ...diffLines(facts.get(textFacts, resource.path) ?? base, base),
+      ],
+      invalidates: [hostStampPath(stampName)],
+      guard: guardTable(resource, resource.guardSeconds, [resource.path, part.path]),
       steps: [
-        { type: "upload", as: "firewall.nft", content: { text } },
-        { type: "script", title: "check the firewall rules", script: sh`nft -c -f firewall.nft` },
-        putStep(wanted, context),
+        { type: "upload", as: "head", content: { text: head } },
+        { type: "upload", as: "part", content: part.content },
+        { type: "upload", as: "tail", content: { text: tail } },
+        { type: "script", title: "check the firewall rules", script: checkScript(part.path) },
+        putStep(part, { isOwned: true }),
+        putStep(wanted, { isOwned: true }),
         {
           type: "script",
           title: "load the firewall rules",
-          script: loadScript(resource, hashText(text)),
+          script: sh`${loadScript(resource.table, resource.path)}
+${forgetOld(resource.stackDirectory)}`,
         },
       ],
     };
   },
 
+  claims: (resource) => [claimTogether(idOf(resource))],
   own: (resource) => ({
     kind: "nftables",
     name: resource.name,
     table: resource.table,
-    path: resource.path,
+    path: resource.part.path,
+    base: resource.path,
   }),
+  removesOwnPart: true,
   removalNeeds: (owned) => [
-    need(nftablesFacts, owned.name),
+    need(nftablesFacts, owned.name, String(owned["path"])),
     need(fileFacts, String(owned["path"])),
   ],
 
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
+    const table = String(owned["table"]);
     const fact = facts.get(nftablesFacts, owned.name);
     if (
       !context.isUnfinished &&
@@ -133,14 +186,38 @@ export const nftablesKind: ResourceKind<NftablesResource> = {
       facts.get(fileFacts, path) === undefined
     )
       return undefined;
-    const others = Object.keys(fact?.files ?? {}).filter((other) => other !== path);
-    return removeByScript(
-      owned,
-      others.length === 0 ? "remove the firewall" : "leave the firewall to the other stack",
-      sh`${restoreScript(path, context)}
-rm -f ${stampPath(context.stackDirectory, stampName)}
-${others.length === 0 ? deleteTable(String(owned["table"])) : sh``}`,
+    // A stack that claims it but has no part yet has nothing open: it will load the table itself.
+    const [opened] = Object.keys(fact?.files ?? {}).filter((file) => file !== path);
+    const [old] = othersWith(neighboursOf(facts, context.stackDirectory), idOf(owned)).filter(
+      ({ neighbour }) => neighbour.isOld === true,
     );
+    const other = opened?.split("/").at(-2) ?? old?.neighbour.stack;
+    const base = owned["base"];
+    if (other === undefined)
+      return removeByScript(
+        owned,
+        "remove the firewall",
+        sh`rm -f ${[path, ...(typeof base === "string" ? [base] : []), hostStampPath(stampName)]}
+${forgetOld(context.stackDirectory)}
+${deleteTable(table)}`,
+      );
+    const isOld = typeof base !== "string" || opened === undefined;
+    return {
+      ...removeByScript(
+        owned,
+        `leave the firewall to stack ${other}`,
+        isOld
+          ? sh`rm -f ${path}`
+          : sh`rm -f ${path}
+${forgetOld(context.stackDirectory)}
+[ ! -e ${base} ] || {
+${loadScript(table, base)}
+}`,
+        `stack ${other} has one too`,
+      ),
+      // What the other stack opens need not be the way by which somebody is logged in here.
+      ...(isOld ? {} : { guard: guardTable({ table }, 30, [path]) }),
+    };
   },
 };
 
@@ -152,46 +229,61 @@ function deleteTable(table: string): Script {
   return sh`if command -v nft >/dev/null && nft list table ${words(table)} >/dev/null 2>&1; then nft delete table ${words(table)}; fi`;
 }
 
-/** Two stacks with different rules would take the table from each other with every provision. */
-function refuseOtherOwner(resource: NftablesResource, facts: Facts, text: string): void {
-  const files = facts.get(nftablesFacts, resource.table)?.files ?? {};
-  const other = Object.entries(files).find(
-    ([path, sha256]) => path !== resource.path && sha256 !== hashText(text),
-  );
-  if (other === undefined) return;
-  throw new HostkitError("manifest_invalid", {
-    what: "another stack on this host has a firewall with other rules",
-    where: other[0],
-    why: "the host has one set of open ports, and one stack must own it",
-    next: "write `firewall: none` in one of the manifests, and list both stacks' ports in `firewall.allow` of the other",
-  });
+/** All as it would be loaded, the other stacks' parts too. */
+function checkScript(part: string): Script {
+  return sh`{ cat head
+for f in ${rawScript(parts)}; do
+  [ "$f" = ${part} ] || [ ! -e "$f" ] || cat "$f"
+done
+cat part tail; } >whole.nft
+nft -c -f whole.nft`;
 }
 
-function loadScript(resource: NftablesResource, hash: string): Script {
-  const stamp = stampPath(resource.stackDirectory, stampName);
-  return sh`flock ${firewallLock} nft -f ${resource.path}
-listing=$(${listingHashScript(resource.table)})
-printf '%s %s' ${hash} "$listing" >${`${stamp}.new`}
+function loadScript(table: string, path: string): Script {
+  const stamp = hostStampPath(stampName);
+  return sh`flock ${firewallLock} nft -f ${path}
+listing=$(${listingHashScript(table)})
+hash=$(${hashLoaded(path)})
+printf '%s %s' "$hash" "$listing" >${`${stamp}.new`}
 mv -f ${`${stamp}.new`} ${stamp}`;
 }
 
-function guardTable(resource: NftablesResource): Guard {
-  const { path, table } = resource;
+/** The rules of a hostkit that knew one stack a host, once no unit loads them any more. */
+function forgetOld(stackDirectory: string): Script {
+  const stack = stackDirectory.slice(stackDirectory.lastIndexOf("/") + 1);
+  return sh`rm -f ${stampPath(stackDirectory, "nftables")}
+[ -e ${`/etc/systemd/system/hostkit-firewall-${stack}.service`} ] || rm -f ${`/etc/hostkit/${stack}/firewall.nft`}`;
+}
+
+function guardTable(
+  { table }: Pick<NftablesResource, "table">,
+  seconds: number,
+  paths: readonly string[],
+): Guard {
+  const kept = paths.map((path, index) => ({ path, copy: `firewall.old${index}` }));
   return {
-    seconds: resource.guardSeconds,
-    save: sh`rm -f firewall.old
-printf 'table %s\\ndelete table %s\\n' ${table} ${table} >table.nft
+    seconds,
+    save: joinScripts([
+      sh`printf 'table %s\\ndelete table %s\\n' ${table} ${table} >table.nft
 nft list table ${words(table)} >>table.nft 2>/dev/null || true
-nft -s list table ${words(table)} >listing 2>/dev/null || true
-if [ -e ${path} ]; then cp -a ${path} firewall.old; fi`,
+nft -s list table ${words(table)} >listing 2>/dev/null || true`,
+      ...kept.map(
+        ({ path, copy }) => sh`rm -f ${copy}
+if [ -e ${path} ]; then cp -a ${path} ${copy}; fi`,
+      ),
+    ]),
     // The rules first: they are what shuts people out.
-    undo: sh`flock ${firewallLock} nft -f table.nft
+    undo: joinScripts([
+      sh`flock ${firewallLock} nft -f table.nft
 loaded=$?
-rm -f ${stampPath(resource.stackDirectory, stampName)}
-${putBackScript("firewall.old", path)}
-exit "$loaded"`,
-    check: sh`nft -s list table ${words(table)} >now 2>/dev/null || true
-cmp listing now || { echo ${`the table ${table} is not the one before`} >&2; exit 1; }
-${isBackScript("firewall.old", path)}`,
+rm -f ${hostStampPath(stampName)}`,
+      ...kept.map(({ path, copy }) => putBackScript(copy, path)),
+      sh`exit "$loaded"`,
+    ]),
+    check: joinScripts([
+      sh`nft -s list table ${words(table)} >now 2>/dev/null || true
+cmp listing now || { echo ${`the table ${table} is not the one before`} >&2; exit 1; }`,
+      ...kept.map(({ path, copy }) => isBackScript(copy, path)),
+    ]),
   };
 }

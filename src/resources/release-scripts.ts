@@ -135,7 +135,7 @@ mkdir -p ${folder}
 rm -f former; [ -e ${path} ] && cp ${path} former
 install -m 0644 upstream ${`${path}.new`}
 mv -f ${`${path}.new`} ${path}
-if systemctl is-active -q caddy.service && grep -qF ${path} /etc/caddy/Caddyfile; then
+if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
   if ! systemctl reload caddy.service; then
     journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
     ${

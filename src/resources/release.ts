@@ -18,7 +18,7 @@ import {
   startScript,
   switchScript,
 } from "./release-scripts.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Bound, Change, Content, Owned, Resource, ResourceKind, Step } from "./resource.ts";
 
 export type SlotName = "a" | "b";
@@ -139,6 +139,11 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     }
     return mend(resource, active.slot, facts, context.isUnfinished);
   },
+
+  claims: (resource) =>
+    [...resource.slots.a.possibleUnits, ...resource.slots.b.possibleUnits].map((name) =>
+      claimAlone({ kind: "unit", name }),
+    ),
 
   own: (resource) => ({
     kind: "release",

@@ -1,4 +1,5 @@
 import type { FactNeed, Facts } from "../facts/fact.ts";
+import type { Claim } from "../facts/neighbours.ts";
 import type { Script } from "../shell/script.ts";
 
 /** `kind:name`, unique within a stack: `file:/etc/caddy/Caddyfile`. */
@@ -28,6 +29,11 @@ export interface Resource {
   readonly name: string;
   /** Resources that must be in place before this one is touched. */
   readonly after?: readonly ResourceId[];
+  /**
+   * The host has one such thing, and other stacks may want the same. "default": nobody wrote it into the manifest, so that it gives
+   * way to what another stack's manifest says.
+   */
+  readonly shared?: "default" | "said";
 }
 
 /** How long a step may take, and what it waits for then: "the registry". Long work is shown by its last line every half minute. */
@@ -86,6 +92,9 @@ export type Action = "create" | "update" | "restart" | "reload" | "run" | "delet
 export interface Refusal {
   /** One line, no trailing period. */
   readonly what: string;
+  /** `file:line` on the host; the host's name where it is absent. */
+  readonly where?: string;
+  readonly why?: string;
   readonly next?: string;
   readonly details?: readonly string[];
 }
@@ -118,13 +127,22 @@ export interface DiffContext {
   readonly stackDirectory: string;
   /** Ids that already have a change in this plan (all of the resource's `after` were looked at before it). */
   readonly changed: ReadonlySet<ResourceId>;
-  /** True where the state file lists this resource as hostkit's. */
+  /** True where the state file lists this resource as hostkit's, or another stack's hostkit has made it. */
   readonly isOwned: boolean;
   /**
    * A run began this change, or one that it has to follow, and did not come to its end. What facts cannot tell (that a program has read
    * a file anew) is then to be done again.
    */
   readonly isUnfinished: boolean;
+  /** What the state file remembers of it. */
+  readonly owned?: Owned;
+}
+
+/** What is known when something becomes hostkit's. */
+export interface OwnContext {
+  readonly facts: Facts;
+  /** What the state file said before. */
+  readonly owned?: Owned;
 }
 
 export interface RemoveContext {
@@ -143,8 +161,15 @@ export interface ResourceKind<R extends Resource> {
   needs(resource: R): readonly FactNeed[];
   /** undefined: as it should be. */
   diff(resource: R, facts: Facts, context: DiffContext): Change | undefined;
-  /** What to remember for removal; undefined: nothing to own (a check, a one-off). */
-  own(resource: R): Owned | undefined;
+  /**
+   * What to remember for removal; undefined: nothing to own (a check, a one-off).
+   * @param context absent where nothing is known of the host
+   */
+  own(resource: R, context?: OwnContext): Owned | undefined;
+  /** What of the host it takes that others could want too. */
+  claims?(resource: R): readonly Claim[];
+  /** `remove` takes away only what this stack contributed; without it what other stacks claim is left to them. */
+  readonly removesOwnPart?: true;
   /** Facts needed to plan a removal. */
   removalNeeds?(owned: Owned): readonly FactNeed[];
   /** How to take away what `own` remembered. undefined: nothing is to be done (for example data that is kept). */
@@ -154,6 +179,30 @@ export interface ResourceKind<R extends Resource> {
 /** The id of a resource. */
 export function idOf(resource: { readonly kind: string; readonly name: string }): ResourceId {
   return `${resource.kind}:${resource.name}`;
+}
+
+/** Only one stack of a host may have it. */
+export function claimAlone(resource: Pick<Resource, "kind" | "name">): Claim {
+  return { thing: idOf(resource), mode: "alone" };
+}
+
+/** All stacks that have it want the same. */
+export function claimSame(
+  resource: Resource,
+  value: string,
+  thing: string = idOf(resource),
+): Claim {
+  return {
+    thing,
+    mode: "same",
+    value,
+    ...(resource.shared === "default" ? { isDefault: true as const } : {}),
+  };
+}
+
+/** Each stack has its part in it. */
+export function claimTogether(thing: string, value?: string): Claim {
+  return { thing, mode: "together", ...(value === undefined ? {} : { value }) };
 }
 
 /** The change that takes something away by one script. */

@@ -3,16 +3,16 @@ import type { Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
 import { sshdFacts, sshdSubject } from "../facts/sshd.ts";
-import { readStamp, stampPath } from "../facts/stamp.ts";
+import { hostStampPath, readHostStamp } from "../facts/stamp.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep } from "./file.ts";
 import { isBackScript, putBackScript } from "./guard.ts";
 import { restoreScript } from "./preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "./resource.ts";
-import { writeStampScript } from "./unit.ts";
+import { writeHostStampScript } from "./unit.ts";
 
 /**
  * A drop-in of sshd's configuration, and sshd running with it. Guarded: a host that nobody can reach any more undoes it.
@@ -32,7 +32,7 @@ export function sshdDropIn(
   path: string,
   text: string,
   stackDirectory: string,
-  options: { guardSeconds?: number; after?: SshdResource["after"] } = {},
+  options: Partial<Pick<SshdResource, "guardSeconds" | "after" | "shared">> = {},
 ): SshdResource {
   return {
     kind: "sshd",
@@ -42,6 +42,7 @@ export function sshdDropIn(
     stackDirectory,
     guardSeconds: options.guardSeconds ?? 30,
     ...(options.after === undefined ? {} : { after: options.after }),
+    ...(options.shared === undefined ? {} : { shared: options.shared }),
   };
 }
 
@@ -76,7 +77,7 @@ export const sshdKind: ResourceKind<SshdResource> = {
     need(fileFacts, resource.path),
     need(textFacts, resource.path, resource.text),
     need(sshdFacts, sshdSubject),
-    need(textFacts, stampPath(resource.stackDirectory, stampName)),
+    need(textFacts, hostStampPath(stampName)),
   ],
 
   diff(resource, facts, context): Change | undefined {
@@ -85,7 +86,7 @@ export const sshdKind: ResourceKind<SshdResource> = {
     const overruled = reasons.length === 0 ? findOverruled(resource, facts) : [];
     if (overruled.length > 0) reasons.push(`not in effect: ${overruled.join(", ")}`);
     const hash = hashText(resource.text);
-    if (reasons.length === 0 && readStamp(facts, resource.stackDirectory, stampName) !== hash)
+    if (reasons.length === 0 && readHostStamp(facts, stampName) !== hash)
       reasons.push("sshd may run with an older configuration");
     if (reasons.length === 0) return undefined;
     const before = facts.get(textFacts, resource.path) ?? "";
@@ -97,7 +98,7 @@ export const sshdKind: ResourceKind<SshdResource> = {
       action: facts.get(fileFacts, resource.path) === undefined ? "create" : "update",
       because: reasons.join(", "),
       difference: diffLines(before, resource.text),
-      invalidates: [stampPath(resource.stackDirectory, stampName)],
+      invalidates: [hostStampPath(stampName)],
       guard: guardSshd(resource),
       steps: [
         putStep(wanted, context),
@@ -107,12 +108,13 @@ export const sshdKind: ResourceKind<SshdResource> = {
           type: "script",
           title: "reload sshd",
           script: sh`${reloadScript}
-${writeStampScript(resource.stackDirectory, stampName, hash)}`,
+${writeHostStampScript(stampName, hash)}`,
         },
       ],
     };
   },
 
+  claims: (resource) => [claimSame(resource, hashText(resource.text))],
   own: (resource) => ({ kind: "sshd", name: resource.name, path: resource.path }),
   removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
 
@@ -123,7 +125,7 @@ ${writeStampScript(resource.stackDirectory, stampName, hash)}`,
       owned,
       `remove ${path} and reload sshd`,
       sh`${restoreScript(path, context)}
-rm -f ${stampPath(context.stackDirectory, stampName)}
+rm -f ${hostStampPath(stampName)}
 ${makeRunDirectory}
 sshd -t
 ${reloadScript}`,
@@ -162,7 +164,7 @@ function guardSshd(resource: SshdResource): Guard {
     save: sh`rm -f sshd.old
 if [ -e ${path} ]; then cp -a ${path} sshd.old; fi`,
     undo: sh`${putBackScript("sshd.old", path)}
-rm -f ${stampPath(resource.stackDirectory, stampName)}
+rm -f ${hostStampPath(stampName)}
 ${reloadScript}`,
     check: isBackScript("sshd.old", path),
   };

@@ -5,7 +5,7 @@ import { unitFacts } from "../facts/unit.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A swap file with a systemd unit of its own, so that /etc/fstab stays the administrator's. Nothing in a container. */
@@ -80,6 +80,7 @@ systemctl enable --now -q ${unitName}`,
     };
   },
 
+  claims: (resource) => [claimSame(resource, String(resource.bytes))],
   own: (resource) => ({ kind: "swap", name: resource.name }),
   removalNeeds: (owned) => [need(swapFacts, owned.name)],
 

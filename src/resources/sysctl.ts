@@ -2,15 +2,18 @@ import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { hashText } from "../facts/hash.ts";
-import { readStamp, stampPath } from "../facts/stamp.ts";
+import { othersWith } from "../facts/neighbours.ts";
+import type { Claim, Neighbour } from "../facts/neighbours.ts";
+import { hostStampPath, readHostStamp, stampPath } from "../facts/stamp.ts";
 import { normalizeSysctl, sysctlFacts, sysctlPath } from "../facts/sysctl.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
+import { handOver, neighboursOf } from "./claims.ts";
 import { findDifferences, putStep } from "./file.ts";
-import { restoreScript } from "./preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { preimagePath, restoreScript } from "./preimage.ts";
+import { claimSame, claimTogether, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -22,6 +25,8 @@ export interface SysctlResource extends Resource {
   readonly path: string;
   /** By key, sorted: `net.ipv4.tcp_syncookies` → `1`. */
   readonly values: Readonly<Record<string, string>>;
+  /** Those of `values` that the manifest names: they win over the defaults of every stack on the host. */
+  readonly said: readonly string[];
   readonly stackDirectory: string;
 }
 
@@ -30,13 +35,45 @@ export function sysctlFile(
   path: string,
   values: Readonly<Record<string, string>>,
   stackDirectory: string,
+  said: readonly string[] = [],
 ): SysctlResource {
-  const sorted = Object.fromEntries(
-    Object.entries(values)
-      .map(([key, value]) => [key, normalizeSysctl(value)] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  const sorted = sortValues(
+    Object.entries(values).map(([key, value]) => [key, normalizeSysctl(value)] as const),
   );
-  return { kind: "sysctl", name: path, path, values: sorted, stackDirectory };
+  return { kind: "sysctl", name: path, path, values: sorted, said, stackDirectory };
+}
+
+function sortValues(entries: readonly (readonly [string, string])[]): Record<string, string> {
+  return Object.fromEntries([...new Map(entries)].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const claimPrefix = "sysctl:";
+
+/** What all stacks of the host want together: what a manifest names wins; of two defaults the one that stands there already. */
+function mergeValues(
+  ours: readonly Claim[],
+  neighbours: readonly Neighbour[],
+): Record<string, string> {
+  const claims = [...ours, ...neighbours.flatMap((neighbour) => neighbour.claims)].filter(
+    ({ thing, mode }) => thing.startsWith(claimPrefix) && mode === "same",
+  );
+  const rank = (claim: Claim) => (claim.isDefault === true ? 0 : 1);
+  return sortValues(
+    claims
+      .toSorted((left, right) => rank(left) - rank(right))
+      .map(({ thing, value }) => [thing.slice(claimPrefix.length), value ?? ""] as const),
+  );
+}
+
+function claimsOf(resource: SysctlResource): Claim[] {
+  const said = new Set(resource.said);
+  return Object.entries(resource.values).map(([key, value]) =>
+    claimSame(
+      { kind: "sysctl", name: key, ...(said.has(key) ? {} : { shared: "default" }) },
+      value,
+      `${claimPrefix}${key}`,
+    ),
+  );
 }
 
 const stampName = "sysctl";
@@ -65,7 +102,7 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
     need(fileFacts, resource.path),
     need(textFacts, resource.path, renderSysctl(resource.values, "")),
     need(containerFacts, containerSubject),
-    need(textFacts, stampPath(resource.stackDirectory, stampName)),
+    need(textFacts, hostStampPath(stampName)),
     ...Object.keys(resource.values)
       .filter((key) => !isPattern(key))
       .map((key) => need(sysctlFacts, key)),
@@ -73,13 +110,12 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
 
   diff(resource, facts, context): Change | undefined {
     const container = facts.get(containerFacts, containerSubject) ?? "";
-    const text = renderSysctl(resource.values, container);
+    const values = mergeValues(claimsOf(resource), neighboursOf(facts, resource.stackDirectory));
+    const text = renderSysctl(values, container);
     const wanted = { ...resource, content: { text }, ...rootFile };
     const reasons = findDifferences(wanted, facts) ?? [];
-    const ours = Object.entries(resource.values).filter(([key]) => isOurs(key, container));
-    const [applied, ...refusedLines] = (
-      readStamp(facts, resource.stackDirectory, stampName) ?? ""
-    ).split("\n");
+    const ours = Object.entries(values).filter(([key]) => isOurs(key, container));
+    const [applied, ...refusedLines] = (readHostStamp(facts, stampName) ?? "").split("\n");
     const refused = new Map(
       refusedLines.map((line) => {
         const at = line.indexOf("=");
@@ -94,7 +130,7 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
       action: facts.get(fileFacts, resource.path) === undefined ? "create" : "update",
       because: reasons.join(", "),
       difference: diffLines(facts.get(textFacts, resource.path) ?? "", text),
-      invalidates: [stampPath(resource.stackDirectory, stampName)],
+      invalidates: [hostStampPath(stampName)],
       steps: [
         putStep(wanted, context),
         {
@@ -105,24 +141,50 @@ export const sysctlKind: ResourceKind<SysctlResource> = {
         {
           type: "script",
           title: "apply kernel settings",
-          script: applyScript(stampPath(resource.stackDirectory, stampName), hashText(text)),
+          script: applyScript(hostStampPath(stampName), hashText(text)),
         },
       ],
     };
   },
 
+  claims: (resource) => [claimTogether(idOf(resource)), ...claimsOf(resource)],
   own: (resource) => ({ kind: "sysctl", name: resource.name, path: resource.path }),
-  removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
+  removesOwnPart: true,
+  removalNeeds: (owned) => [
+    need(fileFacts, String(owned["path"])),
+    need(containerFacts, containerSubject),
+  ],
 
   /** Live values stay until the next boot: what they were before may itself have been somebody's choice since. */
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
+    const neighbours = neighboursOf(facts, context.stackDirectory);
+    const [other] = othersWith(neighbours, idOf(owned));
+    if (other !== undefined) {
+      const { stack } = other.neighbour;
+      const text = renderSysctl(
+        mergeValues([], neighbours),
+        facts.get(containerFacts, containerSubject) ?? "",
+      );
+      const change = removeByScript(
+        owned,
+        `leave ${path} to stack ${stack}`,
+        sh`${handOver(preimagePath(path, context.stackDirectory), stack)}
+if [ -e ${hostStampPath(stampName)} ]; then
+  { echo ${hashText(text)}; tail -n +2 ${hostStampPath(stampName)}; } >stamp
+  mv -f stamp ${hostStampPath(stampName)}
+fi`,
+        `stack ${stack} has it too`,
+      );
+      const file = { path, content: { text }, ...rootFile };
+      return { ...change, steps: [putStep(file, { isOwned: true }), ...change.steps] };
+    }
     return removeByScript(
       owned,
       `remove ${path} (live values stay until the next boot)`,
       sh`${restoreScript(path, context)}
-rm -f ${stampPath(context.stackDirectory, stampName)}`,
+rm -f ${[hostStampPath(stampName), stampPath(context.stackDirectory, stampName)]}`,
     );
   },
 };

@@ -5,7 +5,7 @@ import { sh } from "../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { findDifferences, putStep } from "./file.ts";
 import { restoreScript } from "./preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /**
@@ -78,6 +78,7 @@ systemctl start ${resource.unit}`,
     };
   },
 
+  claims: (resource) => [claimAlone({ kind: "unit", name: resource.unit })],
   own: (resource) => ({ kind: "target", name: resource.unit }),
   removalNeeds: (owned) => [need(fileFacts, `/etc/systemd/system/${owned.name}`)],
 

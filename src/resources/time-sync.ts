@@ -4,7 +4,7 @@ import { installedUnitFacts } from "../facts/unit.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
 import { aptPrelude } from "./packages.ts";
-import { idOf } from "./resource.ts";
+import { claimSame, idOf } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /**
@@ -17,8 +17,11 @@ export interface TimeSyncResource extends Resource {
 }
 
 /** Builds the time synchronisation resource. */
-export function timeSync(after: readonly ResourceId[]): TimeSyncResource {
-  return { kind: "time-sync", name: "host", after };
+export function timeSync(
+  after: readonly ResourceId[],
+  shared: NonNullable<Resource["shared"]> = "default",
+): TimeSyncResource {
+  return { kind: "time-sync", name: "host", shared, after };
 }
 
 /** Units of the time daemons in Debian and Ubuntu; the last one is our choice where there is none. */
@@ -74,6 +77,8 @@ systemctl enable --now -q ${name}`,
       ],
     };
   },
+
+  claims: (resource) => [claimSame(resource, "yes")],
 
   /** The package is in the ledger of installed packages and goes with it. */
   own: () => undefined,

@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { timezoneFacts } from "../facts/timezone.ts";
 import { sh } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /** The host's time zone (`/etc/localtime`). */
@@ -44,6 +44,7 @@ mv -f -T /etc/localtime.hostkit-new /etc/localtime`,
     };
   },
 
+  claims: (resource) => [claimSame(resource, resource.zone)],
   own: (resource) => ({ kind: "timezone", name: resource.name }),
 
   remove(owned, _facts, context): Change {

@@ -1,10 +1,12 @@
 import { need } from "../facts/fact.ts";
+import type { Facts } from "../facts/fact.ts";
 import { textFacts } from "../facts/file.ts";
-import { readStamp, stampPath } from "../facts/stamp.ts";
+import { neighbourFacts, othersWith } from "../facts/neighbours.ts";
+import { hostStampPath, readStamp, stampPath } from "../facts/stamp.ts";
 import { unitFacts } from "../facts/unit.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, claimTogether, idOf, removeByScript } from "./resource.ts";
 import type { Bound, Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
 /**
@@ -90,10 +92,12 @@ export const unitKind: ResourceKind<UnitResource> = {
     );
     const trigger = resource.watches.filter((id) => context.changed.has(id));
     const stamp = readStamp(facts, resource.stackDirectory, unitStamp(name));
+    // Another stack's run started it with the same: this one only has to remember.
+    const isNoted = stamp !== undefined || !isSameElsewhere(resource, facts);
     const isStale =
       trigger.length > 0 ||
       context.isUnfinished ||
-      (resource.inputs !== "" && stamp !== resource.inputs);
+      (resource.inputs !== "" && isNoted && stamp !== resource.inputs);
 
     const reasons: string[] = [];
     if (fact?.loadState === "masked") reasons.push("is masked");
@@ -116,6 +120,7 @@ export const unitKind: ResourceKind<UnitResource> = {
     if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");
     if (resource.state === "ignored" && isStale) reasons.push("its files changed");
     if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
+    if (reasons.length === 0 && !isNoted) return noteOnly(resource);
     if (reasons.length === 0) return undefined;
 
     const verb =
@@ -185,6 +190,12 @@ fi`
     };
   },
 
+  claims: (resource) => [
+    resource.ours && resource.shared === undefined
+      ? claimAlone(resource)
+      : claimTogether(idOf(resource), resource.inputs),
+  ],
+
   own: (resource) => ({ kind: "unit", name: resource.unit, ours: resource.ours }),
   removalNeeds: (owned) => [need(unitFacts, owned.name)],
 
@@ -201,6 +212,32 @@ rm -f ${[stampPath(context.stackDirectory, unitStamp(owned.name)), ...timerStamp
     );
   },
 };
+
+/** A unit of the whole host that another stack has with the same inputs. */
+function isSameElsewhere(resource: UnitResource, facts: Facts): boolean {
+  return (
+    resource.inputs !== "" &&
+    othersWith(facts.get(neighbourFacts, resource.stackDirectory) ?? [], idOf(resource)).some(
+      ({ claim }) => claim.mode === "together" && claim.value === resource.inputs,
+    )
+  );
+}
+
+function noteOnly(resource: UnitResource): Change {
+  const { stackDirectory, unit: name, inputs } = resource;
+  return {
+    id: idOf(resource),
+    action: "update",
+    because: "runs for another stack as it should for this one",
+    steps: [
+      {
+        type: "script",
+        title: `remember how ${name} runs`,
+        script: writeStampScript(stackDirectory, unitStamp(name), inputs),
+      },
+    ],
+  };
+}
 
 /** Where systemd keeps when a persistent timer last ran, systemd.timer(5). */
 function timerStamps(name: string): string[] {
@@ -233,6 +270,12 @@ function wasStarted(name: string): Script {
 /** Lets systemd read its files anew where it knows units from older ones; those it does not know yet it reads at their start. */
 export function reloadIfNeeded(names: readonly string[]): Script {
   return sh`case $(systemctl show -p NeedDaemonReload --value ${names}) in *yes*) systemctl daemon-reload ;; esac`;
+}
+
+/** Writes a stamp of what the host has once. */
+export function writeHostStampScript(name: string, value: string): Script {
+  const path = hostStampPath(name);
+  return sh`printf %s ${value} >${path}.new && mv -f ${path}.new ${path}`;
 }
 
 /** Writes a stamp atomically. */

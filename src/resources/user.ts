@@ -1,7 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { userFacts } from "../facts/user.ts";
 import { joinScripts, sh } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A system user with a group of its own name, no password, no login. */
@@ -91,6 +91,7 @@ export const userKind: ResourceKind<UserResource> = {
     };
   },
 
+  claims: (resource) => [claimAlone(resource)],
   own: (resource) => ({ kind: "user", name: resource.name }),
   removalNeeds: (owned) => [need(userFacts, owned.name)],
 

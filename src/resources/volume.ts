@@ -1,7 +1,7 @@
 import { volumeFacts } from "../facts/docker.ts";
 import { need } from "../facts/fact.ts";
 import { sh } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A Docker volume whose folder belongs to one service's user. It holds data: removed only with `--delete-data`. */
@@ -55,6 +55,7 @@ hk_folder "$path" 0700 ${owner} ${group} deep`,
     };
   },
 
+  claims: (resource) => [claimAlone(resource)],
   own: (resource) => ({ kind: "volume", name: resource.name, holdsData: true }),
   removalNeeds: (owned) => [need(volumeFacts, owned.name)],
 

@@ -27,6 +27,7 @@ import {
   upstreamFileOf,
 } from "./service-places.ts";
 import { startAfterIds, startAfterUnits } from "./start-order.ts";
+import { caddyToken } from "../writers/caddyfile.ts";
 
 /** A service in a container: Docker, its user, image and volumes, and its release. */
 export function resolveContainer(inputs: StackInputs, service: Service | WebService): Section {
@@ -136,10 +137,10 @@ function resolveRelease(
   const finish = (plan: (typeof plans)["a"]): SlotPlan => ({
     ...plan,
     upstream: renderTemplate(inputs.templates, "etc/caddy/upstream.caddy.ejs", {
-      slot: plan.slot,
-      release,
-      image: made.reference,
-      addresses: plan.addresses,
+      slot: caddyToken(plan.slot),
+      release: caddyToken(release),
+      image: caddyToken(made.reference),
+      addresses: plan.addresses.map((address) => caddyToken(address)),
     }),
   });
   return {

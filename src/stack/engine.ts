@@ -6,6 +6,7 @@ import { network } from "../resources/network.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
+import { sh } from "../shell/script.ts";
 import { stackDirectoryOf } from "./names.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { packagesId } from "./inputs.ts";
@@ -30,6 +31,17 @@ const daemonSettings = {
   "no-new-privileges": true,
 } as const;
 
+const daemonPath = "/etc/docker/daemon.json";
+
+/** Docker's own word on it, where it is installed and can say (from 23.0 on). */
+const checkDaemon = sh`if command -v dockerd >/dev/null && dockerd --help 2>&1 | grep -q -e --validate; then
+  if ! dockerd --validate --config-file "$PWD/next" >check.log 2>&1; then
+    echo "Docker refuses its configuration; the one before stays:" >&2
+    tail -n 5 check.log >&2
+    exit 1
+  fi
+fi`;
+
 /** The ids containers wait for: Docker runs, the stack's network is there. */
 export function engineIds(manifest: Manifest): ResourceId[] {
   return ["unit:docker.service", `network:${networkOf(manifest.stack)}`];
@@ -38,7 +50,7 @@ export function engineIds(manifest: Manifest): ResourceId[] {
 /** Docker Engine of the distribution and the stack's network. Both sections with containers name it; it counts once. */
 export function resolveEngine(inputs: StackInputs): Section {
   const { manifest, system } = inputs;
-  const daemon = jsonFile("/etc/docker/daemon.json", daemonSettings);
+  const daemon = jsonFile(daemonPath, daemonSettings, { check: checkDaemon });
   const docker = unit("docker.service", stackDirectoryOf(manifest.stack), {
     ours: false,
     watches: [idOf(daemon)],

@@ -1,3 +1,4 @@
+import { openPortsPath } from "../facts/nftables.ts";
 import type { FirewallRule } from "../manifest/schema.ts";
 import { file } from "../resources/file.ts";
 import { firewallLock, nftablesTable } from "../resources/nftables.ts";
@@ -6,7 +7,7 @@ import { unit } from "../resources/unit.ts";
 import { databasePortOf } from "./database-place.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
-import { configDirectoryOf, stackDirectoryOf } from "./names.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { nft, nftBlock, nftPorts, nftString } from "../writers/nft.ts";
 import { systemdPath, systemdText } from "../writers/systemd.ts";
@@ -20,38 +21,52 @@ const table = "inet hostkit";
  */
 const bridges = ["docker*", "br-*"] as const;
 
-/** Unit that loads the rules at boot, before the network comes up. */
-export function firewallUnitOf(stack: string): string {
-  return `hostkit-firewall-${stack}.service`;
-}
+/** Loads the rules at boot, before the network comes up; one for all stacks of the host. */
+const unitName = "hostkit-firewall.service";
+const basePath = "/etc/hostkit/firewall.nft";
 
-/** One nftables table of our own, loaded now and at boot (manifest section `firewall`). */
+/** The host's nftables table, with what this stack opens, loaded now and at boot (manifest section `firewall`). */
 export function resolveFirewall(inputs: StackInputs): Section {
   const { manifest, templates } = inputs;
   if (manifest.firewall === undefined) return emptySection;
   const { stack } = manifest;
-  const path = `${configDirectoryOf(stack)}/firewall.nft`;
-  const rules = renderTemplate(templates, "etc/hostkit/stack/firewall.nft.ejs", {
-    bridges: bridges.map(nftString),
-    input: [...renderDatabaseAccess(inputs), ...manifest.firewall.allow.flatMap(renderInput)],
-    forward: manifest.firewall.allow.flatMap(renderForward),
-  });
-  const loaded = nftablesTable(table, path, rules, stackDirectoryOf(stack), {
-    after: [packagesId],
-  });
-  const unitName = firewallUnitOf(stack);
+  const { allow } = manifest.firewall;
+  const part = [
+    ...[...renderDatabaseAccess(inputs), ...allow.flatMap(renderInput)].map(
+      (rule) => `add rule ${table} input ${rule.text}\n`,
+    ),
+    ...allow.flatMap(renderForward).map((rule) => `add rule ${table} containers ${rule.text}\n`),
+  ];
+  const loaded = nftablesTable(
+    table,
+    basePath,
+    {
+      rules: renderTemplate(templates, "etc/hostkit/firewall.nft.ejs", {
+        bridges: bridges.map(nftString),
+      }),
+      closing: `add rule ${table} containers drop\n`,
+      part: {
+        path: openPortsPath(stack),
+        rules: `# Written by hostkit: what the stack ${stack} opens.\n${part.join("")}`,
+      },
+    },
+    stackDirectoryOf(stack),
+    { after: [packagesId] },
+  );
   const unitFile = file(
     `/etc/systemd/system/${unitName}`,
     renderTemplate(templates, "etc/systemd/system/hostkit-firewall.service.ejs", {
-      stack: systemdText(stack),
       table: systemdText(table),
-      path: systemdPath(path),
+      path: systemdPath(basePath),
       lock: systemdPath(firewallLock),
     }),
     // Behind the confirmation: rules that were not confirmed are not loaded at the next boot either.
-    { after: [idOf(loaded)] },
+    { after: [idOf(loaded)], shared: "default" },
   );
-  const service = unit(unitName, stackDirectoryOf(stack), { watches: [idOf(unitFile)] });
+  const service = unit(unitName, stackDirectoryOf(stack), {
+    watches: [idOf(unitFile)],
+    shared: "default",
+  });
   return { packages: ["nftables"], resources: [loaded, unitFile, service] };
 }
 

@@ -34,16 +34,18 @@ export function resolveHost(inputs: StackInputs): Section {
       "/etc/sysctl.d/60-hostkit.conf",
       { ...kernelSettings, ...host.sysctl },
       stackDirectoryOf(inputs.manifest.stack),
+      Object.keys(host.sysctl),
     ),
     ...resolveJournal(inputs),
     ...resolveUpdates(inputs),
     ...resolveHardening(inputs),
     ...resolveIntegrity(inputs),
   ];
-  if (host.timezone !== undefined) resources.push(timezone(host.timezone, [packagesId]));
+  if (host.timezone !== undefined)
+    resources.push({ ...timezone(host.timezone, [packagesId]), shared: "said" });
   if (host.hostname !== undefined) resources.push(...resolveHostname(inputs, host.hostname));
-  if (host.swapBytes !== undefined) resources.push(swapFile(host.swapBytes));
-  if (host.timeSync) resources.push(timeSync([packagesId]));
+  if (host.swapBytes !== undefined) resources.push({ ...swapFile(host.swapBytes), shared: "said" });
+  if (host.timeSync) resources.push(timeSync([packagesId], sharedBy(inputs, "time_sync")));
   return {
     packages: [
       ...auditPackages,
@@ -52,6 +54,14 @@ export function resolveHost(inputs: StackInputs): Section {
     ],
     resources,
   };
+}
+
+/** What the manifest says wins over what is only a default in another stack's. */
+function sharedBy(
+  inputs: StackInputs,
+  key: StackInputs["manifest"]["host"]["said"][number],
+): "said" | "default" {
+  return inputs.manifest.host.said.includes(key) ? "said" : "default";
 }
 
 /** A template without a stack in its path: the host has one sshd, one journal. */
@@ -73,12 +83,15 @@ function resolveSshd(inputs: StackInputs): Resource[] {
     macs: sshdAlgorithms(macs),
     hostKeys: sshdAlgorithms(hostKeys),
   });
-  return [sshdDropIn(path, text, stackDirectoryOf(inputs.manifest.stack))];
+  const shared = sharedBy(inputs, "ssh");
+  return [sshdDropIn(path, text, stackDirectoryOf(inputs.manifest.stack), { shared })];
 }
 
 function resolveJournal(inputs: StackInputs): Resource[] {
   const path = "/etc/systemd/journald.conf.d/60-hostkit.conf";
-  const limits = file(path, hostFile(inputs, path, inputs.manifest.host.journal));
+  const limits = file(path, hostFile(inputs, path, inputs.manifest.host.journal), {
+    shared: sharedBy(inputs, "journal"),
+  });
   const journal = unit("systemd-journald.service", stackDirectoryOf(inputs.manifest.stack), {
     watches: [idOf(limits)],
     ours: false,
@@ -95,13 +108,13 @@ function resolveUpdates(inputs: StackInputs): Resource[] {
     isOn: updates !== "none",
     origins: origins.map(aptString),
   });
-  return [file(path, text)];
+  return [file(path, text, { shared: sharedBy(inputs, "updates") })];
 }
 
 /** Small files that keep core dumps, rarely used kernel modules and weak passwords away. */
 function resolveHardening(inputs: StackInputs): Resource[] {
   const plain = (path: string, data: Readonly<Record<string, unknown>> = {}) =>
-    file(path, hostFile(inputs, path, data));
+    file(path, hostFile(inputs, path, data), { shared: "default" });
   return [
     plain("/etc/security/limits.d/60-hostkit.conf"),
     plain("/etc/systemd/coredump.conf.d/60-hostkit.conf"),
@@ -109,13 +122,14 @@ function resolveHardening(inputs: StackInputs): Resource[] {
     plain("/etc/modprobe.d/60-hostkit.conf", { modules: unusedModules.map(moduleName) }),
     plain("/etc/issue"),
     plain("/etc/issue.net"),
-    block("/etc/login.defs", "host", passwordHashing),
+    block("/etc/login.defs", "host", passwordHashing, { shared: "default" }),
   ];
 }
 
 /** A daily look for changed files: a log, no guard. */
 function resolveIntegrity(inputs: StackInputs): Resource[] {
-  const plain = (path: string) => file(path, hostFile(inputs, path, {}), { after: [packagesId] });
+  const plain = (path: string) =>
+    file(path, hostFile(inputs, path, {}), { after: [packagesId], shared: "default" });
   const files = [
     plain("/etc/hostkit/integrity.conf"),
     plain("/etc/default/debsums"),
@@ -124,6 +138,7 @@ function resolveIntegrity(inputs: StackInputs): Resource[] {
   ];
   const timer = unit("hostkit-integrity.timer", stackDirectoryOf(inputs.manifest.stack), {
     watches: files.map(idOf),
+    shared: "default",
   });
   return [...files, timer];
 }
@@ -135,5 +150,5 @@ function resolveHostname(inputs: StackInputs, name: string): Resource[] {
   const hosts = block("/etc/hosts", `${inputs.manifest.stack} name`, `127.0.1.1 ${names}\n`, {
     position: "top",
   });
-  return [hosts, { ...hostname(name), after: [idOf(hosts)] }];
+  return [hosts, { ...hostname(name), shared: "said", after: [idOf(hosts)] }];
 }

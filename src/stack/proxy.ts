@@ -1,26 +1,27 @@
 import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
-import { stackDirectoryOf } from "./names.ts";
+import { hashText } from "../facts/hash.ts";
 import { caddy } from "../resources/caddy.ts";
-import { file } from "../resources/file.ts";
-import type { FileResource } from "../resources/file.ts";
+import { caddyFolderOf, sitesPattern } from "../resources/caddy-places.ts";
+import type { CaddyFile } from "../resources/caddy-places.ts";
 import { idOf } from "../resources/resource.ts";
 import { unit } from "../resources/unit.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
 import { upstreamFileOf } from "./service-places.ts";
 import { runningIdOf } from "./start-order.ts";
-
-const folder = "/etc/caddy/hostkit";
+import { caddyfile, caddyRedirect, caddyToken, importedValue } from "../writers/caddyfile.ts";
+import type { Written } from "../writers/written.ts";
 
 /**
- * The manifest's `proxy`: Caddy of the distribution, hardened, in front of the web services.
+ * The manifest's `proxy`: this stack's sites in the host's Caddy, the distribution's, hardened, in front of the web services.
  * @throws HostkitError os_unsupported where the distribution has no Caddy
  */
 export function resolveProxy(inputs: StackInputs): Section {
   const { manifest, system, templates } = inputs;
-  const { proxy } = manifest;
+  const { proxy, stack } = manifest;
   if (proxy === undefined || proxy.sites.length === 0) return emptySection;
   if (system.distribution === "ubuntu" && Number.parseFloat(system.version) < 24) {
     throw new HostkitError("os_unsupported", {
@@ -29,28 +30,32 @@ export function resolveProxy(inputs: StackInputs): Section {
       next: "use Debian 12, Debian 13 or Ubuntu 24.04, or leave the proxy section out",
     });
   }
-  const dropIn = file(
-    "/etc/systemd/system/caddy.service.d/hostkit.conf",
-    renderTemplate(templates, "etc/systemd/system/caddy.service.d/hostkit.conf.ejs", {}),
+  const config = caddy(
+    {
+      stack,
+      stackDirectory: stackDirectoryOf(stack),
+      main: renderTemplate(templates, "etc/caddy/Caddyfile.ejs", {
+        sites: caddyToken(sitesPattern),
+      }),
+      dropIn: renderTemplate(
+        templates,
+        "etc/systemd/system/caddy.service.d/60-hostkit.conf.ejs",
+        {},
+      ),
+      sites: renderSites(inputs, proxy),
+      siteNames: proxy.sites.map((site) => site.name),
+      files: [
+        ...proxy.sites.flatMap((site) => resolveCertificate(inputs, site)),
+        ...resolveAcmeRoot(inputs, proxy),
+      ],
+    },
+    [packagesId, ...routedServices(manifest, proxy).map((one) => runningIdOf(manifest, one))],
   );
-  const certificates = proxy.sites.flatMap((site) => resolveCertificate(inputs, site));
-  const root = resolveAcmeRoot(inputs, proxy);
-  const config = caddy(renderCaddyfile(inputs, proxy), stackDirectoryOf(manifest.stack), {
-    reloadOn: [...certificates, ...root].map(idOf),
-    restartOn: [idOf(dropIn)],
-    after: [
-      packagesId,
-      ...routedServices(manifest, proxy).map((one) => runningIdOf(manifest, one)),
-    ],
-  });
-  const running = unit("caddy.service", stackDirectoryOf(manifest.stack), {
+  const running = unit("caddy.service", stackDirectoryOf(stack), {
     ours: false,
     after: [packagesId, idOf(config)],
   });
-  return {
-    packages: ["caddy"],
-    resources: [dropIn, ...certificates, ...root, config, running],
-  };
+  return { packages: ["caddy"], resources: [config, running] };
 }
 
 function routedServices(manifest: Manifest, proxy: Proxy): Manifest["web"] {
@@ -58,87 +63,131 @@ function routedServices(manifest: Manifest, proxy: Proxy): Manifest["web"] {
   return manifest.web.filter((service) => names.has(service.name));
 }
 
-/** `*.example.org` as part of a file name. */
-function fileNameOf(site: Site): string {
-  return site.name.replace(/^\*/, "_").replace(/[^A-Za-z0-9._-]/g, "_");
+/**
+ * Where a site's certificate and key stand. Another certificate has another name, so that the pair changes with the one file that
+ * names it.
+ */
+function certificatePathsOf(
+  inputs: StackInputs,
+  site: Site,
+  files: { readonly certificate: string },
+): { certificate: string; key: string } {
+  const name = site.name.replace(/^\*/, "_").replace(/[^A-Za-z0-9._-]/g, "_");
+  const version = hashText(textOf(inputs, files.certificate)).slice(0, 12);
+  const stem = `${caddyFolderOf(inputs.manifest.stack)}/${name}-${version}`;
+  return { certificate: `${stem}.crt`, key: `${stem}.key` };
 }
 
-function certificatePathsOf(site: Site): { certificate: string; key: string } {
-  return {
-    certificate: `${folder}/${fileNameOf(site)}.crt`,
-    key: `${folder}/${fileNameOf(site)}.key`,
-  };
+function textOf(inputs: StackInputs, path: string): string {
+  const text = inputs.texts.get(path);
+  if (text === undefined) throw new TypeError(`no text for ${path}`);
+  return text;
 }
 
-function resolveCertificate(inputs: StackInputs, site: Site): FileResource[] {
-  if (site.tls.kind !== "files") return [];
-  const paths = certificatePathsOf(site);
-  const textOf = (path: string): string => {
-    const text = inputs.texts.get(path);
-    if (text === undefined) throw new TypeError(`no text for ${path}`);
-    return text;
-  };
+const rootFile = { mode: "0644", owner: "root", group: "root" } as const;
+
+function resolveCertificate(inputs: StackInputs, site: Site): CaddyFile[] {
+  const { tls } = site;
+  if (tls.kind !== "files") return [];
+  const paths = certificatePathsOf(inputs, site, tls);
   return [
-    file(paths.certificate, textOf(site.tls.certificate), { after: [packagesId] }),
-    file(
-      paths.key,
-      { secret: textOf(site.tls.key) },
-      { mode: "0640", group: "caddy", after: [packagesId] },
-    ),
+    {
+      path: paths.certificate,
+      content: { text: textOf(inputs, tls.certificate) },
+      ...rootFile,
+    },
+    {
+      path: paths.key,
+      content: { secret: textOf(inputs, tls.key) },
+      mode: "0640",
+      owner: "root",
+      group: "caddy",
+    },
   ];
 }
 
-const acmeRootPath = `${folder}/acme-root.pem`;
-
-function resolveAcmeRoot(inputs: StackInputs, proxy: Proxy): FileResource[] {
-  if (proxy.acmeCaRoot === undefined) return [];
-  const text = inputs.texts.get(proxy.acmeCaRoot);
-  if (text === undefined) throw new TypeError(`no text for ${proxy.acmeCaRoot}`);
-  return [file(acmeRootPath, text, { after: [packagesId] })];
+function acmeRootPathOf(inputs: StackInputs, root: string): string {
+  const version = hashText(textOf(inputs, root)).slice(0, 12);
+  return `${caddyFolderOf(inputs.manifest.stack)}/acme-root-${version}.pem`;
 }
 
-function renderCaddyfile(inputs: StackInputs, proxy: Proxy): string {
+function resolveAcmeRoot(inputs: StackInputs, proxy: Proxy): CaddyFile[] {
+  const root = proxy.acmeCaRoot;
+  if (root === undefined) return [];
+  const content = { text: textOf(inputs, root) };
+  return [{ path: acmeRootPathOf(inputs, root), content, ...rootFile }];
+}
+
+function renderSites(inputs: StackInputs, proxy: Proxy): string {
   const { manifest } = inputs;
-  return renderTemplate(inputs.templates, "etc/caddy/Caddyfile.ejs", {
-    stack: manifest.stack,
-    email: proxy.email,
-    acmeDirectory: proxy.acmeDirectory,
-    acmeCaRoot: proxy.acmeCaRoot === undefined ? undefined : acmeRootPath,
+  return renderTemplate(inputs.templates, "etc/caddy/hostkit/sites/stack.caddy.ejs", {
+    stack: caddyToken(manifest.stack),
     sites: proxy.sites.map((site) => ({
-      address: site.name.includes(":") ? `[${site.name}]` : site.name,
+      address: caddyToken(site.name.includes(":") ? `[${site.name}]` : site.name),
       tls: renderTls(inputs, proxy, site),
       headers: Object.entries(site.headers).map(([name, value]) => ({
-        name,
-        value: quoteCaddy(value),
+        name: caddyToken(name),
+        value: caddyToken(value, importedValue),
       })),
       maxBodyBytes: site.maxBodyBytes,
-      redirect: site.redirect,
+      tooLarge: caddyToken(matchLarger(site.maxBodyBytes)),
+      redirect: site.redirect === undefined ? undefined : caddyRedirect(site.redirect),
       routes: site.routes.map((route) => {
         const service = manifest.web.find((one) => one.name === route.to);
         if (service === undefined) throw new TypeError(`no web service ${route.to}`);
         return {
-          matcher: route.path === "/*" ? "" : ` ${route.path}`,
+          matcher: route.path === "/*" ? caddyfile`` : caddyfile` ${caddyToken(route.path)}`,
           ...(service.runtime === "container"
-            ? { file: upstreamFileOf(manifest.stack, service.name), address: undefined }
-            : { file: undefined, address: `127.0.0.1:${service.port}` }),
+            ? { file: caddyToken(upstreamFileOf(manifest.stack, service.name)), address: undefined }
+            : { file: undefined, address: caddyToken(`127.0.0.1:${service.port}`) }),
         };
       }),
     })),
   });
 }
 
-/** The words behind `tls`; undefined: Caddy gets a certificate from the ACME directory by itself. */
-function renderTls(inputs: StackInputs, proxy: Proxy, site: Site): string | undefined {
+/** Lines for `tls`; none: Caddy gets a certificate from the ACME directory by itself. */
+function renderTls(inputs: StackInputs, proxy: Proxy, site: Site): Written<"caddyfile">[] {
   if (site.tls.kind === "files") {
-    const { certificate, key } = certificatePathsOf(site);
-    return `${certificate} ${key}`;
+    const { certificate, key } = certificatePathsOf(inputs, site, site.tls);
+    return [caddyfile`tls ${caddyToken(certificate)} ${caddyToken(key)}`];
   }
-  if (site.tls.kind === "internal") return "internal";
+  const { acmeDirectory, acmeCaRoot, email } = proxy;
   // A lab host has no public name: nobody would give it a certificate.
-  return inputs.isLab && proxy.acmeDirectory === undefined ? "internal" : undefined;
+  if (site.tls.kind === "internal" || (inputs.isLab && acmeDirectory === undefined))
+    return [caddyfile`tls internal`];
+  // Said for each site and not for all of Caddy, so that every stack of a host has its own authority and address.
+  const options = [
+    ...(acmeDirectory === undefined ? [] : [caddyfile`\t\tdir ${caddyToken(acmeDirectory)}`]),
+    ...(email === undefined ? [] : [caddyfile`\t\temail ${caddyToken(email)}`]),
+    ...(acmeCaRoot === undefined
+      ? []
+      : [caddyfile`\t\ttrusted_roots ${caddyToken(acmeRootPathOf(inputs, acmeCaRoot))}`]),
+  ];
+  if (options.length === 0) return [];
+  // Caddy's own second choice, which it has as long as nobody names an issuer.
+  const second =
+    acmeDirectory === undefined && email !== undefined
+      ? [caddyfile`\tissuer zerossl {`, caddyfile`\t\temail ${caddyToken(email)}`, caddyfile`\t}`]
+      : [];
+  return [
+    caddyfile`tls {`,
+    caddyfile`\tissuer acme {`,
+    ...options,
+    caddyfile`\t}`,
+    ...second,
+    caddyfile`}`,
+  ];
 }
 
-/** One Caddyfile token; braces would otherwise be read as placeholders. */
-export function quoteCaddy(value: string): string {
-  return `"${value.replaceAll('"', '\\"').replaceAll("{", "\\{").replaceAll("}", "\\}")}"`;
+/** A regular expression for decimal numbers above this one: what a Content-Length may not say. */
+export function matchLarger(limit: number): string {
+  const digits = String(limit);
+  const larger = [...digits].flatMap((digit, at) => {
+    if (digit === "9") return [];
+    const rest = digits.length - at - 1;
+    const next = Number(digit) + 1;
+    return [`${digits.slice(0, at)}[${next}-9]${rest === 0 ? "" : `[0-9]{${rest}}`}`];
+  });
+  return `^0*(?:[1-9][0-9]{${digits.length},}${larger.map((one) => `|${one}`).join("")})$`;
 }

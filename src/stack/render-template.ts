@@ -34,7 +34,7 @@ const languages: readonly (readonly [prefix: string, language: Language])[] = [
   ["usr/local/lib/hostkit/", "shell"],
   ["etc/postgresql", "postgres-conf"],
   ["etc/pgbackrest/", "pgbackrest"],
-  ["etc/hostkit/stack/firewall.nft", "nft"],
+  ["etc/hostkit/firewall.nft", "nft"],
   ["etc/ssh/", "sshd"],
   ["etc/apt/", "apt"],
   ["etc/modprobe.d/", "modprobe"],
@@ -47,8 +47,6 @@ function languageOf(path: string): Language | undefined {
 
 function renderValue(value: unknown, language: Language | undefined, path: string): string {
   if (typeof value === "number") return String(value);
-  // The Caddyfile's templates take text that src/stack/proxy.ts has quoted.
-  if (language === "caddyfile" && typeof value === "string") return value;
   if (typeof value === "object" && value !== null && "language" in value && "text" in value) {
     if (value.language === language && typeof value.text === "string") return value.text;
     throw new TypeError(`${path}: a value was written for ${String(value.language)}`);

@@ -2,6 +2,7 @@ import type { PackagesResource } from "../resources/packages.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveBackups } from "./backups.ts";
+import { claimAll } from "./claims.ts";
 import { resolveDatabase } from "./database.ts";
 import { resolveFirewall } from "./firewall.ts";
 import { resolveHost } from "./host.ts";
@@ -44,7 +45,10 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     >,
   };
   const resources = sections.flatMap((section) => section.resources);
-  return [packages, ...mergeEqual([...resources, ...resolveTarget(inputs, resources)])];
+  return claimAll(inputs.manifest, [
+    packages,
+    ...mergeEqual([...resources, ...resolveTarget(inputs, resources)]),
+  ]);
 }
 
 /** Sections may name the same thing (a shared folder); equal ones count once. */

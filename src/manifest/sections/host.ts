@@ -76,6 +76,9 @@ export type WrittenHost = z.output<typeof hostSectionSchema>;
 
 export function normalizeHostSettings(written: WrittenHost | undefined): HostSettings {
   return {
+    said: (["journal", "ssh", "time_sync", "updates"] as const).filter(
+      (key) => written?.[key] !== undefined,
+    ),
     updates: written?.updates ?? "security",
     ...(written?.timezone === undefined ? {} : { timezone: written.timezone }),
     ...(written?.hostname === undefined ? {} : { hostname: written.hostname.toLowerCase() }),

@@ -8,7 +8,7 @@ const system = (distribution: string, version: string): string =>
   `#m system\ndistribution=${distribution}\nversion=${version}\nprettyName=${distribution} ${version}\narchitecture=amd64\nhostname=dx1\nsystemd=yes\n\n#m end\n`;
 /** What a host answers that has nothing but these sections to tell. */
 const reply = (sections: string): { stdout: string } => {
-  const empty = ["file", "lock", "system", "text"].filter(
+  const empty = ["file", "lock", "neighbours", "system", "text"].filter(
     (name) => !sections.includes(`#m ${name}\n`),
   );
   return {

@@ -104,8 +104,8 @@ describe("obstacles before a run", () => {
   test("another firewall is in the way of rules that are to be loaded, of nothing else", () => {
     const rules = nftablesTable(
       "inet hostkit",
-      "/etc/hostkit/t/firewall.nft",
-      "",
+      "/etc/hostkit/firewall.nft",
+      { rules: "", closing: "", part: { path: "/etc/hostkit/t/open.nft", rules: "" } },
       "/var/lib/hostkit/t",
     );
     expect(obstacles([rules], 9000, [], { ufw: true })).toEqual([

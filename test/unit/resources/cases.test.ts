@@ -18,7 +18,12 @@ interface DiffCase {
   resource: Resource;
   /** By source name, then subject. */
   facts?: Record<string, Record<string, unknown>>;
-  context?: { changed?: ResourceId[]; isOwned?: boolean; isUnfinished?: boolean };
+  context?: {
+    changed?: ResourceId[];
+    isOwned?: boolean;
+    isUnfinished?: boolean;
+    owned?: Owned;
+  };
   /** null: nothing to do. Only the keys that are given are compared. */
   change: null | Seen;
 }
@@ -38,6 +43,7 @@ interface Seen {
   steps?: string[];
   difference?: string[];
   scripts?: string[];
+  refusal?: { what?: string; where?: string };
 }
 
 const root = new URL("../../cases/resources/", import.meta.url);
@@ -72,6 +78,7 @@ function compare(change: Change | undefined, expected: Seen | null): void {
     because: change?.because,
     steps: change?.steps.map(titleOf),
     difference: change?.difference,
+    refusal: change?.refusal,
     scripts: change?.steps.flatMap((step) => (step.type === "script" ? [step.script.text] : [])),
   };
   expect(seen).toMatchObject(expected);
@@ -97,8 +104,9 @@ describe("resource cases", () => {
     const change = kind.diff(entry.resource, facts, {
       stackDirectory,
       changed: new Set(entry.context?.changed ?? []),
-      isOwned: entry.context?.isOwned ?? false,
+      isOwned: entry.context?.isOwned ?? entry.context?.owned !== undefined,
       isUnfinished: entry.context?.isUnfinished ?? false,
+      ...(entry.context?.owned === undefined ? {} : { owned: entry.context.owned }),
     });
     compare(change, entry.change);
   });

@@ -15,6 +15,7 @@ const kinds: Readonly<Record<string, string>> = {
   "backup-repository": "its stamp, which is gone before anything begins",
   block: "a rename makes it",
   caddy: "again",
+  claims: "a rename makes it",
   deb: "its stamp, which is gone before anything begins",
   directory: "owner and mode are facts; its own owner changes last",
   download: "again",

@@ -1,7 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { HostkitError } from "../../../src/errors.ts";
 import { Facts } from "../../../src/facts/fact.ts";
-import { nftablesFacts } from "../../../src/facts/nftables.ts";
 import { readTemplates } from "../../../src/local/templates.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { nftablesKind } from "../../../src/resources/nftables.ts";
@@ -51,6 +49,14 @@ function chainOf(rules: string, name: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
+/** What the stack adds to a chain. */
+function addedTo(table: NftablesResource, chain: string): string[] {
+  const start = `add rule inet hostkit ${chain} `;
+  return table.part.rules
+    .split("\n")
+    .flatMap((line) => (line.startsWith(start) ? [line.slice(start.length)] : []));
+}
+
 describe("resolveFirewall", () => {
   test("none: nothing of ours", () => {
     expect(resolveFirewall(inputsOf("firewall: none\n")).resources).toEqual([]);
@@ -62,19 +68,21 @@ describe("resolveFirewall", () => {
     expect(chainOf(rules, "forward")[0]).toBe(
       "type filter hook forward priority filter - 10; policy accept;",
     );
-    expect(chainOf(rules, "containers").at(-1)).toBe("drop");
+    expect(tableOf("firewall: { allow: [ssh] }\n").closing).toBe(
+      "add rule inet hostkit containers drop\n",
+    );
   });
 
   test("an open port counts for containers too, but never sshd's", () => {
-    const { rules } = tableOf(
+    const table = tableOf(
       "firewall: { allow: [ssh, { port: 7300, from: [192.0.2.0/24, '2001:db8::/32'] }] }\n",
     );
-    expect(chainOf(rules, "input").slice(-3)).toEqual([
+    expect(addedTo(table, "input")).toEqual([
       'tcp dport $ssh_ports accept comment "ssh"',
       'ip saddr 192.0.2.0/24 tcp dport 7300 accept comment "7300/tcp"',
       'ip6 saddr 2001:db8::/32 tcp dport 7300 accept comment "7300/tcp"',
     ]);
-    expect(chainOf(rules, "containers").filter((line) => line.includes("dnat"))).toEqual([
+    expect(addedTo(table, "containers")).toEqual([
       'ip saddr 192.0.2.0/24 ct status dnat meta l4proto tcp ct original proto-dst 7300 accept comment "7300/tcp"',
       'ip6 saddr 2001:db8::/32 ct status dnat meta l4proto tcp ct original proto-dst 7300 accept comment "7300/tcp"',
     ]);
@@ -83,8 +91,8 @@ describe("resolveFirewall", () => {
   test("containers reach PostgreSQL's port only where one of them asked for TCP", () => {
     const yaml = (access: string) =>
       `database: { databases: { dx: {} } }\nweb: { api: { image: 'a/b@sha256:${"0".repeat(64)}', port: 80, database: ${access} } }\nfirewall: { allow: [ssh] }\n`;
-    expect(tableOf(yaml("dx")).rules).not.toContain("5432");
-    const lines = chainOf(tableOf(yaml("{ name: dx, tcp: true }")).rules, "input");
+    expect(tableOf(yaml("dx")).part.rules).not.toContain("5432");
+    const lines = addedTo(tableOf(yaml("{ name: dx, tcp: true }")), "input");
     expect(lines.filter((line) => line.includes("5432"))).toEqual([
       'iifname "docker*" tcp dport 5432 accept comment "PostgreSQL for containers"',
       'iifname "br-*" tcp dport 5432 accept comment "PostgreSQL for containers"',
@@ -96,8 +104,8 @@ describe("resolveFirewall", () => {
     const [table, unitFile, service] = resources;
     expect(resources.map(idOf)).toEqual([
       "nftables:inet hostkit",
-      "file:/etc/systemd/system/hostkit-firewall-dx.service",
-      "unit:hostkit-firewall-dx.service",
+      "file:/etc/systemd/system/hostkit-firewall.service",
+      "unit:hostkit-firewall.service",
     ]);
     expect(unitFile?.after).toContain(idOf(table!));
     expect(service?.after).toContain(idOf(unitFile!));
@@ -105,7 +113,7 @@ describe("resolveFirewall", () => {
 
   test("the same manifest gives the same bytes", () => {
     const yaml = "firewall: { allow: [https, ssh, 7300] }\n";
-    expect(tableOf(yaml).rules).toBe(tableOf("firewall: { allow: [7300, ssh, https] }\n").rules);
+    expect(tableOf(yaml)).toEqual(tableOf("firewall: { allow: [7300, ssh, https] }\n"));
   });
 });
 
@@ -128,20 +136,6 @@ test("renderForward leaves sshd out", () => {
   ).toEqual([]);
 });
 
-test("another stack with other rules is refused before anything is done", () => {
-  const table = tableOf("firewall: { allow: [ssh] }\n");
-  const other = { "/etc/hostkit/other/firewall.nft": "0".repeat(64) };
-  const facts = Facts.of([nftablesFacts, { [table.table]: { files: other } }]);
-  const context = {
-    stackDirectory: "/var/lib/hostkit/dx",
-    changed: new Set<never>(),
-    isOwned: false,
-    isUnfinished: false,
-  };
-  expect(() => nftablesKind.diff(table, facts, context)).toThrow(HostkitError);
-  expect(() => nftablesKind.diff(table, facts, context)).toThrow("another stack on this host");
-});
-
 test("the guard brings back the table, the file and forgets what was loaded", () => {
   const table = tableOf("firewall: { allow: [ssh] }\n");
   const context = {
@@ -155,6 +149,7 @@ test("the guard brings back the table, the file and forgets what was loaded", ()
   expect(change?.guard?.save.text).toContain("nft list table inet hostkit >>table.nft");
   const undo = change?.guard?.undo.text ?? "";
   expect(undo).toContain("nft -f table.nft");
-  expect(undo).toContain("rm -f /var/lib/hostkit/dx/stamps/nftables");
-  expect(undo).toContain("rm -f /etc/hostkit/dx/firewall.nft");
+  expect(undo).toContain("rm -f /var/lib/hostkit/firewall.stamp");
+  expect(undo).toContain("rm -f /etc/hostkit/firewall.nft");
+  expect(undo).toContain("rm -f /etc/hostkit/dx/open.nft");
 });

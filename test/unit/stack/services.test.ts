@@ -259,7 +259,7 @@ describe("the proxy", () => {
   const site = (tls: string) =>
     `${api}proxy: { sites: { x.example.org: { tls: ${tls}, routes: { /api/*: api, "/*": api } } } }\n`;
   const caddyfile = (resources: readonly Resource[]) =>
-    pick<CaddyResource>(resources, "caddy").text;
+    pick<CaddyResource>(resources, "caddy").sites;
 
   test("asks a public CA outside of the lab, its own one inside", () => {
     expect(caddyfile(resolve(site("acme")))).not.toMatch(/^\ttls /m);
@@ -268,26 +268,32 @@ describe("the proxy", () => {
       "proxy: {",
       "proxy: { acme_directory: https://pebble.test/dir,",
     );
-    expect(caddyfile(resolve(directed, { isLab: true }))).not.toMatch(/^\ttls /m);
+    const sites = caddyfile(resolve(directed, { isLab: true }));
+    expect(sites).toContain("\t\tissuer acme {\n\t\t\tdir https://pebble.test/dir\n\t\t}\n");
   });
 
   test("reads where a service listens from the file that its release writes", () => {
     const resources = resolve(site("internal"));
     expect(caddyfile(resources)).toMatch(
-      /handle \/api\/\* \{\n\t\timport \/etc\/hostkit\/s\/upstreams\/api\.caddy\n/,
+      /handle \/api\/\* \{\n\t\t\timport \/etc\/hostkit\/s\/upstreams\/api\.caddy\n/,
     );
     expect(pick<CaddyResource>(resources, "caddy").after).toContain("release:api");
   });
 
-  test("a key is readable by Caddy alone, and its change makes Caddy read it", () => {
+  test("a key is readable by Caddy alone, and goes with its certificate", () => {
     const resources = resolve(site("{ certificate: c.pem, key: k.pem }"), {
       texts: { "c.pem": "CERT", "k.pem": "KEY" },
     });
-    const name = "/etc/caddy/hostkit/x.example.org.key";
-    expect(pick<FileResource>(resources, "file", name)).toMatchObject({
+    const [certificate, key] = pick<CaddyResource>(resources, "caddy").files;
+    expect(key).toMatchObject({
       ...{ mode: "0640", owner: "root", group: "caddy", content: { secret: "KEY" } },
     });
-    expect(pick<CaddyResource>(resources, "caddy").reloadOn).toContain(`file:${name}`);
+    expect(certificate?.content).toEqual({ text: "CERT" });
+    expect(caddyfile(resources)).toContain(`\ttls ${certificate?.path} ${key?.path}\n`);
+    const other = resolve(site("{ certificate: c.pem, key: k.pem }"), {
+      texts: { "c.pem": "OTHER", "k.pem": "KEY" },
+    });
+    expect(pick<CaddyResource>(other, "caddy").files[1]?.path).not.toBe(key?.path);
     expect(caddyfile(resources)).not.toContain("KEY");
   });
 

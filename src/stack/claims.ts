@@ -1,0 +1,70 @@
+import type { Claim } from "../facts/neighbours.ts";
+import type { Manifest, PublishedPort } from "../manifest/schema.ts";
+import { claimsId, claimsOf } from "../resources/claims.ts";
+import { kindOf } from "../resources/kinds.ts";
+import { claimAlone, claimTogether } from "../resources/resource.ts";
+import type { Resource } from "../resources/resource.ts";
+import { stackDirectoryOf } from "./names.ts";
+import { allocatePorts } from "./service-places.ts";
+
+/**
+ * What the stack has on the host, for the other stacks there, in front of all that is then done: every resource waits for it.
+ * @param resources all of the stack
+ */
+export function claimAll(manifest: Manifest, resources: readonly Resource[]): Resource[] {
+  const claims = [
+    ...resources.flatMap((resource) => kindOf(resource).claims?.(resource) ?? []),
+    ...claimPorts(manifest),
+    ...claimOpenings(manifest),
+    ...claimRefusals(manifest),
+  ];
+  return [
+    claimsOf(stackDirectoryOf(manifest.stack), claims),
+    ...resources.map((resource) => ({ ...resource, after: [claimsId, ...(resource.after ?? [])] })),
+  ];
+}
+
+/** Published outside; the firewall must have it open. */
+export const outside = "outside";
+
+function portName(protocol: string, port: number, lastPort: number = port): string {
+  return `${port === lastPort ? String(port) : `${port}-${lastPort}`}/${protocol}`;
+}
+
+function claimPort(protocol: string, port: number, value?: string): Claim {
+  const claim = claimAlone({ kind: "port", name: portName(protocol, port) });
+  return value === undefined ? claim : { ...claim, value };
+}
+
+function claimPorts(manifest: Manifest): Claim[] {
+  const services = [...manifest.services, ...manifest.web];
+  const published = services
+    .flatMap((service): readonly PublishedPort[] => service.ports)
+    .map((port) => claimPort(port.protocol, port.outside, outside));
+  const native = manifest.web
+    .filter((service) => service.runtime === "native")
+    .map((service) => claimPort("tcp", service.port));
+  const slots = [...allocatePorts(manifest).values()].map((port) => claimPort("tcp", port));
+  const hasSites = (manifest.proxy?.sites.length ?? 0) > 0;
+  const proxy = hasSites
+    ? [80, 443].map((port) => claimTogether(`port:${portName("tcp", port)}`, outside))
+    : [];
+  return [...published, ...native, ...slots, ...proxy];
+}
+
+function claimOpenings(manifest: Manifest): Claim[] {
+  return (manifest.firewall?.allow ?? []).flatMap(({ port, lastPort, protocol }) =>
+    typeof port === "number" && typeof lastPort === "number"
+      ? [claimTogether(`open:${portName(protocol, port, lastPort)}`)]
+      : [],
+  );
+}
+
+/** What the manifest says is not to be: it wins over another stack's default, and no resource stands for it. */
+function claimRefusals({ host }: Manifest): Claim[] {
+  const refuse = (thing: string): Claim => ({ thing, mode: "same", value: "none" });
+  return [
+    ...(host.ssh.harden ? [] : [refuse("sshd:/etc/ssh/sshd_config.d/10-hostkit.conf")]),
+    ...(host.timeSync ? [] : [refuse("time-sync:host")]),
+  ];
+}
