@@ -9,7 +9,9 @@ import { rivalFirewallFacts } from "../../../src/facts/rival-firewall.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
 import { makePlan } from "../../../src/plan/plan.ts";
-import { findObstacles } from "../../../src/plan/preconditions.ts";
+import { findObstacles, listPathNeeds } from "../../../src/plan/preconditions.ts";
+import { block } from "../../../src/resources/block.ts";
+import { directory } from "../../../src/resources/directory.ts";
 import { file } from "../../../src/resources/file.ts";
 import { nftablesTable } from "../../../src/resources/nftables.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
@@ -152,4 +154,23 @@ describe("what answers from outside", () => {
     expect(findUndeclaredPorts(manifest?.firewall, [80, 443, 8080])).toEqual([8080]);
     expect(findUndeclaredPorts(undefined, [8080])).toEqual([]);
   });
+});
+
+test("what a plan writes and reads is asked about, with a slash where the last link would be followed too", () => {
+  const plan = makePlan({
+    host: "h",
+    stack: "t",
+    stackDirectory: "/var/lib/hostkit/t",
+    resources: [
+      file("/etc/a b", "x"),
+      block("/etc/c/pg_hba.conf", "t", "host\n"),
+      directory("/srv/d", { owner: "ann" }),
+    ],
+    facts: new Facts(new Map()),
+  });
+  expect(listPathNeeds(plan).map(({ subject }) => subject)).toEqual([
+    "/etc/a b",
+    "/etc/c/pg_hba.conf/",
+    "/srv/d/",
+  ]);
 });
