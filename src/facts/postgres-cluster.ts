@@ -1,12 +1,12 @@
 import { joinScripts, rawScript, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { asPostgres, postgresConfigDirectory, programDirectory } from "./psql.ts";
+import { asPostgres, locateData, postgresConfigDirectory, programDirectory } from "./psql.ts";
 
 /** Where a cluster is and how it is reached: what a plan must know before it can name ports and paths. */
 export interface ClusterPlace {
   readonly port: number;
   readonly data: string;
-  /** Folders outside of the data that the server writes to: tablespaces, a log of its own. Sorted. */
+  /** Folders that the server writes to outside of Debian's own, where they really are: data, WAL, tablespaces, a log. Sorted. */
   readonly outside: readonly string[];
   /** `listen_addresses` as it is in effect. */
   readonly listen: string;
@@ -40,15 +40,14 @@ const usual =
 export const placeSql = `jsonb_build_object('port', current_setting('port')::int, 'data', current_setting('data_directory'),
   'sockets', current_setting('unix_socket_directories'), 'listen', current_setting('listen_addresses'), 'isStandby', pg_is_in_recovery(),
   'archive', case current_setting('archive_mode') when 'off' then '' else current_setting('archive_command') end,
-  'outside', (select coalesce(jsonb_agg(pg_tablespace_location(oid)), '[]') from pg_tablespace where spcname not in ('pg_default', 'pg_global'))
-    || to_jsonb(array[case current_setting('logging_collector') when 'on' then current_setting('log_directory') end,
+  'outside', to_jsonb(array[case current_setting('logging_collector') when 'on' then current_setting('log_directory') end,
       current_setting('stats_temp_directory', true)]))`;
 
 /** Settings of a server that is down, asked of its program: \`postgres -C\` reads the files as a start would. */
 const asked = ["port", "data_directory", "unix_socket_directories", "listen_addresses"] as const;
 
 /**
- * Prints `MAJOR made`, and for a cluster that does not answer `MAJOR down …` or, where there is none, `MAJOR missing …`.
+ * Prints `MAJOR made`, `MAJOR real …` for each folder of its data, and for a cluster that does not answer `MAJOR down …` or, where there is none, `MAJOR missing …`.
  * @param silent shell condition: the server did not answer, and `$words` is what psql said
  */
 export function describeCluster(major: string, silent: Script): Script {
@@ -59,6 +58,11 @@ export function describeCluster(major: string, silent: Script): Script {
     sh`made=
 for f in ${ledgers}/made-${`postgresql-${major}`}; do [ ! -e "$f" ] || made=yes; done
 [ -n "$made" ] || grep -sqx ${`postgresql-${major}`} ${ledgers}/packages && echo ${`${major} made`}`,
+    // Only the shell's own words: links are resolved here, because systemd does not resolve those in a folder that is writable anyway.
+    sh`data=$(${locateData(Number(major))})
+for d in "$data" "$data/pg_wal" "$data"/pg_tblspc/*; do
+  [ -d "$d" ] && cd -P -- "$d" && echo ${`${major} real `}"$(pwd -P)"
+done`,
     sh`if ${silent}; then
   if [ -e ${`${config}/postgresql.conf`} ]; then
     echo ${`${major} down`}
@@ -99,10 +103,14 @@ function parseCluster(major: string, lines: readonly string[]): ClusterFact | un
   const isMade = own.includes("made");
   const base = {
     ...{ isMade, isStandby: false, archiveCommand: "", owner: "postgres", start: "auto" },
-    ...{ sockets: splitList("/var/run/postgresql"), outside: [], words: [], others: [] },
+    ...{ sockets: splitList("/var/run/postgresql"), words: [], others: [] },
+    outside: listOutside(all("real")),
   };
   const live = own.flatMap((line) => (line.startsWith("{") ? (readLive(line) ?? []) : []));
-  if (live[0] !== undefined) return { ...base, ...live[0], state: "running" };
+  if (live[0] !== undefined) {
+    const outside = listOutside([...base.outside, ...live[0].outside]);
+    return { ...base, ...live[0], outside, state: "running" };
+  }
   const places = { data: `/var/lib/postgresql/${major}/main`, listen: "localhost" };
   if (own.includes("missing")) {
     const others = all("other").map((line) => line.split(" "));
@@ -170,18 +178,21 @@ function readLive(line: string) {
     // Cut short: the server went away while it answered.
     return undefined;
   }
-  const outside = place.outside.filter(
-    (path): path is string => path !== null && path.startsWith("/") && !usual.test(path),
-  );
   return {
     port: place.port,
     data: place.data,
-    outside: [...new Set(outside)].sort(),
+    outside: place.outside.filter((path) => path !== null),
     listen: place.listen,
     sockets: splitList(place.sockets),
     isStandby: place.isStandby,
     archiveCommand: place.archive,
   };
+}
+
+/** Those beside Debian's own, without those that lie in another one. */
+function listOutside(paths: readonly string[]): string[] {
+  const far = [...new Set(paths)].filter((path) => path.startsWith("/") && !usual.test(path));
+  return far.filter((path) => !far.some((other) => path.startsWith(`${other}/`))).sort();
 }
 
 /** A list in a setting: names in double quotes may hold commas. `/var/run` is `/run`, hier(7). */

@@ -21,6 +21,12 @@ function locateSocket(major: number): Script {
   echo "-h \${socket:-/var/run/postgresql} -p \${port:-5432}"`;
 }
 
+/** Prints the folder of a cluster's data: Debian's place, where there is a server in it, else what is written. */
+export function locateData(major: number): Script {
+  const written = sh`${`${postgresConfigDirectory(major)}/postgresql.conf`}`;
+  return sh`{ read -r pid 2>/dev/null <${`${dataDirectory(major)}/postmaster.pid`} && [ -d "/proc/$pid" ] && echo ${dataDirectory(major)}; } || sed -n ${lastValueOf("data_directory")} ${written}`;
+}
+
 /** Where Debian puts a cluster's data. */
 export function dataDirectory(major: number): string {
   return `/var/lib/postgresql/${major}/main`;

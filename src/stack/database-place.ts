@@ -52,13 +52,12 @@ export function databasePortOf({ database }: Manifest, system: System): string {
 const hidden = /^\/(?:home|root|run\/user|tmp|var\/tmp|dev|proc|sys)(?:\/|$)/;
 
 /**
- * The folders beside Debian's own that a sandbox has to leave writable; a folder that is a link stands for where it leads.
+ * The folders beside Debian's own that a sandbox has to leave writable, where they really are.
  * undefined: no sandbox. What was there before may do things that nobody can know of (an archive_command, COPY to a file, servers
  * that follow it), and what lies in hidden places would not be found.
  */
-export function sandboxOf({ isMade, data, outside }: ClusterPlace): string[] | undefined {
-  const places = [data, `${data}/pg_wal`, ...outside];
-  const isPlain = places.every((path) => /^[\w./@+-]+$/.test(path) && !hidden.test(path));
+export function sandboxOf({ isMade, outside }: ClusterPlace): readonly string[] | undefined {
+  const isPlain = outside.every((path) => /^[\w./@+-]+$/.test(path) && !hidden.test(path));
   if (!isMade || !isPlain) return undefined;
-  return places;
+  return outside;
 }

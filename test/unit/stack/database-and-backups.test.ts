@@ -215,14 +215,14 @@ describe("database section", () => {
   });
 
   test.each([
-    ["moved", { data: "/srv/pg/main", outside: [] }, ["/srv/pg/main", "/srv/pg/main/pg_wal"]],
+    ["moved", { data: "/srv/pg/main", outside: ["/srv/pg/main"] }, ["/srv/pg/main"]],
     [
       "with a tablespace",
       { data: "/var/lib/postgresql/17/main", outside: ["/mnt/fast"] },
       ["/mnt/fast"],
     ],
-    ["at home", { data: "/home/pg/main", outside: [] }, undefined],
-    ["in a place with a blank", { data: "/srv/my data", outside: [] }, undefined],
+    ["at home", { data: "/home/pg/main", outside: ["/home/pg/main"] }, undefined],
+    ["in a place with a blank", { data: "/srv/my data", outside: ["/srv/my data"] }, undefined],
     ["with a tablespace in /tmp", { data: "/srv/pg", outside: ["/tmp/x"] }, undefined],
   ] as const)("the sandbox of hostkit's own cluster, %s", (_name, place, writable) => {
     const clusters = { "17": { ...found, ...place, isMade: true } };
