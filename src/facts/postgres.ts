@@ -35,6 +35,8 @@ export interface PostgresFact {
   readonly restartPending: readonly string[];
   /** Settings made by ALTER SYSTEM, which win over every file. */
   readonly overridden: readonly string[];
+  /** Settings of a file of hostkit's that another file sets to something else later. */
+  readonly outdone?: readonly string[];
   /** Where the newest attempt to archive WAL failed: when (seconds since the epoch) and which segment. */
   readonly archiveFailure?: { readonly time: number; readonly segment: string } | null;
   readonly roles: Readonly<Record<string, PostgresRoleFact>>;
@@ -54,7 +56,7 @@ const grantsSql = (acl: string, owner: string, kind: string) =>
  */
 const clusterSql = (
   prefix: string,
-) => `with file_settings as materialized (select distinct sourcefile, name from pg_file_settings)
+) => `with file_settings as materialized (select sourcefile, name, seqno, setting from pg_file_settings)
 select concat(${quoteLiteral(prefix)}, jsonb_build_object(
 'version', current_setting('server_version_num')::int,
 'dataChecksums', current_setting('data_checksums') = 'on',
@@ -63,8 +65,11 @@ select concat(${quoteLiteral(prefix)}, jsonb_build_object(
   union select sourcefile from file_settings) files),
 'restartPending', coalesce((select jsonb_agg(name order by name) from pg_settings
   where pending_restart and pg_conf_load_time() > pg_postmaster_start_time()), '[]'),
-'overridden', coalesce((select jsonb_agg(name) from file_settings
+'overridden', coalesce((select jsonb_agg(distinct name) from file_settings
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
+'outdone', coalesce((select jsonb_agg(distinct ours.name) from file_settings ours join file_settings later
+  on later.name = ours.name and later.seqno > ours.seqno and later.setting is distinct from ours.setting
+  where ours.sourcefile ~ '/conf\.d/50-hostkit-' and later.sourcefile !~ '/postgresql\.auto\.conf$'), '[]'),
 'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)
   from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
 'place', ${placeSql},

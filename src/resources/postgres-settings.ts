@@ -109,6 +109,8 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     if (restart.length > 0) reasons.push(`${restart.join(", ")} needs a restart`);
     const overridden = resource.settings.filter((name) => fact?.overridden.includes(name));
     if (overridden.length > 0) reasons.push(`ALTER SYSTEM overrides ${overridden.join(", ")}`);
+    const outdone = resource.settings.filter((name) => fact?.outdone?.includes(name));
+    if (outdone.length > 0) reasons.push(`another file overrides ${outdone.join(", ")}`);
     const unitChange = explainUnit(resource, facts, context);
     if (unitChange !== undefined) reasons.push(unitChange);
     if (facts.get(fileFacts, recordOf(resource.stackDirectory, resource.major)) !== undefined)
@@ -273,6 +275,8 @@ ${joinScripts(overridden.map((name) => ask(`alter system reset ${quoteIdentifier
 ${loadScript(major)}
 ${ask(hbaErrorsSql)} >why
 if [ -s why ]; then take_back "PostgreSQL cannot read its pg_hba.conf:"; fi
+${ask(outdoneSql(path))} >why
+if [ -s why ]; then take_back "these settings have no effect, because another file sets them later; take its lines out:"; fi
 pending=$(${ask(pendingSql(mayRestart))})
 if [ -z "$restarted" ] && [ -n "$pending"${mustRestart ? sh`yes` : sh``} ]; then
   echo "restarting"\${pending:+" for $pending"}
@@ -296,6 +300,13 @@ function keepAltered(data: Script): Script {
   return sh`altered=$(${data})/postgresql.auto.conf
 printf %s "$altered" >"$record/altered"
 hk_keep "$altered" "$record/postgresql.auto.conf"`;
+}
+
+function outdoneSql(path: string): string {
+  return `select format('%s: %s, line %s', ours.name, later.sourcefile, later.sourceline)
+from pg_file_settings ours join pg_file_settings later
+  on later.name = ours.name and later.seqno > ours.seqno and later.setting is distinct from ours.setting
+where ours.sourcefile = ${quoteLiteral(path)} and later.sourcefile !~ '/postgresql\\.auto\\.conf$'`;
 }
 
 const hbaErrorsSql =
