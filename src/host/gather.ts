@@ -85,7 +85,7 @@ class Collected {
         what: `the host answers the probe with more than ${maxReply / 1024 / 1024} MiB`,
         where: this.#where,
         why: "no answer is that long; nothing was changed",
-        next: "see what the host prints by itself: ssh to it with the command true",
+        next: "see what the login shell prints by itself (.bashrc, .profile or its rc file): ssh to it with the command true",
       });
     this.#chunks.push(chunk);
   };

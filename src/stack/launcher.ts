@@ -53,6 +53,7 @@ set -eu`),
       sh`name=${plan.container}
 user=$(id -u ${plan.user}):$(id -g ${plan.user})
 interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
+      endScript(plan),
       bindChecks(plan),
       livenessFunction,
       checkFunction(plan),
@@ -89,6 +90,13 @@ function runOptions(plan: ContainerPlan): Script {
     ...plan.exported.flatMap(({ names }) => names.flatMap((name) => ["--env", name])),
     ...mountsOf(plan).flatMap((mount) => ["--mount", writeDockerMount(mount)]),
     ...plan.addHosts.flatMap((host) => ["--add-host", host]),
+    ...publishedBy(plan),
+  ];
+  return sh`${words}`;
+}
+
+function publishedBy(plan: ContainerPlan): string[] {
+  return [
     ...(plan.check === undefined
       ? []
       : ["--publish", `127.0.0.1:${plan.check.port}:${plan.check.inside}`]),
@@ -97,7 +105,42 @@ function runOptions(plan: ContainerPlan): Script {
       `${port.outside}:${port.inside}/${port.protocol}`,
     ]),
   ];
-  return sh`${words}`;
+}
+
+/**
+ * `launcher ended`: what is done when the container has ended. After a power cut Docker may keep a port for a container that is gone
+ * (moby 20486): nothing lists it, `docker rm -f`, `network disconnect -f` and a new network do not free it, a restart of Docker does.
+ * Whether it is that, a second container tells, whose program does not exist: Docker gives ports out before it looks for it. With
+ * live-restore, which hostkit sets, other containers live on through the restart; where they would not, it is only said.
+ */
+function endScript(plan: ContainerPlan): Script {
+  const remove = sh`docker rm -f "$name" >/dev/null 2>&1 || true`;
+  const publish = publishedBy(plan);
+  if (publish.length === 0) return sh`if [ "\${1:-}" = ended ]; then ${remove}; exit 0; fi`;
+  const ports = [
+    ...(plan.check === undefined ? [] : [plan.check.port]),
+    ...plan.ports.map(({ outside }) => outside),
+  ];
+  return sh`if [ "\${1:-}" = ended ]; then
+  ${remove}
+  # docker run's own failure; looked into the first time and then about once a minute.
+  [ "\${EXIT_STATUS:-}" = 125 ] || exit 0
+  case $(systemctl show -p NRestarts --value "$name.service") in 0 | *[036]0) ;; *) exit 0 ;; esac
+  docker create --pull never --name "$name-port" --network ${plan.network} --entrypoint /nonexistent ${publish} ${plan.image} >/dev/null 2>&1 || exit 0
+  said=$(docker start "$name-port" 2>&1) || true
+  docker rm -f "$name-port" >/dev/null 2>&1 || true
+  case $said in *"port is already allocated"*) ;; *) exit 0 ;; esac
+  for port in ${ports.map(String)}; do
+    holder=$(docker ps --format ${"{{.Names}}"} --filter "publish=$port")
+    if [ -n "$holder" ]; then echo "port $port is published by the container $holder" >&2; exit 0; fi
+  done
+  if [ "$(docker info --format ${"{{.LiveRestoreEnabled}}"})" != true ] && [ -n "$(docker ps -q)" ]; then
+    echo "Docker keeps a port for a container that is gone (moby 20486). Only a restart of Docker frees it, and without live-restore that ends what runs now; when it may: systemctl restart docker" >&2
+    exit 0
+  fi
+  echo "Docker keeps a port for a container that is gone (moby 20486): restarting Docker, which alone frees it; other containers live on" >&2
+  exec systemctl --no-block restart docker.service
+fi`;
 }
 
 function mountsOf(plan: ContainerPlan): DockerMount[] {

@@ -147,9 +147,10 @@ describe("a container", () => {
       "--log-driver none",
     ])
       expect(text).toContain(flag);
-    expect(text.match(/--publish \S+/g)).toEqual([
-      expect.stringMatching(/^--publish 127\.0\.0\.1:2\d{4}:8080$/),
-    ]);
+    // Once to run it, once to find out why it could not be run.
+    const published = text.match(/--publish \S+/g) ?? [];
+    expect(new Set(published).size).toBe(1);
+    expect(published[0]).toMatch(/^--publish 127\.0\.0\.1:2\d{4}:8080$/);
     expect(text).not.toContain("/run/postgresql");
   });
 
