@@ -63,7 +63,8 @@ select from pg_catalog.pg_advisory_lock(${lockKey});
 function renderTransaction(file: MigrationFile, { statements }: Migration): PsqlFiles {
   let text = "";
   let line = 1;
-  for (const statement of statements) {
+  const early = countEarly(statements);
+  for (const statement of statements.slice(early)) {
     const { body, bodyLine } = trimAbove(statement);
     text += "\n".repeat(Math.max(0, bodyLine - line));
     text += `${executeText(body)} \\\\ `;
@@ -73,7 +74,7 @@ function renderTransaction(file: MigrationFile, { statements }: Migration): Psql
   return [
     {
       path: "begin.psql",
-      text: `${beginText}select pg_catalog.txid_current() as hostkit_transaction \\gset
+      text: `${renderEarly(statements.slice(0, early))}${beginText}select pg_catalog.txid_current() as hostkit_transaction \\gset
 \\echo ${transactionMark} :hostkit_transaction
 `,
     },
@@ -91,6 +92,24 @@ do $$ begin raise exception 'the file ended the transaction it ran in'; end $$;
 `,
     },
   ];
+}
+
+/**
+ * SET TRANSACTION ISOLATION LEVEL has to come before any query, so also before the one that hands a text to the server: where a file
+ * begins with it, it is written out of its words.
+ */
+function countEarly(statements: readonly SqlStatement[]): number {
+  const other = statements.findIndex(
+    ({ tokens }) =>
+      tokens[0] !== "set" ||
+      tokens[1] !== "transaction" ||
+      !tokens.every((token) => /^(?:[a-z]+|,)$/.test(token)),
+  );
+  return other < 0 ? statements.length : other;
+}
+
+function renderEarly(statements: readonly SqlStatement[]): string {
+  return statements.map(({ tokens }) => `${tokens.join(" ")};\n`).join("");
 }
 
 /** Each statement by itself, with a note before and after: the next run goes on where this one stopped. */

@@ -102,3 +102,13 @@ test("psql is given every statement as a text, in the line in which it stands", 
   expect(begin?.text).toContain("txid_current()");
   expect(end?.text).toContain("'0001 ''a''.sql'");
 });
+
+test("what has to come before any query does", () => {
+  const text = "-- a\nSET TRANSACTION Isolation LEVEL serializable, read write;\nselect 1;\n";
+  const file = { name: "1.sql", text };
+  const [begin, statements] = renderSession(file, readMigration(file));
+  expect(begin?.text).toMatch(
+    /^set transaction isolation level serializable , read write;\nset lock_timeout/,
+  );
+  expect(statements?.text).toBe("\n\nselect $hostkit$select 1;$hostkit$ \\gexec \\\\ \n");
+});
