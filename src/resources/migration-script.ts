@@ -8,8 +8,16 @@ import type { Migration, MigrationFile } from "./migration-file.ts";
 /** Files for psql, by their path relative to the migration's folder in the run. */
 export type PsqlFiles = readonly { readonly path: string; readonly text: string }[];
 
-/** Held by the session that migrates a database, so that what an interrupted run left behind is waited for. */
-const lockKey = "7307199606733530737";
+/** Held by the session that migrates a database. */
+const lockKey = 7307199606733530737n;
+
+/**
+ * How many sessions migrate the database: what an interrupted run left behind may still be at work. To be asked again and again, not
+ * waited for: whoever builds an index without a lock waits for every session that waits.
+ */
+export const migratingSql = `select count(*) from pg_locks where locktype = 'advisory' and granted
+  and database = (select oid from pg_database where datname = current_database())
+  and classid = ${lockKey >> 32n} and objid = ${lockKey & 0xffff_ffffn}`;
 
 /** The line of a session's output that names its transaction begins so. */
 export const transactionMark = "hostkit-transaction";
@@ -56,7 +64,11 @@ export function renderSession(file: MigrationFile, migration: Migration): PsqlFi
 
 /** What runs first; its only output is the transaction's number. */
 const beginText = `set lock_timeout = '60s';
-select from pg_catalog.pg_advisory_lock(${lockKey});
+select pg_catalog.pg_try_advisory_lock(${lockKey}) as hostkit_is_alone \\gset
+\\if :hostkit_is_alone
+\\else
+do $$ begin raise exception 'another session migrates this database'; end $$;
+\\endif
 `;
 
 /** psql's messages name the file and the line in which the statement ends: every statement stays in its line. */

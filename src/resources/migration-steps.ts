@@ -6,7 +6,13 @@ import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import { aloneMarker, listMigrationHashes } from "./migration-file.ts";
 import type { Migration, MigrationFile } from "./migration-file.ts";
-import { fileNameOf, hashStatement, renderSession, transactionMark } from "./migration-script.ts";
+import {
+  fileNameOf,
+  hashStatement,
+  migratingSql,
+  renderSession,
+  transactionMark,
+} from "./migration-script.ts";
 import type { Step } from "./resource.ts";
 
 /** A database whose owner logs in to change it. */
@@ -42,6 +48,7 @@ export function applyMigrationSteps(database: MigratedDatabase, applied: Applied
       bound: { seconds: 24 * 3600, waitsFor: `the migration ${file.name}` },
       script: sh`source=$PWD/${at}
 ${readLedger(database, applied)}
+${waitForOthers(database)}
 ${openLogin(database)}
 # Only root writes here, and postgres reads: it is psql's user.
 readable=$(mktemp -d /run/hostkit-migration.XXXXXX)
@@ -105,6 +112,20 @@ if [ -n "$changed" ]; then
   echo ${`put them back as they were (with the line "${aloneMarker}"); those that did not run may be changed`} >&2
   exit 1
 fi`;
+}
+
+/** A session whose run was killed goes on until it has an answer for it. */
+function waitForOthers({ name, major }: MigratedDatabase): Script {
+  return sh`tries=0
+while [ "$(${psqlScript(major, name, ["-c", migratingSql])})" != 0 ]; do
+  [ "$tries" -gt 0 ] || echo ${`an earlier migration is still at work in ${name}; waiting for it`} >&2
+  tries=$((tries + 1))
+  if [ "$tries" -ge 7200 ]; then
+    echo ${`it has been for an hour: select pid, query from pg_stat_activity where datname = '${name}'`} >&2
+    exit 1
+  fi
+  sleep 0.5
+done`;
 }
 
 /** Mostly the owner is a role that nobody logs in as. The lock is for a second database of the same owner. */
