@@ -32,6 +32,7 @@ export type ErrorCode =
   | "disk_full"
   | "port_taken"
   | "firewall_taken"
+  | "packages_blocked"
   | "run_locked"
   | "run_failed"
   | "run_interrupted"
@@ -55,6 +56,7 @@ const exitCodeOf: Record<ErrorCode, number> = {
   disk_full: exitCodes.failed,
   port_taken: exitCodes.failed,
   firewall_taken: exitCodes.failed,
+  packages_blocked: exitCodes.failed,
   run_locked: exitCodes.locked,
   run_failed: exitCodes.failed,
   run_interrupted: exitCodes.interrupted,

@@ -189,7 +189,9 @@ function examineSystem(facts: Facts, where: string): Finding[] {
         },
   );
   const gib = (kib: number) => `${(kib / 1024 / 1024).toFixed(1)} GiB`;
-  const free = Math.min(...diskFolders.map((folder) => facts.get(diskFacts, folder) ?? Infinity));
+  const free = Math.min(
+    ...diskFolders.map((folder) => facts.get(diskFacts, folder)?.free ?? Infinity),
+  );
   findings.push(
     free >= 2 * 1024 * 1024
       ? { about: "disk", state: "ok", message: `${gib(free)} free` }

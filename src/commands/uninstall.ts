@@ -1,3 +1,4 @@
+import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/file.ts";
 import { lockFacts } from "../facts/lock.ts";
@@ -6,9 +7,20 @@ import type { Connection } from "../host/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { makeRemovalPlan, planNeeds } from "../plan/plan.ts";
+import type { PlanInput } from "../plan/plan.ts";
 import { parseState, statePath } from "../plan/state.ts";
+import { plainText } from "../report/terminal-text.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
+import {
+  leftLookScript,
+  readLeftLook,
+  readRemovalLook,
+  removalLookScript,
+} from "../resources/removal-look.ts";
+import type { Found, LeftLook, RemovalLook } from "../resources/removal-look.ts";
+import type { Owned } from "../resources/resource.ts";
 import { sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
 import { settleHosts } from "./settle.ts";
 import type { SeenHost } from "./settle.ts";
@@ -25,8 +37,19 @@ interface Site extends SeenHost {
   /** The stack's folder is on the host: its removal was not begun, or did not end. */
   readonly isThere: boolean;
   readonly system: string;
-  /** Ids of what stays: data. */
-  readonly kept: readonly string[];
+  /** Who else has need of the packages; what data goes with them. */
+  readonly look: RemovalLook;
+  readonly owned: readonly Owned[];
+  /** Ids of data that is there and would go with `--delete-data`. */
+  readonly data: readonly string[];
+}
+
+/** What is there when all is done. */
+interface End {
+  readonly host: string;
+  /** Ids of data that is still there. */
+  readonly data: readonly string[];
+  readonly look: LeftLook;
 }
 
 /** Takes away what hostkit owns on the hosts; the manifest only says which stack and which hosts. */
@@ -50,13 +73,21 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
     );
     const plans = sites.map(({ plan, system }) => ({ plan, system }));
     const json = context.options.json === true;
-    if (json)
+    if (json) {
       context.print(
-        JSON.stringify({ event: "plan", ...describePlans(project.manifest.stack, plans) }),
+        JSON.stringify({
+          event: "plan",
+          ...describePlans(project.manifest.stack, plans),
+          looks: sites.map(({ host, look }) => ({ host: host.name, ...look })),
+        }),
       );
-    else {
+    } else {
       const style = { colors: context.colors, verbose: context.options.verbose === true };
-      context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
+      context.print(
+        sites
+          .map((site) => [renderPlan(site, style), ...describeLook(site, deleteData)].join("\n"))
+          .join("\n\n"),
+      );
     }
     const busy = sites.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
     if (busy.length > 0) {
@@ -79,9 +110,15 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
       );
     }
     await Promise.all(busy.map(({ connection }) => waitForCleanup(project, connection)));
-    for (const { host, kept } of sites) {
-      if (json) context.print(JSON.stringify({ event: "result", host: host.name, kept }));
-      else context.print(describeEnd(host.name, kept, context.colors.green("✓")));
+    const ends = collectResults(
+      project.hosts,
+      await Promise.allSettled(sites.map((site) => lookAgain(project, site))),
+    );
+    for (const end of ends) {
+      if (json) {
+        const kept = [...end.data, ...end.look.kept.map(({ what }) => what)];
+        context.print(JSON.stringify({ event: "result", host: end.host, kept, look: end.look }));
+      } else context.print(describeEnd(end, context.colors.green("✓"), deleteData));
     }
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));
@@ -111,8 +148,6 @@ async function lookForRemoval(
   );
   const input = { host: host.name, stack: manifest.stack, stackDirectory, resources: [], facts };
   const plan = makeRemovalPlan({ ...input, deleteData });
-  const gone = new Set(plan.changes.map(({ id }) => id));
-  const all = makeRemovalPlan({ ...input, deleteData: true });
   return {
     host,
     connection,
@@ -120,8 +155,67 @@ async function lookForRemoval(
     facts,
     isThere: facts.get(fileFacts, stackDirectory) !== undefined && plan.cleanup === "all",
     system: facts.get(systemFacts, systemSubject)?.prettyName ?? "",
-    kept: all.changes.map(({ id }) => id).filter((id) => !gone.has(id)),
+    look: readRemovalLook(
+      await readReply(connection, removalLookScript(stackDirectory, deleteData)),
+    ),
+    owned: [...owned.values()],
+    data: listData(input),
   };
+}
+
+/** What `--delete-data` would take away, by the facts: it is there. */
+function listData(input: PlanInput): string[] {
+  const without = new Set(makeRemovalPlan({ ...input, deleteData: false }).changes.map(idOfChange));
+  return makeRemovalPlan({ ...input, deleteData: true })
+    .changes.map(idOfChange)
+    .filter((id) => !without.has(id));
+}
+
+function idOfChange({ id }: { readonly id: string }): string {
+  return id;
+}
+
+async function readReply(connection: Connection, script: Script): Promise<string> {
+  const result = await connection.exec(script.text, { timeoutMs: 600_000 });
+  if (result.code === 0) return result.stdout;
+  throw new HostkitError("internal", {
+    what: `the look at the host's packages did not run to its end (exit ${result.code ?? result.signal})`,
+    where: connection.description,
+    details: result.stderr.split("\n").slice(-10),
+    next: "nothing was changed by the look; see what it says, and try again",
+  });
+}
+
+/** The second look: nothing is said to be kept, or gone, that was not looked at. */
+async function lookAgain(project: Project, site: Site): Promise<End> {
+  const { stackDirectory, manifest } = project;
+  const { host, connection, owned } = site;
+  const namesOf = (kind: string): string[] =>
+    owned.filter((entry) => entry.kind === kind).map(({ name }) => name);
+  const accountsOf = (kind: string): string[] =>
+    site.look.accounts.flatMap((account) =>
+      account.startsWith(`${kind}:`) ? [account.slice(kind.length + 1)] : [],
+    );
+  const look = readLeftLook(
+    await readReply(
+      connection,
+      leftLookScript(stackDirectory, {
+        packages: site.look.packages,
+        users: [...namesOf("user"), ...accountsOf("user")],
+        groups: [...namesOf("user"), ...accountsOf("group")],
+        units: owned
+          .filter((entry) => entry.kind === "unit" && entry["ours"] === true)
+          .map(({ name }) => name),
+      }),
+    ),
+  );
+  const facts = await gatherFacts(connection, planNeeds(stackDirectory, [], owned), newMarker());
+  const state = facts.get(textFacts, statePath(stackDirectory)) ?? "";
+  const data =
+    state === ""
+      ? []
+      : listData({ host: host.name, stack: manifest.stack, stackDirectory, resources: [], facts });
+  return { host: host.name, data, look };
 }
 
 /** The runner's last act, after it has said so, is to remove its own folder; whoever provisions next must not meet its lock. */
@@ -133,11 +227,49 @@ async function waitForCleanup(project: Project, connection: Connection): Promise
   );
 }
 
-function describeEnd(host: string, kept: readonly string[], mark: string): string {
-  if (kept.length === 0) return `${mark} ${host}: nothing of hostkit is left`;
-  return [
-    `${mark} ${host}: uninstalled; kept, because it is data:`,
-    ...kept.map((id) => `    ${id}`),
-    "  hostkit uninstall --delete-data removes it too",
-  ].join("\n");
+/** What an agreement is about, besides the changes. */
+function describeLook({ look, data, plan }: Site, deleteData: boolean): string[] {
+  if (plan.changes.length === 0) return [];
+  const lines: string[] = [];
+  if (look.stays.length > 0)
+    lines.push(
+      "",
+      "  packages that stay, with all that they need:",
+      ...look.stays.map(renderFound),
+    );
+  if (deleteData) {
+    const going = [...data.map((id) => ({ what: id, why: "" })), ...look.data];
+    if (going.length > 0)
+      lines.push("", "  data that is deleted for ever:", ...going.map(renderFound));
+  } else if (data.length > 0) {
+    lines.push("", "  data that is kept:", ...data.map((id) => `    ${id}`));
+  }
+  return lines.map(plainText);
+}
+
+function renderFound({ what, why }: Found): string {
+  return why === "" ? `    ${what}` : `    ${what}: ${why}`;
+}
+
+function describeEnd({ host, data, look }: End, mark: string, deleteData: boolean): string {
+  const lines: string[] = [];
+  if (data.length > 0) lines.push("  kept, because it is data:", ...data.map((id) => `    ${id}`));
+  const reasoned = look.kept.filter(({ why }) => !why.startsWith("needed by "));
+  const others = look.kept.length - reasoned.length;
+  if (reasoned.length > 0) lines.push("  still there:", ...reasoned.map(renderFound));
+  if (others > 0) lines.push(`    and ${others} more that those need`);
+  if (look.handed.length > 0) {
+    const stacks = [...new Set(look.handed.map(({ why }) => why))].join(", ");
+    lines.push(
+      `  now of the stack ${stacks}, which needs it: ${look.handed.map(({ what }) => what.replace(/^package /, "")).join(", ")}`,
+    );
+  }
+  if (look.left.length > 0)
+    lines.push("  there, although it should be gone:", ...look.left.map((what) => `    ${what}`));
+  if (lines.length === 0 && look.isRemembered)
+    lines.push("  hostkit's folder of the stack is still there");
+  if (lines.length === 0) return `${mark} ${host}: nothing of hostkit is left`;
+  if (!deleteData && (data.length > 0 || look.kept.length > 0))
+    lines.push("  hostkit uninstall --delete-data removes what of this is hostkit's");
+  return [`${mark} ${host}: uninstalled, and looked at again`, ...lines.map(plainText)].join("\n");
 }

@@ -3,8 +3,36 @@ import type { FactGroup, FactSource } from "./fact.ts";
 
 export interface PackageFact {
   readonly version: string;
-  /** dpkg's abbreviation: "ii" installed, "rc" removed but configured, "iU"/"iF" half done. */
+  /** dpkg's abbreviation: "ii" installed, "hi" on hold, "rc" removed but configured, "iU"/"iF" half done, "iHR" broken. */
   readonly status: string;
+}
+
+/** dpkg-query(1): the second letter says how the package is, the third that it must be installed anew. */
+const conditions: Readonly<Record<string, string>> = {
+  H: "half-installed",
+  U: "unpacked, not configured",
+  F: "half-configured",
+  W: "waiting for another package's trigger",
+  t: "waiting for its trigger",
+};
+
+/** Whether a package is installed and whole; one on hold ("hi") is. */
+export function isInstalled(fact: PackageFact | undefined): fact is PackageFact {
+  return fact !== undefined && /^.i$/.test(fact.status);
+}
+
+/** Whether somebody has told apt to leave it as it is. */
+export function isHeld(fact: PackageFact | undefined): boolean {
+  return fact?.status.startsWith("h") === true;
+}
+
+/** What is wrong with a package that an interrupted installation left; undefined where it is whole or not there at all. */
+export function describeStatus(fact: PackageFact | undefined): string | undefined {
+  if (fact === undefined) return undefined;
+  const [, condition = "", error = ""] = fact.status;
+  const said = conditions[condition];
+  if (error === "R") return `${said ?? "broken"} and must be installed anew`;
+  return said;
 }
 
 /**

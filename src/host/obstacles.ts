@@ -2,7 +2,7 @@ import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Plan } from "../plan/plan.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
-import { findObstacles, listPathNeeds, preconditionNeeds } from "../plan/preconditions.ts";
+import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
 import { listVariableNeeds, nameVariables } from "../plan/variables.ts";
 import type { Connection } from "./connection.ts";
 import { gatherFacts } from "./gather.ts";
@@ -30,8 +30,7 @@ export async function lookCloser(
   if (plan.changes.length === 0) return { obstacles: [], plan };
   const postgres = { manifest, system, plan };
   const needs = [
-    ...preconditionNeeds,
-    ...listPathNeeds(plan),
+    ...preconditionNeeds(plan),
     ...listVariableNeeds(plan),
     ...postgresNeeds(postgres),
   ];

@@ -1,36 +1,38 @@
+import { aptSimulationFacts } from "../facts/apt-simulation.ts";
 import { diskFacts } from "../facts/disk.ts";
+import { engineFacts, engineSubject } from "../facts/engine.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
 import { packetRulesFacts, packetRulesSubject } from "../facts/packet-rules.ts";
 import { plantedFacts } from "../facts/planted.ts";
+import { packageFacts } from "../facts/package.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { Content } from "../resources/resource.ts";
 import type { Plan } from "./plan.ts";
 import { checkFlush, checkRivalRules } from "./rivals/check.ts";
+import { checkDisk, diskFolders } from "./room.ts";
+import { checkEngine, checkPackages, engineNames, wordsOf } from "./package-obstacles.ts";
 
-const mebibyte = 1024;
-/** KiB that installing the packages of a full stack takes (measured: docker.io, PostgreSQL, Caddy: 0.9 GiB), with room. */
-const packagesKib = 1536 * mebibyte;
-/** KiB that must be free for anything else. */
-const reserveKib = 128 * mebibyte;
-
-/** Where packages, images, databases and bundles go. */
-const dataFolder = "/var";
-
-/** What the checks ask about. */
-export const preconditionNeeds: readonly FactNeed[] = [
-  need(listenerFacts, listenersSubject),
-  need(diskFacts, dataFolder),
-  ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
-  need(packetRulesFacts, packetRulesSubject),
-];
+/** What the checks ask about, of a host for which there is this plan. */
+export function preconditionNeeds(plan: Plan): FactNeed[] {
+  const words = wordsOf(plan);
+  return [
+    need(listenerFacts, listenersSubject),
+    ...diskFolders.map((folder) => need(diskFacts, folder)),
+    ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
+    need(packetRulesFacts, packetRulesSubject),
+    need(engineFacts, engineSubject),
+    ...engineNames.map((name) => need(packageFacts, name)),
+    ...(words === "" ? [] : [need(aptSimulationFacts, words)]),
+    ...listPathNeeds(plan),
+  ];
+}
 
 /**
  * What would make a run fail halfway, found before it begins.
- * @param facts of `preconditionNeeds` and `listPathNeeds`
+ * @param facts of `preconditionNeeds`
  * @returns one error for each kind of problem; empty where the run may begin
  */
 export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
@@ -39,7 +41,9 @@ export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): Hos
     ...(plan.refusals ?? []).map(
       (parts) => new HostkitError("manifest_invalid", { where: plan.host, ...parts }),
     ),
-    checkDisk(plan, facts),
+    ...checkPackages(plan, facts),
+    ...checkEngine(manifest, plan, facts),
+    ...checkDisk(plan, facts),
     checkPorts(manifest, plan, facts),
     checkFirewall(plan, facts) ?? checkRivalRules(manifest, plan.host, facts),
     checkFlush(manifest, plan.host, facts),
@@ -61,26 +65,6 @@ function listRefusals(plan: Plan): HostkitError[] {
           }),
         ],
   );
-}
-
-function checkDisk(plan: Plan, facts: Facts): HostkitError | undefined {
-  const free = facts.get(diskFacts, dataFolder);
-  if (free === undefined) return undefined;
-  const uploads = plan.changes
-    .flatMap((change) => change.steps)
-    .reduce((sum, step) => sum + sizeOf(step.type === "script" ? step.stdin : step.content), 0);
-  const installs = plan.changes.some(
-    (change) => change.id === "packages:apt" && change.action === "create",
-  );
-  // An upload stands in the bundle, is unpacked or loaded, and stands in its place: three times.
-  const needed = Math.ceil((uploads * 3) / 1024) + (installs ? packagesKib : reserveKib);
-  if (free >= needed) return undefined;
-  return new HostkitError("disk_full", {
-    what: `${formatKib(free)} are free under /var, about ${formatKib(needed)} are needed`,
-    where: plan.host,
-    why: "a run that fills the disk would stop halfway; nothing was changed",
-    next: "free space on the host: apt-get clean; journalctl --vacuum-size=100M; docker system df",
-  });
 }
 
 function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError | undefined {
@@ -122,7 +106,7 @@ function checkFirewall(plan: Plan, facts: Facts): HostkitError | undefined {
 }
 
 /** The paths that the plan's scripts write and read in folders of whomever; where a last link would be followed, with a slash. */
-export function listPathNeeds(plan: Plan): FactNeed[] {
+function listPathNeeds(plan: Plan): FactNeed[] {
   const paths = plan.changes
     .flatMap((change) => change.steps)
     .flatMap((step) => {
@@ -154,14 +138,4 @@ function checkPlanted(plan: Plan, facts: Facts): HostkitError | undefined {
     ...(said.length > 1 && { details: said.slice(1) }),
     next: `on the host: ls -l ${first}   then put the file or folder itself there, or give its folder to root`,
   });
-}
-
-function sizeOf(content: Content | undefined): number {
-  return content !== undefined && "blob" in content ? content.blob.size : 0;
-}
-
-function formatKib(kib: number): string {
-  return kib >= 1024 * mebibyte
-    ? `${(kib / 1024 / mebibyte).toFixed(1)} GiB`
-    : `${Math.round(kib / mebibyte)} MiB`;
 }

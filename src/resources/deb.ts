@@ -1,9 +1,11 @@
 import { debFacts } from "../facts/deb.ts";
 import { need } from "../facts/fact.ts";
 import { fileFacts } from "../facts/file.ts";
+import { describeStatus, isInstalled } from "../facts/package.ts";
 import { stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
-import { aptPrelude } from "./packages.ts";
+import { removeOneScript } from "./package-removal.ts";
+import { aptPrelude, installScript } from "./apt.ts";
 import { adoptProgramScript } from "./packaged-program.ts";
 import type { Adopted } from "./packaged-program.ts";
 import { idOf, removeByScript } from "./resource.ts";
@@ -32,7 +34,7 @@ export const debKind: ResourceKind<DebResource> = {
     need(fileFacts, resource.program),
   ],
 
-  diff(resource, facts): Change | undefined {
+  diff(resource, facts, context): Change | undefined {
     const stampFile = stampPath(resource.stackDirectory, stampOf(resource.name));
     const fact = facts.get(debFacts, stampFile);
     const reasons: string[] = [];
@@ -40,7 +42,9 @@ export const debKind: ResourceKind<DebResource> = {
     else {
       if (fact.sha256 !== resource.deb.sha256)
         reasons.push(`another build of ${fact.package} than ${fact.version} is wanted`);
-      if (fact.status !== "ii") reasons.push(`${fact.package} is not installed`);
+      const installed = { version: fact.installedVersion, status: fact.status };
+      if (!isInstalled(installed))
+        reasons.push(`${fact.package} is ${describeStatus(installed) ?? "not installed"}`);
       else if (fact.installedVersion !== fact.version)
         reasons.push(`version is ${fact.installedVersion}, should be ${fact.version}`);
       if (fact.adopted !== resource.adopts)
@@ -51,9 +55,8 @@ export const debKind: ResourceKind<DebResource> = {
       )
         reasons.push(`${resource.program} does not exist`);
     }
+    if (reasons.length === 0 && !context.isOwned) reasons.push("is not in hostkit's list");
     if (reasons.length === 0) return undefined;
-    const ledger = `${resource.stackDirectory}/packages`;
-    const listInstalled = sh`dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u`;
     return {
       id: idOf(resource),
       action: fact === undefined ? "create" : "update",
@@ -68,18 +71,20 @@ export const debKind: ResourceKind<DebResource> = {
           // apt's sandbox user cannot read the run's folder: the .deb goes through one of its own.
           script: joinScripts([
             aptPrelude,
-            sh`umask 022
-package=$(dpkg-deb -f package.deb Package)
+            sh`package=$(dpkg-deb -f package.deb Package)
 version=$(dpkg-deb -f package.deb Version)
 folder=$(mktemp -d /var/cache/apt/hostkit.XXXXXX)
 trap ${'rm -rf "$folder"'} EXIT
 chmod 0755 "$folder"
 install -m 0644 package.deb "$folder/$package.deb"
-${listInstalled} >before
-apt_get install --no-remove --allow-downgrades --reinstall "$folder/$package.deb"
-${listInstalled} >installed
-comm -13 before installed | grep -vxF "$package" >>${ledger} || true
-sort -u -o ${ledger} ${ledger}`,
+asked=$package
+apt_install_options=--reinstall
+set -- "$folder/$package.deb"`,
+            // Named before it is installed, and whether it had been there before hostkit: then it stays for ever.
+            sh`foreign=no
+if dpkg-query -W -f ${"${db:Status-Abbrev}"} "$package" 2>/dev/null | grep -q ${"^.[^nc]"} && ! grep -qsxF "$package" "$ledger"; then foreign=yes; fi
+if [ ! -e ${`${stampFile}.package`} ]; then echo "$package $foreign" >${`${stampFile}.package`}; fi`,
+            installScript,
             adoptProgramScript({ ...resource, path: resource.program }),
             sh`printf ${"%s %s %s %s\n"} ${resource.deb.sha256} "$package" "$version" ${resource.adopts} >${`${stampFile}.new`}
 mv -f ${`${stampFile}.new`} ${stampFile}`,
@@ -92,21 +97,33 @@ mv -f ${`${stampFile}.new`} ${stampFile}`,
   own: (resource) => ({ kind: "deb", name: resource.name, program: resource.program }),
   removalNeeds: (owned) => [need(fileFacts, String(owned["program"]))],
 
+  /** Removed, not purged: what it leaves behind is settled with what the other packages leave. */
   remove(owned, _facts, context): Change {
     const stampFile = stampPath(context.stackDirectory, stampOf(owned.name));
     const program = String(owned["program"]);
     return removeByScript(
       owned,
-      `purge the package of ${owned.name}`,
-      joinScripts([
-        sh`rm -f ${program}
+      `remove the package of ${owned.name}`,
+      sh`rm -f ${program}
 rmdir -p --ignore-fail-on-non-empty ${program.slice(0, program.lastIndexOf("/"))} 2>/dev/null || true
-[ -s ${stampFile} ] || exit 0`,
-        aptPrelude,
-        sh`read -r _ package _ <${stampFile}
-if dpkg-query -W "$package" >/dev/null 2>&1; then apt_get purge "$package"; fi
-rm -f ${stampFile}`,
-      ]),
+package=
+if [ -s ${`${stampFile}.package`} ]; then read -r package foreign <${`${stampFile}.package`}
+elif [ -s ${stampFile} ]; then read -r _ package _ <${stampFile}; foreign=no; fi
+if [ -n "$package" ]; then
+  ledger=$HOSTKIT_STACK_DIRECTORY/packages
+  if [ "$foreign" = yes ]; then
+    if [ -e "$ledger" ]; then grep -vxF "$package" "$ledger" >"$ledger.new" || true; mv -f "$ledger.new" "$ledger"; fi
+    printf ${"package %s\\t%s\\n"} "$package" "was installed before hostkit came" >>"$HOSTKIT_STACK_DIRECTORY/kept"
+  else
+    for list in "$ledger" "$ledger.own"; do
+      { cat "$list" 2>/dev/null || true; echo "$package"; } | LC_ALL=C sort -u >"$list.new"
+      mv -f "$list.new" "$list"
+    done
+    only=$package
+${removeOneScript(context.deleteData)}
+  fi
+fi
+rm -f ${stampFile} ${`${stampFile}.package`}`,
     );
   },
 };

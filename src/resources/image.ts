@@ -107,10 +107,16 @@ function stepsOf(resource: ImageResource): Step[] {
       title: `build ${reference}`,
       bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
       // The builder that is part of the Engine: the other one is a plugin that Debian does not install.
-      script: logged(
-        sh`DOCKER_BUILDKIT=0 docker build --quiet=false --rm --force-rm --tag ${reference} ${words} - <context.tar`,
-        "the image does not build",
-      ),
+      // What the build brings along (its base images) is hostkit's to take away again.
+      script: joinScripts([
+        sh`note_images() { docker image ls --format ${"{{.Repository}}:{{.Tag}}"} | LC_ALL=C sort -u; }
+note_images >images-before
+trap ${'note_images | LC_ALL=C comm -13 images-before - >>"$HOSTKIT_STACK_DIRECTORY/images"'} EXIT`,
+        logged(
+          sh`DOCKER_BUILDKIT=0 docker build --quiet=false --rm --force-rm --tag ${reference} ${words} - <context.tar`,
+          "the image does not build",
+        ),
+      ]),
     },
   ];
 }

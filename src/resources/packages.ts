@@ -1,8 +1,12 @@
 import { need } from "../facts/fact.ts";
-import type { FactNeed } from "../facts/fact.ts";
-import { packageFacts } from "../facts/package.ts";
-import { rawScript, sh } from "../shell/script.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import { textFacts } from "../facts/file.ts";
+import { describeStatus, isHeld, isInstalled, packageFacts } from "../facts/package.ts";
+import type { PackageFact } from "../facts/package.ts";
+import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import { aptPrelude, installScript } from "./apt.ts";
+import { removalScript } from "./package-removal.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -15,7 +19,7 @@ export interface PackagesResource extends Resource {
   readonly name: "apt";
   /** Sorted, unique. */
   readonly packages: readonly string[];
-  /** Of these, what holds the user's data: removed only with `--delete-data`, and then purged. */
+  /** Of these, what holds the user's data. */
   readonly dataPackages: readonly string[];
   /**
    * By package: the unit it would start as it is installed. It is kept from that where the first start comes later in the run,
@@ -24,48 +28,58 @@ export interface PackagesResource extends Resource {
   readonly startsLater?: Readonly<Record<string, string>>;
   /** `name=version` pins. */
   readonly pins: Readonly<Record<string, string>>;
+  /** By package: others that do the same and are as good where one is installed already (Docker's own packages). */
+  readonly alternatives?: Readonly<Record<string, readonly string[]>>;
+  /** Folder of the stack on the host. */
+  readonly stackDirectory: string;
 }
 
-/** Waits for dpkg's lock and says for whom; repairs an interrupted dpkg; shared by every step that calls apt. */
-export const aptPrelude = rawScript(`umask 022
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l UCF_FORCE_CONFFOLD=1
-apt_holder() {
-  for f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
-    [ -e "$f" ] || continue
-    inode=$(stat -c %i "$f")
-    pid=$(awk -v i=":$inode" 'substr($6, length($6) - length(i) + 1) == i {print $5; exit}' /proc/locks)
-    [ -n "$pid" ] && { echo "$pid ($(tr '\\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-80))"; return 0; }
-  done
-  return 1
+/** What is to be installed, and why. */
+export interface MissingPackages {
+  /** Names, with `=version` where pinned: apt's words. */
+  readonly words: readonly string[];
+  readonly reasons: readonly string[];
+  /** Of the pinned, those on hold in another version: apt will not change them, and nobody else should. */
+  readonly held: readonly string[];
 }
-waited=0
-while holder=$(apt_holder); do
-  [ "$waited" -eq 0 ] && echo "waiting for apt: locked by process $holder"
-  if [ "$waited" -ge "\${HOSTKIT_APT_WAIT:-300}" ]; then
-    echo "apt is still locked by process $holder after \${waited} s; nothing was changed" >&2
-    exit 75
-  fi
-  sleep 1; waited=$((waited + 1))
-done
-if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then
-  echo "dpkg was interrupted earlier: repairing with dpkg --configure -a"
-  # Fails where a package was unpacked whose dependencies never came: apt then fetches those.
-  dpkg --force-confdef --force-confold --configure -a || {
-    apt-get -q update
-    apt-get -y -q -f -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install
-  }
-fi
-apt_get() {
-  apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false "$@"
-}`);
 
-/** `user:NAME` and `group:NAME` lines: packages make accounts that their purge leaves behind. */
-const listAccounts = rawScript(
-  `{ getent passwd | sed 's/^\\([^:]*\\):.*/user:\\1/'; getent group | sed 's/^\\([^:]*\\):.*/group:\\1/'; } | LC_ALL=C sort -u`,
-);
+/** The difference between what a stack needs of packages and what is installed. */
+export function findMissing(resource: PackagesResource, facts: Facts): MissingPackages {
+  const factOf = (name: string): PackageFact | undefined => facts.get(packageFacts, name);
+  const isThere = (name: string): boolean =>
+    [name, ...(resource.alternatives?.[name] ?? [])].some((one) => isInstalled(factOf(one)));
+  const missing = resource.packages.filter((name) => !isThere(name));
+  const broken = missing.filter((name) => describeStatus(factOf(name)) !== undefined);
+  const absent = missing.filter((name) => !broken.includes(name));
+  const repinned = Object.entries(resource.pins).filter(([name, version]) => {
+    const fact = factOf(name);
+    return isInstalled(fact) && fact?.version !== version;
+  });
+  const pinned = (name: string): string =>
+    resource.pins[name] === undefined ? name : `${name}=${resource.pins[name]}`;
+  return {
+    words: [...missing.map(pinned), ...repinned.map(([name]) => pinned(name))],
+    reasons: [
+      ...(absent.length === 0 ? [] : [`not installed: ${absent.join(", ")}`]),
+      ...broken.map((name) => `${name} is ${describeStatus(factOf(name))}, from an earlier run`),
+      ...repinned.map(([name, version]) => `${name} should be version ${version}`),
+    ],
+    held: repinned.map(([name]) => name).filter((name) => isHeld(factOf(name))),
+  };
+}
 
-/** Enabled units whose file is gone. */
-const listDangling = rawScript("find /etc/systemd/system -xtype l | LC_ALL=C sort");
+/** The file in a stack's folder that says which packages it needs, whoever installed them: other stacks' uninstalls read it. */
+export function needsPath(stackDirectory: string): string {
+  return `${stackDirectory}/needs`;
+}
+
+function needsText(resource: PackagesResource): string {
+  const names = resource.packages.flatMap((name) => [
+    name,
+    ...(resource.alternatives?.[name] ?? []),
+  ]);
+  return [...new Set(names)].sort().join(" ");
+}
 
 /** Until the script ends. Such a mask is gone after a reboot; one that a killed run leaves is taken away at the unit's start. */
 function holdScript(units: readonly string[]): Script {
@@ -75,49 +89,49 @@ systemctl mask --runtime -q ${units}`;
 
 export const packagesKind: ResourceKind<PackagesResource> = {
   kind: "packages",
-  needs: (resource): FactNeed[] => resource.packages.map((name) => need(packageFacts, name)),
+  needs: (resource): FactNeed[] => [
+    ...[...resource.packages, ...Object.values(resource.alternatives ?? {}).flat()].map((name) =>
+      need(packageFacts, name),
+    ),
+    need(textFacts, needsPath(resource.stackDirectory)),
+  ],
 
   diff(resource, facts, context): Change | undefined {
-    const missing = resource.packages.filter(
-      (name) => facts.get(packageFacts, name)?.status !== "ii",
-    );
-    const repinned = Object.entries(resource.pins).filter(([name, version]) => {
-      const fact = facts.get(packageFacts, name);
-      return fact?.status === "ii" && fact.version !== version;
-    });
-    if (missing.length === 0 && repinned.length === 0) return undefined;
-    const words = [
-      ...missing.map((name) =>
-        resource.pins[name] === undefined ? name : `${name}=${resource.pins[name]}`,
-      ),
-      ...repinned.map(([name, version]) => `${name}=${version}`),
-    ];
-    const ledger = `${context.stackDirectory}/packages`;
-    const held = missing.flatMap((name) => resource.startsLater?.[name] ?? []);
+    const { words, reasons, held: changesHeld } = findMissing(resource, facts);
+    const needsFile = needsPath(resource.stackDirectory);
+    const needs = needsText(resource);
+    const isWritten = context.isOwned && facts.get(textFacts, needsFile)?.trim() === needs;
+    if (words.length === 0 && isWritten) return undefined;
+    const writeNeeds = sh`echo ${needs} >${`${needsFile}.new`}
+mv -f ${`${needsFile}.new`} ${needsFile}`;
+    if (words.length === 0) {
+      return {
+        id: idOf(resource),
+        action: "update",
+        because: "what this stack needs is not yet written down on the host",
+        steps: [{ type: "script", title: "note which packages are needed", script: writeNeeds }],
+      };
+    }
+    const held = words.flatMap((word) => resource.startsLater?.[word.split("=")[0] ?? ""] ?? []);
     return {
       id: idOf(resource),
       action: "create",
-      because: [
-        ...(missing.length === 0 ? [] : [`not installed: ${missing.join(", ")}`]),
-        ...repinned.map(([name, version]) => `${name} should be version ${version}`),
-      ].join("; "),
+      because: reasons.join("; "),
+      installs: words,
+      ...(changesHeld.length === 0 ? {} : { changesHeld }),
       steps: [
         {
           type: "script",
           title: `install ${words.join(" ")}`,
           bound: { seconds: 7200, waitsFor: "apt and the package sources of the host" },
-          script: sh`${aptPrelude}
-dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >before
-${listAccounts} >accounts-before
-# Nobody reads translated descriptions here: a third of what the lists weigh. Those that are there stay.
-apt_get -o Acquire::Languages=none -o APT::Get::List-Cleanup=0 update
+          script: sh`${writeNeeds}
 ${held.length === 0 ? sh`` : holdScript(held)}
-apt_get install --no-remove --allow-downgrades ${words}
-dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2=="ii" {print $1}'} | sort -u >installed
-comm -13 before installed >>${ledger}
-sort -u -o ${ledger} ${ledger}
-${listAccounts} >accounts-after
-comm -13 accounts-before accounts-after >>${`${ledger}.accounts`}`,
+${aptPrelude}
+[ -e update.log ] || apt_update
+asked=${needs}
+apt_install_options=
+set -- ${words}
+${installScript}`,
         },
       ],
     };
@@ -126,43 +140,12 @@ comm -13 accounts-before accounts-after >>${`${ledger}.accounts`}`,
   own: (resource) => ({ kind: "packages", name: "apt", dataPackages: resource.dataPackages }),
   removalNeeds: () => [],
 
-  /** Only what hostkit installed (the ledger) goes; with data kept, so do the packages that hold it. */
+  /** Only what hostkit installed (the ledger) goes, and of that only what nobody else uses; see package-uses. */
   remove(owned, _facts, context): Change {
-    const ledger = `${context.stackDirectory}/packages`;
-    const dataPackages = (owned["dataPackages"] as readonly string[] | undefined) ?? [];
-    const keep = context.deleteData ? [] : dataPackages;
     return removeByScript(
       owned,
       "remove packages that hostkit installed",
-      sh`[ -s ${ledger} ] || exit 0
-${aptPrelude}
-dpkg-query -W -f ${"${Package} ${db:Status-Abbrev}\\n"} | awk ${'$2!="un" {print $1}'} | sort -u >now
-comm -12 ${ledger} now >remove
-for p in ${keep}; do
-  apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$p" | awk ${"/^[a-z0-9]/ {print $1}"}
-done | sort -u >keep
-${listDangling} >dangling-before
-cp -a /etc etc-before
-comm -23 remove keep | xargs -r sh -c ${'apt-get -y -q -o DPkg::Lock::Timeout=600 purge "$@"'} sh
-${listDangling} | comm -13 dangling-before - | xargs -r -d ${"\\n"} rm -f
-# A purge may take what was there before its package came (locales: /etc/default/locale).
-while IFS= read -r f; do
-  if [ ! -e "$f" ] && [ ! -L "$f" ]; then cp -a "etc-before\${f#/etc}" "$f" 2>/dev/null || true; fi
-done <${`${context.stackDirectory}/etc-files`}
-rm -rf etc-before
-# The daemon of Debian 12 makes itself a key here that its purge leaves behind.
-if ! command -v dockerd >/dev/null; then rm -f /etc/docker/key.json; rmdir /etc/docker 2>/dev/null || true; fi
-comm -12 remove keep >kept
-if [ -s kept ]; then cp kept ${ledger}; exit 0; fi
-touch ${`${ledger}.accounts`}
-# Users first: a group that is somebody's primary one cannot go.
-sort -ru ${`${ledger}.accounts`} | while IFS=: read -r what name; do
-  case $what in
-    user) if getent passwd "$name" >/dev/null; then userdel "$name"; fi ;;
-    group) if getent group "$name" >/dev/null; then groupdel "$name"; fi ;;
-  esac
-done
-rm -f ${ledger} ${`${ledger}.accounts`}`,
+      removalScript(context.deleteData),
       "installed by hostkit",
     );
   },

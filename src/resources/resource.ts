@@ -111,6 +111,10 @@ export interface Change {
   readonly difference?: readonly string[];
   /** Its steps only fail with these words, for a host that was asked before it could answer. */
   readonly refusal?: Refusal;
+  /** What apt is to install, in its words (`name`, `name=version`), so that it can be asked before the run. */
+  readonly installs?: readonly string[];
+  /** Packages on hold that would have to change: nobody does that. */
+  readonly changesHeld?: readonly string[];
   /** Stamp files removed before anything of the run starts, so that an interrupted run is noticed by the next plan. */
   readonly invalidates?: readonly string[];
 }

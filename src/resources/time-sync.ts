@@ -3,7 +3,7 @@ import type { Facts } from "../facts/fact.ts";
 import { installedUnitFacts } from "../facts/unit.ts";
 import { containerFacts, containerSubject } from "../facts/virtualization.ts";
 import { sh } from "../shell/script.ts";
-import { aptPrelude } from "./packages.ts";
+import { aptPrelude, installScript } from "./apt.ts";
 import { claimSame, idOf } from "./resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "./resource.ts";
 
@@ -44,7 +44,7 @@ export const timeSyncKind: ResourceKind<TimeSyncResource> = {
     ...daemons.map((name) => need(installedUnitFacts, name)),
   ],
 
-  diff(resource, facts, context): Change | undefined {
+  diff(resource, facts): Change | undefined {
     if ((facts.get(containerFacts, containerSubject) ?? "") !== "") return undefined;
     const found = findDaemon(facts);
     const fact = found === undefined ? undefined : facts.get(installedUnitFacts, found);
@@ -62,9 +62,10 @@ export const timeSyncKind: ResourceKind<TimeSyncResource> = {
                 type: "script" as const,
                 title: "install systemd-timesyncd",
                 script: sh`${aptPrelude}
-apt_get install --no-remove systemd-timesyncd
-echo systemd-timesyncd >>${`${context.stackDirectory}/packages`}
-sort -u -o ${`${context.stackDirectory}/packages`} ${`${context.stackDirectory}/packages`}`,
+asked=systemd-timesyncd
+apt_install_options=
+set -- systemd-timesyncd
+${installScript}`,
               },
             ]
           : []),

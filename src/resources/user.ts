@@ -1,6 +1,7 @@
 import { need } from "../facts/fact.ts";
 import { userFacts } from "../facts/user.ts";
 import { joinScripts, sh } from "../shell/script.ts";
+import { removeAccounts } from "./package-removal.ts";
 import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
@@ -100,8 +101,14 @@ export const userKind: ResourceKind<UserResource> = {
     return removeByScript(
       owned,
       `remove system user ${owned.name}`,
-      sh`if getent passwd ${owned.name} >/dev/null; then userdel ${owned.name}; fi
-if getent group ${owned.name} >/dev/null; then groupdel ${owned.name}; fi`,
+      sh`${removeAccounts}
+remove_account user ${owned.name}
+if getent passwd ${owned.name} >/dev/null; then
+  stay_owned
+  printf ${"group %s\\tneeded by the user\\n"} ${owned.name} >>"$HOSTKIT_STACK_DIRECTORY/kept"
+else
+  remove_account group ${owned.name}
+fi`,
     );
   },
 };

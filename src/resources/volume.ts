@@ -64,7 +64,15 @@ hk_folder "$path" 0700 ${owner} ${group} deep`,
     return removeByScript(
       owned,
       `remove volume ${owned.name}`,
-      sh`docker volume rm ${owned.name} >/dev/null`,
+      // Somebody's own container may have it; then it is theirs as much as ours.
+      sh`users=$(docker ps -a --filter ${`volume=${owned.name}`} --format ${"{{.Names}}"} | tr ${"\\n"} " ")
+if [ -n "$users" ]; then
+  { grep -v '^{' state || true; } >state.new
+  mv -f state.new state
+  printf ${"volume %s\\tthe container %s has it\\n"} ${owned.name} "$users" >>"$HOSTKIT_STACK_DIRECTORY/kept"
+  exit 0
+fi
+docker volume rm ${owned.name} >/dev/null`,
       "no longer in the manifest, and its data is to be deleted",
     );
   },

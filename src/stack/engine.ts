@@ -62,11 +62,18 @@ export function resolveEngine(inputs: StackInputs): Section {
   const resources: Resource[] = [daemon, docker, stackNetwork];
   return {
     packages: [...enginePackages(system.distribution, system.version), "curl", "iptables"],
+    alternatives: engineAlternatives,
     resources,
     // Read at Docker's first start, which is its package's.
     beforePackages: [idOf(daemon)],
   };
 }
+
+/** Docker's own packages, and Azure's: a host that has them keeps them. They conflict with the distribution's. */
+const engineAlternatives: Readonly<Record<string, readonly string[]>> = {
+  "docker.io": ["docker-ce", "moby-engine"],
+  "docker-cli": ["docker-ce-cli", "moby-cli"],
+};
 
 /** Debian 13 has put the client into a package of its own. */
 function enginePackages(distribution: string, version: string): string[] {

@@ -33,6 +33,8 @@ export interface Section {
   readonly dataPackages?: readonly string[];
   /** `package → unit` that is first started with its configuration in place, not by the package. */
   readonly startsLater?: Readonly<Record<string, string>>;
+  /** `name → others` that do the same and are as good where they are installed already. */
+  readonly alternatives?: Readonly<Record<string, readonly string[]>>;
   /** `name → version` pins. */
   readonly pins?: Readonly<Record<string, string>>;
   readonly resources: readonly Resource[];

@@ -7,6 +7,7 @@ import { resolveDatabase } from "./database.ts";
 import { resolveFirewall } from "./firewall.ts";
 import { resolveHost } from "./host.ts";
 import type { Section, StackInputs } from "./inputs.ts";
+import { stackDirectoryOf } from "./names.ts";
 import { resolveProxy } from "./proxy.ts";
 import { resolveServices } from "./services.ts";
 import { resolveTarget } from "./target.ts";
@@ -34,6 +35,11 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     name: "apt",
     ...(beforePackages.length === 0 ? {} : { after: [...new Set(beforePackages)] }),
     packages: [...new Set(sections.flatMap((section) => section.packages))].sort(),
+    stackDirectory: stackDirectoryOf(inputs.manifest.stack),
+    alternatives: Object.assign(
+      {},
+      ...sections.map((section) => section.alternatives ?? {}),
+    ) as Record<string, readonly string[]>,
     dataPackages: [...new Set(sections.flatMap((section) => section.dataPackages ?? []))].sort(),
     startsLater: Object.assign(
       {},

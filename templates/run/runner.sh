@@ -33,7 +33,8 @@ clean_up() {
     sort -ru "$STACK_DIRECTORY/directories" | while IFS= read -r made; do hk_remove_folder "$made"; done
   fi
   systemctl daemon-reload
-  [ "$CLEANUP" = all ] || return 0
+  # What a step found in use stays, and with it what hostkit knows of it.
+  [ "$CLEANUP" = all ] && [ ! -s "$STACK_DIRECTORY/kept" ] || return 0
   # What programs made in /etc while they ran, and left empty.
   find /etc -xdev -depth -type d -empty | while IFS= read -r made; do
     grep -qxF "$made" "$STACK_DIRECTORY/etc-directories" || hk_remove_folders "$made"
@@ -107,6 +108,7 @@ if [ "$STATE_HASH" != any ]; then
 fi
 while IFS= read -r stamp; do rm -f "$stamp"; done <invalidates
 
+[ -z "$CLEANUP" ] || rm -f "$STACK_DIRECTORY/kept" "$STACK_DIRECTORY/handed"
 emit '"event":"start"'
 
 # Before a change's first step: that it is ours to take away again, and which changes behind it are now due.

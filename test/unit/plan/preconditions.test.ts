@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { aptSimulationFacts } from "../../../src/facts/apt-simulation.ts";
 import { diskFacts } from "../../../src/facts/disk.ts";
+import { engineFacts } from "../../../src/facts/engine.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
 import type { Listener } from "../../../src/facts/listeners.ts";
 import { packetRulesFacts, packetRulesSubject } from "../../../src/facts/packet-rules.ts";
 import type { PacketRules } from "../../../src/facts/packet-rules.ts";
+import { packageFacts } from "../../../src/facts/package.ts";
 import { rivalFirewallFacts } from "../../../src/facts/rival-firewall.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
@@ -12,6 +15,7 @@ import { makePlan } from "../../../src/plan/plan.ts";
 import { findObstacles, listPathNeeds } from "../../../src/plan/preconditions.ts";
 import { block } from "../../../src/resources/block.ts";
 import { directory } from "../../../src/resources/directory.ts";
+import { diskFolders } from "../../../src/plan/room.ts";
 import { file } from "../../../src/resources/file.ts";
 import { nftablesTable } from "../../../src/resources/nftables.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
@@ -41,9 +45,31 @@ function obstacles(
   listeners: readonly Listener[] = [],
   rivals: Readonly<Record<string, true>> = {},
   rules?: PacketRules,
+  {
+    usrMib,
+    files,
+    more = [],
+    of = manifest!,
+  }: {
+    usrMib?: number;
+    files?: number;
+    more?: Parameters<typeof Facts.of>;
+    of?: NonNullable<typeof manifest>;
+  } = {},
 ) {
   const facts = Facts.of(
-    [diskFacts, { "/var": freeMib * 1024 }],
+    [
+      diskFacts,
+      Object.fromEntries(
+        diskFolders.map((folder) => [
+          folder,
+          folder === "/usr" && usrMib !== undefined
+            ? { free: usrMib * 1024, mount: "/usr" }
+            : { free: freeMib * 1024, mount: "/", files: files ?? 1_000_000 },
+        ]),
+      ),
+    ],
+    ...more,
     [listenerFacts, { [listenersSubject]: listeners }],
     [rivalFirewallFacts, rivals],
     [packetRulesFacts, rules === undefined ? {} : { [packetRulesSubject]: rules }],
@@ -55,7 +81,7 @@ function obstacles(
     resources,
     facts,
   });
-  return findObstacles(manifest!, plan, facts).map((error) => [error.code, error.parts.what]);
+  return findObstacles(of, plan, facts).map((error) => [error.code, error.parts.what]);
 }
 
 const apt = {
@@ -64,6 +90,7 @@ const apt = {
   packages: ["caddy"],
   dataPackages: [],
   pins: {},
+  stackDirectory: "/var/lib/hostkit/t",
 } as Resource;
 const big = file("/srv/image.tar", {
   blob: { path: "/x", sha256: "00", size: 1024 ** 3, type: "file" },
@@ -71,21 +98,113 @@ const big = file("/srv/image.tar", {
 
 describe("obstacles before a run", () => {
   test.each([
-    ["packages need room", [apt], 1000, "1000 MiB are free under /var, about 1.5 GiB are needed"],
+    ["packages need room", [apt], 400, "400 MiB are free under /var, about 465 MiB are needed"],
     [
       "an upload stands three times on the disk",
       [big],
       3000,
-      "2.9 GiB are free under /var, about 3.1 GiB are needed",
+      "2.9 GiB are free under /var/lib/hostkit, about 3.1 GiB are needed",
     ],
     [
       "a nearly full disk stops anything",
       [file("/a", "")],
       100,
-      "100 MiB are free under /var, about 128 MiB are needed",
+      "100 MiB are free under /var, about 129 MiB are needed",
     ],
   ])("%s", (_name, resources, free, what) => {
     expect(obstacles(resources, free)).toEqual([["disk_full", what]]);
+  });
+
+  test("each file system is looked at for what goes there; files that can still be made count too", () => {
+    expect(obstacles([apt], 20_000, [], {}, undefined, { usrMib: 40 })).toEqual([
+      ["disk_full", "40 MiB are free under /usr, about 66 MiB are needed"],
+    ]);
+    expect(obstacles([apt], 20_000, [], {}, undefined, { usrMib: 80 })).toEqual([]);
+    expect(obstacles([apt], 20_000, [], {}, undefined, { files: 900 })).toEqual([
+      ["disk_full", "900 files can still be made under /var (inodes), about 17100 are needed"],
+    ]);
+  });
+
+  const simulation = {
+    state: "known",
+    hasDistribution: true,
+    removes: [],
+    changesHeld: [],
+    unknown: [],
+    refusal: [],
+  };
+  test.each([
+    [{ removes: ["theirs"] }, ["apt would remove theirs to install caddy"]],
+    [{ changesHeld: ["libc6"] }, ["apt would have to change what is on hold: libc6"]],
+    [
+      { unknown: ["caddy"], refusal: ["Unable to locate package caddy"] },
+      ["no source of apt on the host has the package caddy"],
+    ],
+    [
+      { unknown: ["caddy"], refusal: ["Unable to locate package caddy"], hasDistribution: false },
+      [],
+    ],
+    [
+      { refusal: ["caddy : Depends: x but it is not installable", "Unable to correct problems"] },
+      ["apt would not install caddy: caddy : Depends: x but it is not installable"],
+    ],
+    [{ refusal: ["Version '9' for 'caddy' was not found"] }, []],
+    [{ state: "broken", refusal: ["Unmet dependencies"] }, []],
+    [
+      { installed: 100 * 1024 * 1024 },
+      ["19.5 GiB are free under /usr, about 110.4 GiB are needed"],
+    ],
+  ])("what apt would say is said before: %j", (said, what) => {
+    const more = [[aptSimulationFacts, { caddy: { ...simulation, ...said } }]] as never;
+    expect(obstacles([apt], 20_000, [], {}, undefined, { more }).map(([, words]) => words)).toEqual(what);
+  });
+
+  test("a package on hold in another version than the pinned one is refused", () => {
+    const pinned = { ...apt, pins: { caddy: "3" } } as Resource;
+    const more = [[packageFacts, { caddy: { version: "2", status: "hi" } }]] as never;
+    expect(obstacles([pinned], 20_000, [], {}, undefined, { more })).toEqual([
+      ["packages_blocked", "caddy is on hold, and the manifest wants another version of it"],
+    ]);
+  });
+
+  const containers = manifest;
+  const ce = (version: string) => ({ "docker-ce": { version, status: "ii" } });
+  test.each([
+    [
+      ce("5:27.3.1-1~debian.13~trixie"),
+      { daemon: "/usr/bin/dockerd", client: "/usr/bin/docker", packages: ["docker-ce"] },
+      [],
+    ],
+    [
+      ce("5:19.03.15~3-0~debian-buster"),
+      { daemon: "/usr/bin/dockerd", client: "/usr/bin/docker", packages: [] },
+      [
+        "docker-ce 19.03.15~3-0~debian-buster is too old: hostkit needs Docker Engine 20.10 or newer",
+      ],
+    ],
+    [
+      ce("5:27.3.1"),
+      { daemon: "", client: "", packages: [] },
+      ["docker-ce is installed, but there is no dockerd on the host"],
+    ],
+    [
+      {},
+      { daemon: "/usr/local/bin/dockerd", client: "", packages: [] },
+      ["there is a Docker that no package brought: /usr/local/bin/dockerd"],
+    ],
+    [
+      { "podman-docker": { version: "4", status: "ii" } },
+      { daemon: "", client: "/usr/bin/docker", packages: ["podman-docker"] },
+      ["podman-docker is installed: its `docker` is podman's, and Docker Engine conflicts with it"],
+    ],
+    [{}, { daemon: "", client: "", packages: [] }, []],
+  ])("a Docker that is there is used, or refused by name: %j", (packages, engine, what) => {
+    const more = [
+      [packageFacts, packages],
+      [engineFacts, { docker: engine }],
+    ] as never;
+    const seen = obstacles([file("/a", "")], 20_000, [], {}, undefined, { more, of: containers! });
+    expect(seen.map(([, words]) => words)).toEqual(what);
   });
 
   test("with room there is none, and a host with nothing to do is never in the way", () => {

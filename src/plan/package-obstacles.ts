@@ -1,0 +1,133 @@
+import { aptSimulationFacts } from "../facts/apt-simulation.ts";
+import { engineFacts, engineSubject } from "../facts/engine.ts";
+import type { Facts } from "../facts/fact.ts";
+import { isInstalled, packageFacts } from "../facts/package.ts";
+import { HostkitError } from "../errors.ts";
+import type { Manifest } from "../manifest/schema.ts";
+import type { Plan } from "./plan.ts";
+
+/** Packages that bring a Docker, and one that stands in its place. */
+const engines = ["docker.io", "docker-ce", "moby-engine"] as const;
+export const engineNames: readonly string[] = [...engines, "podman-docker"];
+
+/** The oldest Engine that hostkit has been tried with: Debian 12's. */
+const oldestEngine = [20, 10] as const;
+
+/** What apt is to install, in its words; "" where nothing is. */
+export function wordsOf(plan: Plan): string {
+  return plan.changes.flatMap(({ installs }) => installs ?? []).join(" ");
+}
+
+function refuse(plan: Plan, what: string, next: string, details: readonly string[] = []) {
+  return new HostkitError("packages_blocked", {
+    what,
+    where: plan.host,
+    why: "nothing was changed",
+    next,
+    ...(details.length === 0 ? {} : { details: details.slice(0, 12) }),
+  });
+}
+
+/** What apt would refuse, or only do at a price, as far as it can tell by the lists it has. */
+export function checkPackages(plan: Plan, facts: Facts): HostkitError[] {
+  const words = wordsOf(plan);
+  const held = plan.changes.flatMap((change) => change.changesHeld ?? []);
+  const errors = held.map((name) =>
+    refuse(
+      plan,
+      `${name} is on hold, and the manifest wants another version of it`,
+      `on the host: apt-mark unhold ${name}   or write its present version into the manifest`,
+    ),
+  );
+  const simulation = words === "" ? undefined : facts.get(aptSimulationFacts, words);
+  if (simulation?.state !== "known") return errors;
+  const { removes, changesHeld, unknown, hasDistribution, refusal } = simulation;
+  const otherHeld = changesHeld.filter((name) => !held.includes(name));
+  if (otherHeld.length > 0)
+    errors.push(
+      refuse(
+        plan,
+        `apt would have to change what is on hold: ${otherHeld.join(", ")}`,
+        `on the host: apt-get -s install ${words}   then apt-mark unhold what may change`,
+      ),
+    );
+  if (removes.length > 0)
+    errors.push(
+      refuse(
+        plan,
+        `apt would remove ${removes.join(", ")} to install ${words}`,
+        `on the host: apt-get -s install ${words}   and remove yourself what is not needed`,
+      ),
+    );
+  if (unknown.length > 0 && hasDistribution)
+    errors.push(
+      refuse(
+        plan,
+        `no source of apt on the host has the package ${unknown.join(", ")}`,
+        "check the name in the manifest; if it is right: apt-get update on the host",
+      ),
+    );
+  // A version or a package that the old lists lack may be in the new ones.
+  const firm = refusal.filter(
+    (line) => !/^(?:Unable to locate|Version '|Package '?\S+ has no installation)/.test(line),
+  );
+  const isStale = unknown.length > 0 || refusal.some((line) => line.startsWith("Version '"));
+  if (firm.length > 0 && !isStale && removes.length === 0)
+    errors.push(
+      refuse(
+        plan,
+        `apt would not install ${words}: ${firm[0]}`,
+        `on the host: apt-get -s install ${words}`,
+        firm.slice(1),
+      ),
+    );
+  return errors;
+}
+
+/** A Docker that is there is used, where it can be. */
+export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
+  const isWanted = [...manifest.services, ...manifest.web].some(
+    ({ runtime }) => runtime === "container",
+  );
+  if (!isWanted || !facts.wasAsked(engineFacts)) return [];
+  const found = facts.get(engineFacts, engineSubject);
+  const installed = engines.find((name) => isInstalled(facts.get(packageFacts, name)));
+  if (installed === undefined) {
+    if (isInstalled(facts.get(packageFacts, "podman-docker")))
+      return [
+        refuse(
+          plan,
+          "podman-docker is installed: its `docker` is podman's, and Docker Engine conflicts with it",
+          "on the host: apt-get remove podman-docker   (podman itself may stay)",
+        ),
+      ];
+    if (found !== undefined && found.daemon !== "" && found.packages.length === 0)
+      return [
+        refuse(
+          plan,
+          `there is a Docker that no package brought: ${found.daemon}`,
+          "remove it, or install Docker from a package; hostkit would put docker.io beside it",
+        ),
+      ];
+    return [];
+  }
+  const version = (facts.get(packageFacts, installed)?.version ?? "").replace(/^\d+:/, "");
+  const [major = 0, minor = 0] = version.split(/[.+~-]/).map(Number);
+  if (major < oldestEngine[0] || (major === oldestEngine[0] && minor < oldestEngine[1]))
+    return [
+      refuse(
+        plan,
+        `${installed} ${version} is too old: hostkit needs Docker Engine ${oldestEngine.join(".")} or newer`,
+        `on the host: apt-get install --only-upgrade ${installed}`,
+      ),
+    ];
+  if (found?.daemon === "" || (found?.client === "" && installed !== "docker.io"))
+    return [
+      refuse(
+        plan,
+        `${installed} is installed, but there is no ${found.daemon === "" ? "dockerd" : "docker"} on the host`,
+        `on the host: apt-get install --reinstall ${installed}`,
+      ),
+    ];
+  return [];
+}
