@@ -109,7 +109,7 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
         ),
       );
     }
-    await Promise.all(busy.map(({ connection }) => waitForCleanup(project, connection)));
+    await Promise.all(busy.map((site) => waitForCleanup(project, site)));
     const ends = collectResults(
       project.hosts,
       await Promise.allSettled(sites.map((site) => lookAgain(project, site))),
@@ -219,10 +219,17 @@ async function lookAgain(project: Project, site: Site): Promise<End> {
 }
 
 /** The runner's last act, after it has said so, is to remove its own folder; whoever provisions next must not meet its lock. */
-async function waitForCleanup(project: Project, connection: Connection): Promise<void> {
-  const lock = `${project.stackDirectory}/lock`;
+async function waitForCleanup(project: Project, { connection, plan }: Site): Promise<void> {
+  const { stackDirectory } = project;
+  const isGoing =
+    plan.cleanup === "all"
+      ? sh`[ -d ${stackDirectory} ] && [ ! -s ${`${stackDirectory}/kept`} ]`
+      : sh`false`;
+  // Never by the lock's name: flock(1) would make it anew in the folder that goes.
   await connection.exec(
-    sh`i=0; while [ -e ${lock} ] && ! flock -n ${lock} true; do i=$((i + 1)); [ "$i" -gt 50 ] && break; sleep 0.2; done`
+    sh`i=0
+while ${isGoing} && [ "$i" -lt 100 ]; do i=$((i + 1)); sleep 0.2; done
+while [ -e ${`${stackDirectory}/lock`} ] && [ "$i" -lt 100 ] && ! flock -n 9 9<${`${stackDirectory}/lock`}; do i=$((i + 1)); sleep 0.2; done`
       .text,
   );
 }

@@ -23,6 +23,10 @@ export function joinSections(sections: readonly Section[]): Section {
       string,
       string
     >,
+    alternatives: Object.assign(
+      {},
+      ...sections.map((section) => section.alternatives ?? {}),
+    ) as Record<string, readonly string[]>,
     resources: sections.flatMap((section) => section.resources),
     beforePackages: sections.flatMap((section) => section.beforePackages ?? []),
   };

@@ -3,6 +3,7 @@ import { aptSimulationFacts } from "../../../src/facts/apt-simulation.ts";
 import { diskFacts } from "../../../src/facts/disk.ts";
 import { engineFacts } from "../../../src/facts/engine.ts";
 import { Facts } from "../../../src/facts/fact.ts";
+import type { FactSource } from "../../../src/facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
 import type { Listener } from "../../../src/facts/listeners.ts";
 import { packetRulesFacts, packetRulesSubject } from "../../../src/facts/packet-rules.ts";
@@ -53,7 +54,7 @@ function obstacles(
   }: {
     usrMib?: number;
     files?: number;
-    more?: Parameters<typeof Facts.of>;
+    more?: readonly (readonly [FactSource<unknown>, Readonly<Record<string, unknown>>])[];
     of?: NonNullable<typeof manifest>;
   } = {},
 ) {
@@ -156,7 +157,9 @@ describe("obstacles before a run", () => {
     ],
   ])("what apt would say is said before: %j", (said, what) => {
     const more = [[aptSimulationFacts, { caddy: { ...simulation, ...said } }]] as never;
-    expect(obstacles([apt], 20_000, [], {}, undefined, { more }).map(([, words]) => words)).toEqual(what);
+    expect(obstacles([apt], 20_000, [], {}, undefined, { more }).map(([, words]) => words)).toEqual(
+      what,
+    );
   });
 
   test("a package on hold in another version than the pinned one is refused", () => {
