@@ -1,5 +1,12 @@
 import { rawScript } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import type { Bound } from "./resource.ts";
+
+/** How long a step that calls apt may take, and for what it waits: slow mirrors, maintainer scripts. */
+export const aptBound: Bound = {
+  seconds: 7200,
+  waitsFor: "apt and the package sources of the host",
+};
 
 // All that hostkit says to apt and dpkg. Inside steps: `$HOSTKIT_STACK_DIRECTORY` is set, the working folder is the change's own.
 

@@ -5,7 +5,7 @@ import { describeStatus, isInstalled } from "../facts/package.ts";
 import { stampPath } from "../facts/stamp.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import { removeOneScript } from "./package-removal.ts";
-import { aptPrelude, installScript } from "./apt.ts";
+import { aptBound, aptPrelude, installScript } from "./apt.ts";
 import { adoptProgramScript } from "./packaged-program.ts";
 import type { Adopted } from "./packaged-program.ts";
 import { idOf, removeByScript } from "./resource.ts";
@@ -67,7 +67,7 @@ export const debKind: ResourceKind<DebResource> = {
         {
           type: "script",
           title: `install ${resource.deb.path.slice(resource.deb.path.lastIndexOf("/") + 1)}`,
-          bound: { seconds: 7200, waitsFor: "apt and the package sources of the host" },
+          bound: aptBound,
           // apt's sandbox user cannot read the run's folder: the .deb goes through one of its own.
           script: joinScripts([
             aptPrelude,
@@ -124,6 +124,8 @@ ${removeOneScript(context.deleteData)}
   fi
 fi
 rm -f ${stampFile} ${`${stampFile}.package`}`,
+      undefined,
+      aptBound,
     );
   },
 };

@@ -5,7 +5,7 @@ import { describeStatus, isHeld, isInstalled, packageFacts } from "../facts/pack
 import type { PackageFact } from "../facts/package.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { aptPrelude, installScript } from "./apt.ts";
+import { aptBound, aptPrelude, installScript } from "./apt.ts";
 import { removalScript } from "./package-removal.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
@@ -123,7 +123,7 @@ mv -f ${`${needsFile}.new`} ${needsFile}`;
         {
           type: "script",
           title: `install ${words.join(" ")}`,
-          bound: { seconds: 7200, waitsFor: "apt and the package sources of the host" },
+          bound: aptBound,
           script: sh`${writeNeeds}
 ${held.length === 0 ? sh`` : holdScript(held)}
 ${aptPrelude}
@@ -147,6 +147,7 @@ ${installScript}`,
       "remove packages that hostkit installed",
       removalScript(context.deleteData),
       "installed by hostkit",
+      aptBound,
     );
   },
 };

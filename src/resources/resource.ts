@@ -215,11 +215,12 @@ export function removeByScript(
   title: string,
   script: Script,
   because = "no longer in the manifest",
+  bound?: Bound,
 ): Change {
   return {
     id: idOf(owned),
     action: "delete",
     because,
-    steps: [{ type: "script", title, script }],
+    steps: [{ type: "script", title, script, ...(bound === undefined ? {} : { bound }) }],
   };
 }

@@ -206,7 +206,7 @@ describe("obstacles before a run", () => {
       [packageFacts, packages],
       [engineFacts, { docker: engine }],
     ] as never;
-    const seen = obstacles([file("/a", "")], 20_000, [], {}, undefined, { more, of: containers! });
+    const seen = obstacles([file("/a", "")], 20_000, [], {}, undefined, { more, of: containers });
     expect(seen.map(([, words]) => words)).toEqual(what);
   });
 
