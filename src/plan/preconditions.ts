@@ -106,7 +106,7 @@ function checkFirewall(plan: Plan, facts: Facts): HostkitError | undefined {
 }
 
 /** The paths that the plan's scripts write and read in folders of whomever; where a last link would be followed, with a slash. */
-function listPathNeeds(plan: Plan): FactNeed[] {
+export function listPathNeeds(plan: Plan): FactNeed[] {
   const paths = plan.changes
     .flatMap((change) => change.steps)
     .flatMap((step) => {
