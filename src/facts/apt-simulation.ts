@@ -47,7 +47,7 @@ function readSection(lines: readonly string[]): AptSimulation {
     : lines.includes("#state broken")
       ? "broken"
       : "known";
-  const errors = lines.filter((line) => /^E: /.test(line)).map((line) => line.slice(3).trim());
+  const errors = lines.filter((line) => line.startsWith("E: ")).map((line) => line.slice(3).trim());
   const unknown = errors.flatMap((line) => {
     const [, located, candidate] =
       /^Unable to locate package (\S+)$|^Package '?(\S+?)'? has no installation candidate$/.exec(
