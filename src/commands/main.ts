@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import { exitCodes, formatError, HostkitError } from "../errors.ts";
 import { fitForTerminal, plainText } from "../report/terminal-text.ts";
 import type { Context } from "./context.ts";
+import { answerOtherWord } from "./other-words.ts";
 import { buildProgram, nameVerb } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -61,6 +62,9 @@ async function explain(
   if (error instanceof HostkitError) return error;
   if (error instanceof CommanderError) {
     const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
+    const unknown = /^unknown command '([^']*)'/.exec(what)?.[1];
+    const answer = unknown === undefined ? undefined : answerOtherWord(unknown);
+    if (answer !== undefined) return new HostkitError("usage", { what, ...answer });
     const hint = rest.join(" ").trim();
     return new HostkitError("usage", {
       what,
