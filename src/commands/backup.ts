@@ -33,7 +33,7 @@ export const runBackup: Verb = async (context, _options, names) => {
           context.note(`${host.name}: ${jobs.map(({ name }) => name).join(", ")} …`);
         const plan = makeOperation({
           ...{ verb: ["backup", "run", ...names].join(" "), host: host.name, stack },
-          ...{ stackDirectory: project.stackDirectory, steps: planBackupRun(jobs) },
+          ...{ stackDirectory: project.stackDirectory, steps: planBackupRun(stack, jobs) },
         });
         const outcome = await executeRun(context, project, host, connection, plan, show);
         if (outcome.state !== "failed") assertRunOk(outcome, host.name);

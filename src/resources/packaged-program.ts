@@ -81,25 +81,53 @@ elif [ "$(printf ${"%s\\n"} "$programs" | grep -c .)" -eq 1 ]; then
 elif printf ${"%s\\n"} "$programs" | grep -qx "/usr/bin/$package"; then
   line=/usr/bin/$package
 fi
-if [ -z "$line" ]; then
-  echo "the package $package does not say what to start; set exec to one of these:" >&2
-  printf ${"%s\\n"} "$programs" >&2
-  exit 1
-fi
+${explainNothing}
 mkdir -p ${folder}
 {
   printf ${"# What the package %s starts; written by hostkit.\\n[Service]\\nExecStart=%s\\n"} "$package" "$line"
-${adopts === "unit" ? adoptUnitScript(environmentFile) : sh`  :`}
+${adopts === "unit" ? adoptUnitScript(environmentFile) : adoptVariablesScript(environmentFile)}
 } >${`${path}.new`}
 mv -f ${`${path}.new`} ${path}`,
   ]);
+}
+
+/**
+ * Ends the step where there is nothing to start, or nothing that stays: what there is instead, and what to write.
+ * In: `$package`, `$files`, `$services`, `$programs`, `$settings`, `$line`.
+ */
+const explainNothing = rawScript(`if printf '%s\\n' "$settings" | grep -qx 'Type=oneshot'; then
+  echo "the unit of $package runs once and ends: the package starts it by itself (its timers and sockets run on); leave the service out, or set exec" >&2
+  exit 1
+fi
+if [ -z "$line" ]; then
+  units=$(printf '%s\\n' "$files" | sed -n 's#^\\(/usr\\)\\{0,1\\}/lib/systemd/system/\\([^/]*\\)$#\\2#p' | tr '\\n' ' ')
+  echo "the package $package does not say what to start" >&2
+  if [ -n "$programs" ]; then
+    echo "set exec to one of its programs: $(printf '%s' "$programs" | tr '\\n' ' ')" >&2
+  else
+    echo "it has no program of its own (a metapackage, a library, or only files); name the package that has it. It depends on: $(dpkg-query -W -f '\${Depends}' "$package")" >&2
+  fi
+  [ -z "$units" ] || echo "its units: $units (one service is taken over, templates and timers are not)" >&2
+  exit 1
+fi`);
+
+/** Whoever runs as a user of hostkit's still needs the variables that the command is written with. */
+function adoptVariablesScript(environmentFile: string): Script {
+  return sh`  case $line in
+    *${"$"}*)
+      printf ${"%s\\n"} "$settings" | grep -E ${"^(Environment|EnvironmentFile)="} || true
+      echo ${`EnvironmentFile=${environmentFile}`}
+      ;;
+  esac`;
 }
 
 /** Prints the other lines of the drop-in, out of the `[Service]` lines in `$settings`. */
 function adoptUnitScript(environmentFile: string): Script {
   return sh`  own=$(printf ${"%s\\n"} "$settings" | sed -n ${"s/^User=//p"} | tail -n 1)
   case $own in
-    ${""} | root | 0) ;;
+    ${""} | root | 0)
+${adoptVariablesScript(environmentFile)}
+      ;;
     *)
       printf ${"User=%s\\nRuntimeDirectory=\\nStateDirectory=\\nCacheDirectory=\\n"} "$own"
       printf ${"%s\\n"} "$settings" | grep -E ${`^((${adoptedSettings.join("|")})=|Type=(exec|simple|notify|notify-reload|forking)$)`} || true

@@ -26,6 +26,7 @@ export const serviceRules: readonly Rule[] = [
   secretDeclared,
   secretVariable,
   literalSecret,
+  beginsAsRoot,
 ];
 
 const sourceKeys = ["package", "apt", "archive", "build", "image"] as const;
@@ -257,4 +258,24 @@ function literalSecret({ services }: RuleInput): Finding[] {
         : [],
     ),
   );
+}
+
+/** Packages whose own unit has no User=: their program changes the user by itself, which takes root. What to start instead. */
+const rootPackages: Readonly<Record<string, string>> = {
+  apache2: "for sites the proxy is `proxy`",
+  haproxy:
+    "exec: /usr/sbin/haproxy -W -db -f FILE, with a configuration that has no chroot, user and group",
+  memcached: "exec: /usr/bin/memcached -l 127.0.0.1 -m 64",
+  nginx:
+    "for sites the proxy is `proxy`; else exec: nginx -g 'daemon off;' with a configuration of its own",
+};
+
+function beginsAsRoot({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    const name = (entry.apt ?? "").replace(/=.*|-(?:core|light|full|extras)(?:=.*)?$/g, "");
+    const instead = Object.hasOwn(rootPackages, name) ? rootPackages[name] : undefined;
+    if (instead === undefined || entry.exec !== undefined || entry.command !== undefined) return [];
+    const message = `${name}'s own unit begins as root, and a service here never does: it will hardly start; ${instead}`;
+    return [warn([...pointer, "apt"], message)];
+  });
 }
