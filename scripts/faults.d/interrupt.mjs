@@ -115,5 +115,9 @@ export async function interrupt(attempt, host, first, paths) {
   return undefined;
 }
 
-/** The run that was interrupted goes on by itself over these: it has to end well. */
-export const isBridged = ({ fault }) => ["link", "apt", "sshd"].includes(fault);
+/**
+ * The run that was interrupted goes on by itself over these: it has to end well. Where nobody could log in for most of a guard's time, the
+ * host is right to take the change back.
+ */
+export const isBridged = ({ fault, at }) =>
+  ["link", "apt"].includes(fault) || (fault === "sshd" && !at.id.startsWith("nftables"));

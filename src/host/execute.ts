@@ -142,8 +142,11 @@ export async function followToEnd(
 }
 
 async function reconnect(options: FollowOptions, run: RunRef): Promise<Connection> {
-  const deadline = Date.now() + (options.reconnectSeconds ?? 600) * 1000;
-  for (let wait = 500; ; wait = Math.min(wait * 2, 10_000)) {
+  const began = Date.now();
+  const deadline = began + (options.reconnectSeconds ?? 600) * 1000;
+  // A guard waits half a minute for the word: within that time, every moment counts.
+  const longest = (): number => (Date.now() - began < 60_000 ? 1000 : 10_000);
+  for (let wait = 500; ; wait = Math.min(wait * 2, longest())) {
     try {
       return await options.connect();
     } catch (error) {

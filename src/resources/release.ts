@@ -292,7 +292,7 @@ function mend(
         title: `send the traffic to slot ${slot}`,
         script: joinScripts([
           switchScript(resource, plan, undefined),
-          retireScript(idle, 0),
+          retireScript(idle, resource.exclusive ? 0 : 5),
           resource.imageRepository === undefined
             ? sh``
             : pruneImagesScript(resource, resource.imageRepository),
