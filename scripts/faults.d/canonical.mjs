@@ -74,6 +74,8 @@ const noise = [
   // Made at random on each host, or by whichever program came first.
   /\/ssh_host_|\/machine-id|\/resolv\.conf|\/adjtime|\/\.updated|\/ld\.so\.cache|\.pwd\.lock|ssl-cert-snakeoil|secret\.key$|\/hostname$|\/etc\/hosts$/,
   /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-?(\t|$)/,
+  // A new password, and reports with their times.
+  /\/backup\/[^/]*\.password$|\/backups\/[^/]*\/[^/]*\.json$/,
   /passphrase|pgbackrest\/conf\.d|restic.*password|\/lock(\.holder)?$/,
   /\/etc\/ssl\/certs\/[0-9a-f]{8}\.0/,
   // Rises with each look: what timers and sockets of the distribution did meanwhile.
