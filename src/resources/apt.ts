@@ -45,7 +45,7 @@ done`;
  */
 const callApt = String.raw`apt_options="-o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false"
 if grep -qs '^deb.* cdrom:' /etc/apt/sources.list; then
-  grep -v '^deb.* cdrom:' /etc/apt/sources.list >sources.list
+  grep -v '^deb.* cdrom:' /etc/apt/sources.list >sources.list || true
   chmod 0644 sources.list
   apt_options="$apt_options -o Dir::Etc::SourceList=$PWD/sources.list"
 fi
