@@ -59,9 +59,9 @@ function listRefusals(plan: Plan): HostkitError[] {
       ? []
       : [
           new HostkitError("manifest_invalid", {
-            ...refusal,
             where: plan.host,
             why: "nothing was changed",
+            ...refusal,
           }),
         ],
   );

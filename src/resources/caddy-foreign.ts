@@ -81,16 +81,14 @@ export function findForeignObstacle(
     const why = isInOptions && depth === 1 ? obstacles[word]?.(words) : undefined;
     if (why !== undefined)
       return {
-        what: `the host's own Caddyfile says ${words.join(" ")}`,
-        where,
+        what: `${where}, which is not hostkit's, says ${words.join(" ")}`,
         why: `${why}; nothing was changed`,
         next: `take the line out on the host, or leave the proxy section out of the manifest`,
       };
     const taken = depth === 0 ? words.map(hostOf).find((name) => names.has(name)) : undefined;
     if (taken !== undefined)
       return {
-        what: `the host's own Caddyfile has the site ${taken}`,
-        where,
+        what: `${where}, which is not hostkit's, has the site ${taken}`,
         why: "one name is served by one of the two; nothing was changed",
         next: "take the site out there, or out of the manifest",
       };

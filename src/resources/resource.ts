@@ -92,8 +92,6 @@ export type Action = "create" | "update" | "restart" | "reload" | "run" | "delet
 export interface Refusal {
   /** One line, no trailing period. */
   readonly what: string;
-  /** `file:line` on the host; the host's name where it is absent. */
-  readonly where?: string;
   readonly why?: string;
   readonly next?: string;
   readonly details?: readonly string[];

@@ -143,6 +143,13 @@ async function clearLeftovers(label: string): Promise<void> {
   }
 }
 
+/** The command line in another folder: a second stack on the same host. */
+export async function runIn(folder: string, ...words: string[]): Promise<CliResult> {
+  const environment = { HOME: folder, XDG_STATE_HOME: path.join(folder, ".state"), NO_COLOR: "1" };
+  const { exitCode, stdout, stderr } = await runCli(words, folder, environment);
+  return { exitCode: exitCode ?? -1, stdout: String(stdout), stderr: String(stderr) };
+}
+
 function runCli(words: readonly string[], cwd: string, env: Readonly<Record<string, string>>) {
   return execa("node", [cli, ...words], { cwd, env, reject: false, stdin: "ignore" });
 }

@@ -1,3 +1,4 @@
+import { caddyToken, importedValue } from "../../writers/caddyfile.ts";
 import { writeDockerMount } from "../../writers/docker-mount.ts";
 import { pgbackrestPath } from "../../writers/pgbackrest.ts";
 import { postgresSettingName } from "../../writers/postgres-conf.ts";
@@ -15,6 +16,7 @@ export const languageRules: readonly Rule[] = [
   schedules,
   repositoryPaths,
   settingNames,
+  headerValues,
 ];
 
 function refuse(pointer: Pointer, write: () => unknown, at?: "key"): Finding[] {
@@ -54,6 +56,14 @@ function schedules({ written }: RuleInput): Finding[] {
   ];
   return all.flatMap(([pointer, schedule]) =>
     schedule === undefined ? [] : refuse(pointer, () => systemdCalendar(schedule)),
+  );
+}
+
+function headerValues({ written }: RuleInput): Finding[] {
+  return Object.entries(written.proxy?.sites ?? {}).flatMap(([site, { headers }]) =>
+    Object.entries(headers ?? {}).flatMap(([name, value]) =>
+      refuse(["proxy", "sites", site, "headers", name], () => caddyToken(value, importedValue)),
+    ),
   );
 }
 
