@@ -74,10 +74,13 @@ function refuseDate(word: string): string | undefined {
   const match = /^(?:([^-~]+)-)?([^-~]+)[-~]([^-~]+)$/.exec(word);
   if (match === null) return `${JSON.stringify(word)} is no date such as *-*-01`;
   const [, year, month = "", day = ""] = match;
+  // systemd takes some of these lists and not others.
+  if (word.includes("~") && day.includes(","))
+    return `${JSON.stringify(word)} has a list of days from the month's end`;
   return (
     (year === undefined ? undefined : refuseNumbers(year, 1970, 2199, "year")) ??
     refuseNumbers(month, 1, 12, "month") ??
-    refuseNumbers(day, 1, word.includes("~") ? 28 : 31, "day")
+    refuseNumbers(day, 1, word.includes("~") ? 28 : 31, "day", word.includes("~"))
   );
 }
 
@@ -100,6 +103,7 @@ function refuseNumbers(
   least: number,
   most: number,
   what: string,
+  isFromEnd = false,
 ): string | undefined {
   if (list === "*") return undefined;
   for (const one of list.split(",")) {
@@ -112,8 +116,13 @@ function refuseNumbers(
       number === undefined || (number >= least && number <= most);
     if (!inside(first) || !inside(last))
       return `${JSON.stringify(one)} is no ${what} from ${least} to ${most}`;
-    if (last !== undefined && (first ?? 0) > last) return `${JSON.stringify(one)} runs backwards`;
-    if (step === 0) return `${JSON.stringify(one)} has a step of nothing`;
+    if (last !== undefined && (first ?? 0) >= last)
+      return `${JSON.stringify(one)} is no range from a smaller to a larger number`;
+    if (step === undefined) continue;
+    // src/shared/calendarspec.c, chain_valid: one repetition must be possible.
+    const next = isFromEnd && last === undefined ? (first ?? 0) - step : (first ?? 0) + step;
+    if (step === 0 || next < least || next > (last ?? most))
+      return `the step of ${JSON.stringify(one)} leads nowhere`;
   }
   return undefined;
 }
