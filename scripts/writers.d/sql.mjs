@@ -1,5 +1,5 @@
 // Literals and names in SQL, as PostgreSQL itself gives them back.
-import { chunks, compare, isText, sample, text, writer } from "./values.mjs";
+import { chunks, compare, isText, sample, text } from "./values.mjs";
 
 export const packages = ["postgresql"];
 export const needsHost = true;
