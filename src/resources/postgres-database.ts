@@ -3,7 +3,7 @@ import { postgresFacts } from "../facts/postgres.ts";
 import { psqlScript } from "../facts/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../facts/sql.ts";
 import { sh } from "../shell/script.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimAlone, idOf, removeByScript } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A database that only its owner, and whoever was granted it, may connect to. */
@@ -67,6 +67,8 @@ revoke all on database ${database} from public;
       ],
     };
   },
+
+  claims: (resource) => [claimAlone(resource)],
 
   own: (resource) => ({ kind: "postgres-database", name: resource.name, major: resource.major }),
   removalNeeds: (owned) => [need(postgresFacts, String(owned["major"]))],

@@ -3,7 +3,7 @@ import { postgresFacts } from "../facts/postgres.ts";
 import { psqlScript } from "../facts/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../facts/sql.ts";
 import { sh } from "../shell/script.ts";
-import { idOf } from "./resource.ts";
+import { claimAlone, idOf } from "./resource.ts";
 import type { Change, Resource, ResourceKind } from "./resource.ts";
 
 /** A PostgreSQL role without any power of its own: what it may do is in the grants. */
@@ -66,6 +66,8 @@ alter role ${role} ${resource.login ? "login" : "nologin"} nosuperuser nocreated
       ],
     };
   },
+
+  claims: (resource) => [claimAlone(resource)],
 
   own: (resource) => ({ kind: "postgres-role", name: resource.name, major: resource.major }),
   removalNeeds: (owned) => [need(postgresFacts, String(owned["major"]))],

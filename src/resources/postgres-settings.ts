@@ -18,7 +18,7 @@ import type { BlockResource } from "./block.ts";
 import { proofFunctions, recordOf, takeBackFunction } from "./postgres-proof.ts";
 import type { KeptFile } from "./postgres-proof.ts";
 import { postgresUnitOf } from "./postgres-unit.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { claimSame, idOf, removeByScript } from "./resource.ts";
 import type { Change, DiffContext, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { readStamp, stampPath } from "../facts/stamp.ts";
 import { noteStart, reloadIfNeeded, unitStamp } from "./unit.ts";
@@ -137,6 +137,12 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
       ],
     };
   },
+
+  /** One server has one value of each. */
+  claims: (resource) =>
+    [...resource.text.matchAll(/^([\w.]+) = (.*)$/gm)].map(([, name, value]) =>
+      claimSame(resource, value ?? "", `setting:${resource.name} ${name}`),
+    ),
 
   own: (resource) => ({
     kind: "postgres-settings",
