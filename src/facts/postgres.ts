@@ -69,7 +69,7 @@ select concat(${quoteLiteral(prefix)}, jsonb_build_object(
   where sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'), '[]'),
 'outdone', coalesce((select jsonb_agg(distinct ours.name) from file_settings ours join file_settings later
   on later.name = ours.name and later.seqno > ours.seqno and later.setting is distinct from ours.setting
-  where ours.sourcefile ~ '/conf\.d/50-hostkit-' and later.sourcefile !~ '/postgresql\.auto\.conf$'), '[]'),
+  where ours.sourcefile ~ '/conf[.]d/50-hostkit-' and later.sourcefile !~ '/postgresql[.]auto[.]conf$'), '[]'),
 'archiveFailure', (select jsonb_build_object('time', extract(epoch from last_failed_time)::bigint, 'segment', last_failed_wal)
   from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
 'place', ${placeSql},
