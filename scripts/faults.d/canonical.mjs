@@ -74,6 +74,8 @@ const noise = [
   // Made at random on each host, or by whichever program came first.
   /\/ssh_host_|\/machine-id|\/resolv\.conf|\/adjtime|\/\.updated|\/ld\.so\.cache|\.pwd\.lock|ssl-cert-snakeoil|secret\.key$|\/hostname$|\/etc\/hosts$/,
   /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-?(\t|$)/,
+  // Accounts of the stack's own that were made while apt ran.
+  /\/packages\.accounts (user|group):shop-/,
   // A new password, and reports with their times.
   /\/backup\/[^/]*\.password$|\/backups\/[^/]*\/[^/]*\.json$/,
   /passphrase|pgbackrest\/conf\.d|restic.*password|\/lock(\.holder)?$/,
