@@ -3,7 +3,7 @@ import { chunks, compare, fileName, sample, write, writer } from "./values.mjs";
 
 export const packages = ["pgbackrest"];
 export const needsHost = true;
-export const most = 10_000;
+export const most = 2_000;
 
 export async function run({ count, seed, host }) {
   const { pgbackrestPath } = await writer("pgbackrest");
@@ -14,8 +14,8 @@ export async function run({ count, seed, host }) {
   const failures = [];
   for (const batch of chunks(all.taken, 500)) {
     const out = await host.run(
-      `while IFS= read -r line; do printf '[global]\\nrepo1-path=%s\\n' "$line" >/tmp/pgbackrest.conf
-pgbackrest --config=/tmp/pgbackrest.conf --config-include-path=/nowhere help backup repo-path | tr '\\n' ' ' ; printf '\\0'; done`,
+      `mkdir -p /tmp/none; while IFS= read -r line; do printf '[global]\\nrepo1-path=%s\\n' "$line" >/tmp/pgbackrest.conf
+pgbackrest --config=/tmp/pgbackrest.conf --config-include-path=/tmp/none help backup repo-path | tr '\\n' ' ' ; printf '\\0'; done`,
       batch.map(({ written }) => `${written}\n`).join(""),
     );
     const got = out
