@@ -62,7 +62,7 @@ export async function run({ count, seed, host }) {
       .toString()
       .split("\r\n\r\n")
       .filter((answer) => answer !== "")
-      .map((answer) => /^x-value: (.*)$/im.exec(answer.replaceAll("\r", ""))?.[1]);
+      .map((answer) => /^x-value: ([^\n]*)/im.exec(answer.replaceAll("\r", ""))?.[1]);
     failures.push(
       ...compare(
         batch.map(({ value }) => value),

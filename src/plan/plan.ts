@@ -113,7 +113,7 @@ export function makePlan(input: PlanInput): Plan {
   /** For each resource: the changed resources that it directly or indirectly stands behind (nearest ones). */
   const nearest = new Map<ResourceId, ReadonlySet<ResourceId>>();
   const changes: DraftChange[] = [];
-  /** Lines for what another stack has made as this one wants it: whoever is last takes it away. */
+  /** Lines for what another stack has made, be it as this one would: whoever is last takes it away. */
   const adopted: string[] = [];
   for (const resource of ordered) {
     const id = idOf(resource);
@@ -124,20 +124,15 @@ export function makePlan(input: PlanInput): Plan {
       else for (const further of nearest.get(before) ?? []) waitsFor.add(further);
     }
     nearest.set(id, waitsFor);
-    if (resource.shared === "default" && givesWay(kind.claims?.(resource) ?? [], neighbours))
-      continue;
     const before = owned.get(id);
     const isElsewhere = othersWith(neighbours, id).length > 0;
     const isOwned = isMade(before) || isElsewhere;
     const known = before === undefined ? {} : { owned: before };
     const isUnfinished = unfinished.has(id);
-    const change = kind.diff(resource, facts, {
-      stackDirectory,
-      changed,
-      isOwned,
-      isUnfinished,
-      ...known,
-    });
+    const isLeft =
+      resource.shared === "default" && givesWay(kind.claims?.(resource) ?? [], neighbours);
+    const context = { stackDirectory, changed, isOwned, isUnfinished, ...known };
+    const change = isLeft ? undefined : kind.diff(resource, facts, context);
     const own = ownedBy(resource, { facts, ...known });
     if (change === undefined) {
       if (own !== undefined && before === undefined && isElsewhere) adopted.push(ownLine(own));

@@ -111,8 +111,11 @@ describe("a plan beside another stack", () => {
 
   test("what is only a default is left as another stack's manifest has it, whatever stands there", () => {
     const facts = factsOf([other([claim("theirs\n")])], "anything\n");
-    const ids = plan([issue("mine\n", "default")], facts).changes.map(({ id }) => id);
-    expect(ids).toEqual(["claims:host"]);
+    const [claiming, ...rest] = plan([issue("mine\n", "default")], facts).changes;
+    expect(claiming?.id).toBe("claims:host");
+    expect(rest).toEqual([]);
+    // It is this stack's to take away where it is the last one.
+    expect([...parseState(claiming?.stateLine ?? "").keys()]).toContain(`file:${path}`);
   });
 
   test("what is there already becomes this stack's too, with the claim", () => {
