@@ -10,7 +10,8 @@ const headings = {
   check: "Said before anything is touched",
   data: "Data and other people's things",
   firewall: "Firewalls of others",
-  guards: "Interrupted runs",
+  health: "Health checks",
+  interrupted: "Interrupted runs",
   hostile: "Hostile or broken hosts",
   login: "Login shells and sudo",
   migrations: "Migrations",
@@ -18,6 +19,7 @@ const headings = {
   postgres: "PostgreSQL that was there before",
   root: "Users on the host",
   shared: "Shared things: several stacks, files of your own",
+  words: "What is said",
   writers: "Values that are another program's syntax",
 };
 const found = await readdir(folder, { recursive: true });
