@@ -49,6 +49,8 @@ dangers() {
   sed -e :a -e '/\\$/{N;s/\\\n//;ba' -e '}' | sed 's/^[[:space:]]*#.*//; s/[[:space:]]#[[:space:]].*//; s/[$][{]DPKG_ROOT:-[}]//g; s/[$]DPKG_ROOT//g; s/[$][{]DPKG_ROOT[}]//g' | put_in_names >script-lines
   case $(head -n 1 "$1" 2>/dev/null) in '#!'*sh*) ;; *) echo "not a shell script" ;; esac
   functions=" $(sed -n 's/^[[:space:]]*\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*().*/\1/p' script-lines | tr '\n' ' ')"
+  # What is written over is lost, too.
+  sed -n 's/^[[:space:]]*\(.*\)/\1/; /\(^\|[^-]\)>|\{0,1\}[[:space:]]*"\{0,1\}\([$]\|\/\(var\/\(lib\|spool\|www\|opt\|mail\)\|srv\|opt\|home\|root\)\/\)/s/^/writes: /p' script-lines
   # Without function names and case patterns, one command a line.
   sed 's/^[[:space:]]*[A-Za-z_][A-Za-z0-9_]*[[:space:]]*()[[:space:]]*//; s/^[[:space:]]*(\{0,1\}[[:space:]]*[^][:space:]$();[]*\([[:space:]]*|[[:space:]]*[^][:space:]$();[]*\)*)//' script-lines |
     sed 's/&&/\n/g; s/||/\n/g; s/;;/\n/g; s/;/\n/g; s/|/\n/g; s/[$](/\n/g; s/${"`"}/\n/g' | while IFS= read -r line; do
@@ -58,6 +60,7 @@ dangers() {
     while [ $# -gt 0 ]; do
       case $1 in then | else | elif | if | do | while | '!' | in | exec | *=* | -*) shift ;; *) break ;; esac
     done
+    if [ "${"$"}{1-}" = command ]; then case ${"$"}{2-} in -*) ;; *) shift ;; esac; fi
     [ $# -gt 0 ] || continue
     case $1 in
       rm | find | mv | unlink | xargs)
@@ -71,7 +74,9 @@ dangers() {
         done ;;
       userdel | deluser | groupdel | delgroup) echo "deletes a user: $line" ;;
       . | source) case $2 in /usr/share/debconf/confmodule) ;; *) echo "unknown: $line" ;; esac ;;
-      '$'* | *')') ;;
+      '$@'* | '$*'*) echo "unknown: $line" ;;
+      '$'*) [ $# -eq 1 ] || echo "unknown: $line" ;;
+      *')') ;;
       *) case "$harmless$functions" in *" $1 "*) ;; *) echo "unknown: $line" ;; esac ;;
     esac
   done
