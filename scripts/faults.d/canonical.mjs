@@ -13,7 +13,7 @@ section content
   case $f in
     */state.jsonl) while IFS= read -r line; do echo "state $line"; done <"$f" ;;
     # Its further lines are what the kernel would not take; interfaces come and go.
-    */stamps/sysctl) echo "$(head -n 1 "$f") $f" ;;
+    */hostkit/sysctl.stamp) echo "$(head -n 1 "$f") $f" ;;
     */unfinished) echo "$f $(grep -c '^due' "$f")" ;;
     */packages|*/packages.accounts|*/directories) sort -u "$f" | while IFS= read -r line; do echo "$f $line"; done ;;
     *) echo "$(sha256sum <"$f" | cut -c1-16) $f" ;;

@@ -63,12 +63,11 @@ const tries = [
   { scenario: "uninstall", fault: "apt", at: point("release:", 1) },
 ];
 
+// All of one scenario: each further one wants a host of its own to be compared with.
 const sample = new Set([
   "change runner nftables: step 3",
-  "change runner journald.conf.d done",
-  "release runner release:page step 4",
-  "release link release:page step 3",
-  "uninstall runner sshd: step 1",
+  "change runner release:page step 4",
+  "change link release:page step 1",
 ]);
 
 export const allTries = tries.map(({ scenario, fault, at, afterSeconds = 0 }) => {
