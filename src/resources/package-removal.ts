@@ -193,7 +193,7 @@ export function removalScript(deleteData: boolean): Script {
     sh`stack=$HOSTKIT_STACK_DIRECTORY
 delete_data=${deleteData ? "yes" : "no"}
 only=
-[ -s "$stack/packages" ] || [ -s "$stack/packages.folders" ] || exit 0`,
+[ -s "$stack/packages" ] || [ -s "$stack/packages.folders" ] || [ -s "$stack/packages.accounts" ] || exit 0`,
     aptPrelude,
     lookAtUses,
     ...[readConffiles, removeChosen, purgeRemoved, cleanLinks].map(rawScript),
