@@ -108,7 +108,10 @@ trap end EXIT
 cd "$t"
 cp -R "$etc" etc
 if [ -n "$name" ]; then
+  # What stands there may be a link: the step that writes the real one does not follow it either.
+  [ ! -L etc/conf.d ] || rm -f etc/conf.d
   mkdir -p etc/conf.d
+  rm -f "etc/conf.d/$name"
   cat <&3 >"etc/conf.d/$name"
   grep -q "^ *include_dir *=\\\\{0,1\\\\} *'conf.d'" etc/postgresql.conf || echo "include_dir = 'conf.d'" >>etc/postgresql.conf
   cat <&4 >hba

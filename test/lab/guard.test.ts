@@ -50,12 +50,16 @@ describe("the firewall and sshd", { sequential: true }, () => {
   });
 
   test("rules that shut port 22 are undone by the host, and provision says so", async () => {
-    const before = await project.onHost(`${table}; cat /etc/hostkit/guard/firewall.nft`);
+    const before = await project.onHost(
+      `${table}; cat /etc/hostkit/firewall.nft /etc/hostkit/guard/open.nft`,
+    );
     await project.edit([["firewall"], { allow: ["http"], ssh: false }]);
     const shut = await project.hostkit("provision", "--yes");
     expect(shut.exitCode, shut.stderr + shut.stdout).toBe(79);
     expect(shut.stderr + shut.stdout).toContain("the host put back");
-    expect(await project.onHost(`${table}; cat /etc/hostkit/guard/firewall.nft`)).toBe(before);
+    expect(
+      await project.onHost(`${table}; cat /etc/hostkit/firewall.nft /etc/hostkit/guard/open.nft`),
+    ).toBe(before);
     await project.edit([["firewall"], { allow: ["ssh", "http"] }]);
     expect((await project.hostkit("provision", "--yes")).exitCode).toBe(0);
   });
