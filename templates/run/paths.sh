@@ -253,7 +253,8 @@ hk_keep() (
   hk_enter "${1%/*}/" || exit 0
   [ -e "./${1##*/}" ] || [ -L "./${1##*/}" ] || exit 0
   rm -rf -- "$2.new" && cp -a -T -- "./${1##*/}" "$2.new" || exit 1
-  [ -L "$2.new" ] || sync "$2.new" || exit 1
+  # Only a file has something that can be lost; sync(1) refuses pipes and follows links.
+  [ -L "$2.new" ] || [ ! -f "$2.new" ] || sync "$2.new" || exit 1
   mv -f -T -- "$2.new" "$2"
 )
 
