@@ -102,11 +102,21 @@ export const removeAccounts: Script =
 }
 # What stays is still hostkit's to take away one day: the line that says it is gone is taken back.
 stay_owned() { { grep -v '^{' state || true; } >state.new; mv -f state.new state; }
+# A spool without a file in it, of a package that is gone (pgBackRest's). Empty folders elsewhere may be needed: a cluster has such.
+remove_empty_spools() { # user|group NAME
+  find /var/spool -xdev -mindepth 1 -maxdepth 1 -type d "-$1" "$2" 2>/dev/null >spools || true
+  while IFS= read -r d; do
+    [ -z "$(find "$d" -xdev ! -type d -print -quit)" ] || continue
+    if grep -qsF -- "$d" /var/lib/dpkg/info/*.postinst; then continue; fi
+    find "$d" -xdev -depth -type d -empty -delete
+  done <spools
+}
 remove_account() { # user|group NAME
   case $1 in
     user) getent passwd "$2" >/dev/null || return 0 ;;
     group) getent group "$2" >/dev/null || return 0 ;;
   esac
+  remove_empty_spools "$1" "$2"
   owned=$(owner_of_something "$1" "$2")
   if [ -n "$owned" ]; then
     printf '%s %s\towns %s\n' "$1" "$2" "$owned" >>"$HOSTKIT_STACK_DIRECTORY/kept"
