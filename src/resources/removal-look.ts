@@ -43,6 +43,8 @@ done <keep
 {
   if grep -qxF docker.io go; then echo /var/lib/docker; fi
   while read -r p; do state_folders "$p"; done <go
+  # Of packages that an uninstall before this one took away.
+  if [ -e "$ledger.folders" ]; then cat "$ledger.folders"; fi
 } | sort -u | while IFS= read -r d; do
   if [ -d "$d" ] && ! grep -qsxF "$d" "$stack/before/folders"; then printf 'data\t%s\t%s\n' "$d" "$(timeout 20 du -shx "$d" 2>/dev/null | cut -f1)"; fi
 done`),
