@@ -15,7 +15,7 @@ section content
     # Its further lines are what the kernel would not take; interfaces come and go.
     */hostkit/sysctl.stamp) echo "$(head -n 1 "$f") $f" ;;
     */unfinished) echo "$f $(grep -c '^due' "$f")" ;;
-    */packages|*/packages.accounts|*/directories) sort -u "$f" | while IFS= read -r line; do echo "$f $line"; done ;;
+    */packages|*/packages.accounts|*/packages.etc|*/directories) sort -u "$f" | while IFS= read -r line; do echo "$f $line"; done ;;
     *) echo "$(sha256sum <"$f" | cut -c1-16) $f" ;;
   esac
 done
@@ -69,24 +69,30 @@ ls /etc/systemd/system/*.hostkit-* /etc/*/*.hostkit-* /var/lib/hostkit/guards 2>
 exit 0
 `;
 
-/** Lines that differ between hosts on which nothing was interrupted. */
-const noise = [
-  // Made at random on each host, or by whichever program came first.
-  /\/ssh_host_|\/machine-id|\/resolv\.conf|\/adjtime|\/\.updated|\/ld\.so\.cache|\.pwd\.lock|ssl-cert-snakeoil|secret\.key$|\/hostname$|\/etc\/hosts$/,
-  /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-?(\t|$)/,
-  // Accounts of the stack's own that were made while apt ran.
-  /\/packages\.accounts (user|group):shop-/,
-  // A new password, and reports with their times.
-  /\/backup\/[^/]*\.password$|\/backups\/[^/]*\/[^/]*\.json$/,
-  /passphrase|pgbackrest\/conf\.d|restic.*password|\/lock(\.holder)?$/,
-  /\/etc\/ssl\/certs\/[0-9a-f]{8}\.0/,
-  // Rises with each look: what timers and sockets of the distribution did meanwhile.
-  /^(apt-|dpkg-|e2scrub|fstrim|man-db|logrotate|systemd-|user@|user-runtime|session-|getty|run-|modprobe@|dbus|sys-|dev-|aidecheck|dailyaide|update-|motd)/,
-  /^(emergency|rescue|initrd|first-boot|network-pre|time-|nss-|sleep|hibernate|suspend)/,
-  /^hostkit-run-/,
-  // A stamp that holds more than a hash.
-  /\/stamps\/(backup-|program-time)/,
-];
+/** Lines that differ between hosts on which nothing was interrupted, by section. */
+const comesAndGoes =
+  /\/adjtime|\/\.updated|\/ld\.so\.cache|\.pwd\.lock|\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-|\/lock(\.holder)?(\t|$)|\/etc\/ssl\/certs\/[0-9a-f]{8}\.0|\/backups\/[^/]*\/[^/]*\.json/;
+const noise = {
+  files: [comesAndGoes],
+  content: [
+    comesAndGoes,
+    // Made at random on each host, or by whichever program came first.
+    /\/ssh_host_|\/machine-id|\/resolv\.conf|ssl-cert-snakeoil|secret\.key$|\/hostname$|\/etc\/hosts$/,
+    /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)$/,
+    // Accounts of the stack's own that were made while apt ran.
+    /\/packages\.accounts (user|group):shop-/,
+    // A new password.
+    /\/backup\/[^/]*\.password$|passphrase|pgbackrest\/conf\.d|restic.*password/,
+    // A stamp that holds more than a hash.
+    /\/stamps\/(backup-|program-time)/,
+  ],
+  units: [
+    // What timers and sockets of the distribution did meanwhile, and what a boot did.
+    /^(apt-|dpkg-|e2scrub|fstrim|man-db|logrotate|systemd-|user@|user-runtime|session-|getty|run-|modprobe@|dbus|sys-|dev-|aidecheck|dailyaide|update-|motd)/,
+    /^(emergency|rescue|initrd|first-boot|network-pre|time-|nss-|sleep|hibernate|suspend)/,
+    /^hostkit-run-/,
+  ],
+};
 
 /** @returns lines, with their section in front */
 export function canonical(text) {
@@ -100,7 +106,7 @@ export function canonical(text) {
       const { kind, name, gone, ...rest } = JSON.parse(line.slice("state ".length));
       if (gone === true) owned.delete(`${kind}:${name}`);
       else owned.set(`${kind}:${name}`, JSON.stringify(rest));
-    } else if (line !== "" && !noise.some((pattern) => pattern.test(line)))
+    } else if (line !== "" && !noise[section]?.some((pattern) => pattern.test(line)))
       lines.push(`${section}: ${line}`);
   }
   return [...lines, ...Array.from(owned, ([id, rest]) => `owned: ${id} ${rest}`).toSorted()];

@@ -7,7 +7,7 @@ import { downLabHost } from "../../dist/lab/host.js";
 import { labPaths } from "../../dist/lab/paths.js";
 import { canonical, canonicalScript, compare } from "./canonical.mjs";
 import { freeze, shell, up } from "./hosts.mjs";
-import { interrupt, isBridged, prepare } from "./interrupt.mjs";
+import { guardSeconds, interrupt, isBridged, prepare } from "./interrupt.mjs";
 import { Stack } from "./stack.mjs";
 import { allTries } from "./tries.mjs";
 
@@ -16,16 +16,19 @@ const { values: options } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     sample: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
+    times: { type: "string", default: "1" },
     markdown: { type: "string" },
     os: { type: "string", default: "debian-13" },
   },
 });
 
-const chosen = allTries.filter(
-  ({ name, isSample }) =>
-    (!options.sample || isSample) &&
-    (options.only.length === 0 || options.only.some((word) => name.includes(word))),
-);
+const chosen = allTries
+  .filter(
+    ({ name, isSample }) =>
+      (!options.sample || isSample) &&
+      (options.only.length === 0 || options.only.some((word) => name.includes(word))),
+  )
+  .flatMap((one) => Array.from({ length: Number(options.times) }, () => one));
 if (options.list) {
   for (const { name } of chosen) console.log(name);
   process.exit(0);
@@ -75,9 +78,19 @@ async function mustEndWell(folder, ...words) {
     throw new Error(`hostkit ${words.join(" ")} ended with ${code}:\n${call.text.slice(-3000)}`);
 }
 
+const isGood = ({ wrong }) => wrong.length === 0;
 const lookAt = async (host) => canonical(await shell(host, canonicalScript));
-const wordsOf = (scenario) => [scenario === "uninstall" ? "uninstall" : "provision", "--yes"];
-const versionOf = { cold: "first", change: "second", release: "release", uninstall: "first" };
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+/** What is interrupted, the one command after it, and which version of the stack both are given. */
+const scenarios = {
+  cold: { version: "first", first: "provision", after: "provision" },
+  begun: { version: "first", first: "provision", after: "uninstall" },
+  change: { version: "second", first: "provision", after: "provision" },
+  release: { version: "release", first: "provision", after: "provision" },
+  uninstall: { version: "first", first: "uninstall", after: "uninstall" },
+};
+const isBare = (scenario) => ["cold", "begun"].includes(scenario);
 
 /** Hosts on which nothing was interrupted. */
 class References {
@@ -91,6 +104,7 @@ class References {
   /** Provisions a bare host and keeps its disk for the others. */
   async begin() {
     const host = await up(hostName, options.os, paths);
+    this.#lines.set("begun", await lookAt(host));
     const folder = await this.#stack.project("first", host);
     await mustEndWell(folder, "provision", "--yes");
     this.#lines.set("cold", await lookAt(host));
@@ -100,9 +114,10 @@ class References {
 
   async of(scenario) {
     if (!this.#lines.has(scenario)) {
+      const { version, first } = scenarios[scenario];
       const host = await up(hostName, options.os, paths, frozen);
-      const folder = await this.#stack.project(versionOf[scenario], host);
-      await mustEndWell(folder, ...wordsOf(scenario));
+      const folder = await this.#stack.project(version, host);
+      await mustEndWell(folder, first, "--yes");
       this.#lines.set(scenario, await lookAt(host));
       await rm(folder, { recursive: true });
     }
@@ -113,25 +128,24 @@ class References {
 /** @returns what was wrong, a line each; empty: all well */
 async function attempt(one, stack, references) {
   const wanted = await references.of(one.scenario);
-  const host = await up(hostName, options.os, paths, one.scenario === "cold" ? undefined : frozen);
-  const folder = await stack.project(versionOf[one.scenario], host);
+  const { version, ...commands } = scenarios[one.scenario];
+  const host = await up(hostName, options.os, paths, isBare(one.scenario) ? undefined : frozen);
+  const folder = await stack.project(version, host);
   try {
     await prepare(one, host);
-    const first = hostkit(folder, ...wordsOf(one.scenario));
+    const first = hostkit(folder, commands.first, "--yes");
     const missed = await interrupt(one, host, first, paths);
     if (missed !== undefined) return [`was not interrupted: ${missed}`, first.text.slice(-1500)];
     const firstCode = await first.ended;
-    const second = hostkit(folder, ...wordsOf(one.scenario));
+    const second = hostkit(folder, commands.after, "--yes");
     const secondCode = await second.ended;
     if (secondCode !== 0)
-      return [
-        `the plain ${wordsOf(one.scenario)[0]} ended with ${secondCode}`,
-        second.text.slice(-2500),
-      ];
+      return [`the plain ${commands.after} ended with ${secondCode}`, second.text.slice(-2500)];
+    await pause(guardSeconds(one));
     const wrong = [];
     if (isBridged(one) && firstCode !== 0)
       wrong.push(`the run itself ended with ${firstCode}`, first.text.slice(-1500));
-    if (one.scenario !== "uninstall") {
+    if (commands.after === "provision") {
       const planned = hostkit(folder, "plan");
       if ((await planned.ended) !== 0)
         wrong.push("the plan is not empty", planned.text.slice(-1500));
@@ -144,11 +158,19 @@ async function attempt(one, stack, references) {
 }
 
 function renderTable(results) {
-  const rows = results.map(
-    ({ name, wrong, seconds }) =>
-      `| ${name} | ${wrong.length === 0 ? "as if nothing had been" : `**${wrong[0].split("\n")[0]}**`} | ${seconds} s |`,
-  );
-  const good = results.filter(({ wrong }) => wrong.length === 0).length;
+  const good = results.filter(isGood).length;
+  const names = [...new Set(results.map(({ name }) => name))];
+  const rows = names.map((name) => {
+    const ones = results.filter((one) => one.name === name);
+    const firstBad = ones.find((one) => !isGood(one));
+    const then =
+      firstBad === undefined
+        ? "as if nothing had been"
+        : `**${firstBad.wrong[0].split("\n")[0].replaceAll("|", "\\|")}**`;
+    const count = ones.length === 1 ? "" : `${ones.filter(isGood).length} of ${ones.length}: `;
+    const seconds = Math.round(ones.reduce((sum, one) => sum + one.seconds, 0) / ones.length);
+    return `| ${name} | ${count}${then} | ${seconds} s |`;
+  });
   return [
     `${good} of ${results.length} on ${options.os}: the plain command ends well, and the host is as if nothing had been.`,
     "",
@@ -173,7 +195,7 @@ try {
     ]);
     const seconds = Math.round((Date.now() - startedAt) / 1000);
     results.push({ ...one, wrong, seconds });
-    say(`${wrong.length === 0 ? "✓" : "✗"} ${one.name} (${seconds} s)`);
+    say(`${isGood({ wrong }) ? "✓" : "✗"} ${one.name} (${seconds} s)`);
     for (const line of wrong.slice(0, 40)) say(`    ${line.replaceAll("\n", "\n    ")}`);
   }
 } finally {
@@ -184,4 +206,4 @@ try {
 const table = renderTable(results);
 console.log(table);
 if (options.markdown !== undefined) await writeFile(options.markdown, `${table}\n`);
-process.exit(results.every(({ wrong }) => wrong.length === 0) ? 0 : 1);
+process.exit(results.every(isGood) ? 0 : 1);

@@ -17,10 +17,11 @@ for p in $(ps -e -o pid=,comm= | awk '$2 ~ /^sshd/ {print $1}'); do [ "$p" = $$ 
 
 /** Waits on the host until the run that begins now is where the try wants it, then does what is to be done there. */
 function watchScript({ at, fault, afterSeconds }) {
-  const event =
-    at.step === "ok"
-      ? '"event":"change","change":$n,"state":"ok"'
-      : `"event":"step","change":$n,"step":${at.step},"state":"started"`;
+  const events = {
+    ok: '"event":"change","change":$n,"state":"ok"',
+    confirm: '"event":"confirm","change":$n',
+  };
+  const event = events[at.step] ?? `"event":"step","change":$n,"step":${at.step},"state":"started"`;
   return `cd /
 fill() { for m in /var /var/lib/hostkit; do
   if [ "$(findmnt -n -o FSTYPE "$m")" = tmpfs ]; then mount -o "remount,size=$(df -k --output=used "$m" | tail -n 1)k" "$m"; fi; done; }
@@ -121,3 +122,6 @@ export async function interrupt(attempt, host, first, paths) {
  */
 export const isBridged = ({ fault, at }) =>
   ["link", "apt"].includes(fault) || (fault === "sshd" && !at.id.startsWith("nftables"));
+
+/** A guard that was forgotten would take its change back only now: how long to wait for that before the host is looked at. */
+export const guardSeconds = ({ at }) => (/^(?:nftables|sshd):/.test(at.id) ? 40 : 0);

@@ -1,6 +1,6 @@
 // The tries: what is going on, when it is interrupted, and by what.
 
-/** `at`: a change's id (a part of it), the step that has just started (0: the change's own begin, "ok": the change is done). */
+/** `at`: a change's id (a part of it), the step that has just started (0: the change's own begin, "confirm": its guard waits, "ok": it is done). */
 const point = (id, step = 1) => ({ id, step });
 
 const tries = [
@@ -10,6 +10,7 @@ const tries = [
   { scenario: "cold", fault: "runner", at: point("packages:apt") },
   { scenario: "cold", fault: "runner", at: point("packages:apt"), afterSeconds: 8 },
   { scenario: "cold", fault: "runner", at: point("nftables:", 3) },
+  { scenario: "cold", fault: "runner", at: point("sshd:", "confirm") },
   { scenario: "cold", fault: "runner", at: point("postgres-settings:") },
   { scenario: "cold", fault: "runner", at: point("postgres-migrations:") },
   { scenario: "cold", fault: "runner", at: point("release:page", 3) },
@@ -21,11 +22,16 @@ const tries = [
   { scenario: "cold", fault: "disk", at: point("packages:apt"), afterSeconds: 6 },
   { scenario: "cold", fault: "apt", at: point("packages:apt", 0) },
   { scenario: "cold", fault: "sshd", at: point("image:") },
+  // A cold provision that nobody goes on with: the host has to be bare again.
+  { scenario: "begun", fault: "runner", at: point("packages:apt"), afterSeconds: 8 },
+  { scenario: "begun", fault: "power", at: point("packages:apt"), afterSeconds: 8 },
+  { scenario: "begun", fault: "power", at: point("caddy:") },
   // Something else in every section.
   { scenario: "change", fault: "controller", at: point("nftables:", 3) },
   { scenario: "change", fault: "controller", at: point("postgres-settings:") },
   { scenario: "change", fault: "runner", at: point("nftables:", 1) },
   { scenario: "change", fault: "runner", at: point("nftables:", 3) },
+  { scenario: "change", fault: "runner", at: point("nftables:", "confirm") },
   { scenario: "change", fault: "runner", at: point("journald.conf.d", "ok") },
   { scenario: "change", fault: "runner", at: point("sysctl:") },
   { scenario: "change", fault: "runner", at: point("postgres-settings:") },
@@ -71,7 +77,9 @@ const sample = new Set([
 ]);
 
 export const allTries = tries.map(({ scenario, fault, at, afterSeconds = 0 }) => {
-  const when = at.step === "ok" ? "done" : at.step === 0 ? "before" : `step ${at.step}`;
+  const when =
+    { ok: "done", confirm: "waits for its confirmation", 0: "before" }[at.step] ??
+    `step ${at.step}`;
   const later = afterSeconds === 0 ? "" : ` + ${afterSeconds} s`;
   const name = `${scenario} ${fault} ${at.id} ${when}${later}`;
   return { name, scenario, fault, at, afterSeconds, isSample: sample.has(name) };
