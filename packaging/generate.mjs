@@ -20,7 +20,9 @@ const completions = {
 for (const [shell, file] of Object.entries(completions)) {
   write(file, execFileSync(process.execPath, [cli, "completion", shell], { encoding: "utf8" }));
 }
-const { buildProgram, everyCommand } = await import(path.join(root, "dist/commands/program.js"));
+const { buildProgram, everyCommand } = await import(
+  path.join(root, "dist/commands/line/program.js")
+);
 write("usr/share/man/man1/hostkit.1", renderManual());
 
 function renderManual() {

@@ -22,7 +22,7 @@ const nativeCode = {
 };
 
 const bundle = await rolldown({
-  input: { main: path.join(dist, "commands/main.js") },
+  input: { main: path.join(dist, "commands/line/main.js") },
   platform: "node",
   external: ["cpu-features"],
   plugins: [nativeCode],

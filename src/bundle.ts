@@ -19,8 +19,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** hostkit's modules in a few files, and what V8 made of them the last time. */
 export interface Bundle {
-  /** The exports of src/commands/main.ts. */
-  readonly main: typeof import("./commands/main.ts");
+  /** The exports of src/commands/line/main.ts. */
+  readonly main: typeof import("./commands/line/main.ts");
   /** Keeps what V8 compiled for the next start, where it learned something new. */
   keep(): void;
 }

@@ -20,7 +20,7 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
 } else {
   const verb = words.find((word) => /^[a-z]+$/.test(word)) ?? "hostkit";
   const bundle = openBundle(fileURLToPath(new URL(".", import.meta.url)), verb, process.env);
-  const { main } = bundle?.main ?? (await import("./commands/main.ts"));
+  const { main } = bundle?.main ?? (await import("./commands/line/main.ts"));
   process.exitCode = await main(words, {
     stdin: process.stdin,
     stdout: process.stdout,

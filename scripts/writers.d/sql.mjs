@@ -8,7 +8,7 @@ export const most = 100_000;
 export const psql = "cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1";
 
 export async function run({ count, seed, host }) {
-  const { quoteIdentifier, quoteLiteral } = await import("../../dist/facts/sql.js");
+  const { quoteIdentifier, quoteLiteral } = await import("../../dist/facts/postgres/sql.js");
   const values = sample(text(), count, seed).filter(isText);
   const names = values.filter((one) => one !== "" && Buffer.from(one).length <= 63);
   const failures = [];

@@ -1,12 +1,12 @@
 import { HostkitError } from "../errors.ts";
-import type { Connection } from "../host/connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { assertRunOk } from "../host/outcome.ts";
 import { listRuns } from "../host/run.ts";
 import type { RunSummary } from "../host/run.ts";
-import { followRunOf, showRuns } from "./execution.ts";
-import type { Verb } from "./program.ts";
-import { collectResults, onEachHost, openProject } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
+import { followRunOf, showRuns } from "../session/watch-run.ts";
+import type { Verb } from "./line/verb.ts";
+import { collectResults, onEachHost, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
 
 /** Follows a run, whoever started it: the named one, else what is going on, else the newest. */
 export const runAttach: Verb = async (context, _options, [wanted]) => {

@@ -1,11 +1,11 @@
 import { HostkitError } from "../errors.ts";
-import { backupFacts, backupListFacts } from "../facts/backup.ts";
-import type { BackupReport, ListedBackup } from "../facts/backup.ts";
+import { backupFacts, backupListFacts } from "../facts/backups/backup.ts";
+import type { BackupReport, ListedBackup } from "../facts/backups/backup.ts";
 import { need } from "../facts/fact.ts";
-import type { Connection } from "../host/connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk } from "../host/outcome.ts";
-import type { RunOutcome } from "../host/execute.ts";
+import type { RunOutcome } from "../host/run-to-end.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { planBackupRun } from "../plan/backup-run.ts";
 import { makeOperation } from "../plan/operation.ts";
@@ -15,9 +15,9 @@ import { formatSeconds, formatTime } from "../report/duration.ts";
 import { table } from "../report/status.ts";
 import { listBackupJobs, repositoriesOf } from "../stack/backups/jobs.ts";
 import type { BackupJob } from "../stack/backups/jobs.ts";
-import { executeRun, showRuns } from "./execution.ts";
-import type { Verb } from "./program.ts";
-import { newMarker, onEachHost, openProject } from "./project.ts";
+import { executeRun, showRuns } from "../session/watch-run.ts";
+import type { Verb } from "./line/verb.ts";
+import { newMarker, onEachHost, openProject } from "../session/project.ts";
 
 /** Makes backups now: the named jobs, else of each kind the one that takes least. */
 export const runBackup: Verb = async (context, _options, names) => {

@@ -6,8 +6,8 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { formatBytes } from "../report/bytes.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { table } from "../report/status.ts";
-import type { Context } from "./context.ts";
-import type { Verb } from "./program.ts";
+import type { Context } from "../session/context.ts";
+import type { Verb } from "./line/verb.ts";
 
 /** Starts what the manifest says makes its packages, archives and build contexts; then looks whether they are there. */
 export const runBuild: Verb = async (context, _options, names) => {

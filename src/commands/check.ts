@@ -4,7 +4,7 @@ import { invalidManifest, readManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets.ts";
 import { formatProblem } from "../manifest/parse.ts";
 import type { Problem } from "../manifest/parse.ts";
-import type { Verb } from "./program.ts";
+import type { Verb } from "./line/verb.ts";
 
 /** Everything that can be found wrong without a host. Secrets may be kept elsewhere, so a missing one only warns. */
 export const runCheck: Verb = async (context) => {

@@ -1,8 +1,8 @@
 import { need } from "../facts/fact.ts";
-import { textFacts } from "../facts/file.ts";
+import { textFacts } from "../facts/files/file.ts";
 import { leftoverFacts } from "../facts/leftovers.ts";
 import { lockFacts } from "../facts/lock.ts";
-import type { Connection } from "../host/connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { listBuilt, removeBuilt } from "../local/built.ts";
@@ -16,11 +16,11 @@ import { parseState, statePath } from "../plan/state.ts";
 import { renderCleaned, renderCleaning, sumOf } from "../report/clean.ts";
 import type { CleaningPlace } from "../report/clean.ts";
 import type { Progress } from "../report/progress.ts";
-import type { Context } from "./context.ts";
-import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
-import type { Verb } from "./program.ts";
-import { collectResults, newMarker, openProject } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
+import type { Context } from "../session/context.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
+import type { Verb } from "./line/verb.ts";
+import { collectResults, newMarker, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
 
 interface CleanOptions {
   readonly yes?: boolean;

@@ -1,8 +1,8 @@
 import { exitCodes, HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
-import { targetFacts } from "../facts/target.ts";
-import type { TargetMember } from "../facts/target.ts";
-import type { Connection } from "../host/connection.ts";
+import { targetFacts } from "../facts/units/target.ts";
+import type { TargetMember } from "../facts/units/target.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { readJournal } from "../host/journal.ts";
 import { assertRunOk } from "../host/outcome.ts";
@@ -10,13 +10,13 @@ import { planControl } from "../plan/control.ts";
 import type { ControlVerb } from "../plan/control.ts";
 import { makeOperation } from "../plan/operation.ts";
 import type { Progress } from "../report/progress.ts";
-import { activeUnitNeeds, findService, unitsOfService } from "../stack/active-units.ts";
+import { activeUnitNeeds, findService, unitsOfService } from "../stack/services/active-units.ts";
 import { targetOf } from "../stack/names.ts";
-import { executeRun, showRuns } from "./execution.ts";
-import type { Verb } from "./program.ts";
-import { newMarker, onEachHost, openProject } from "./project.ts";
-import type { HostAccess } from "./project.ts";
-import { fitsUnit, unitPatternsOf } from "./stack-units.ts";
+import { executeRun, showRuns } from "../session/watch-run.ts";
+import type { Verb } from "./line/verb.ts";
+import { newMarker, onEachHost, openProject } from "../session/project.ts";
+import type { HostAccess } from "../session/project.ts";
+import { fitsUnit, unitPatternsOf } from "../session/stack-units.ts";
 
 /** Starts, stops or restarts a service, or all that the stack runs, and says how it is then. */
 export function controlWith(action: ControlVerb): Verb {

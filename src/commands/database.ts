@@ -1,21 +1,21 @@
 import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
-import { postgresFacts } from "../facts/postgres.ts";
-import type { PostgresFact } from "../facts/postgres.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
+import { postgresFacts } from "../facts/postgres/postgres.ts";
+import type { PostgresFact } from "../facts/postgres/postgres.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import { checkSystem } from "../host/inspect.ts";
-import type { Connection } from "../host/connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import type { Database } from "../manifest/manifest.ts";
-import { postgresMajorOf } from "../stack/database-place.ts";
-import { renderDatabaseShell } from "../stack/database-shell.ts";
-import type { DatabaseShell } from "../stack/database-shell.ts";
-import type { Context } from "./context.ts";
-import type { Verb } from "./program.ts";
-import { newMarker, openProject } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
-import { passTo } from "./terminal.ts";
+import { postgresMajorOf } from "../stack/database/database-place.ts";
+import { renderDatabaseShell } from "../stack/database/database-shell.ts";
+import type { DatabaseShell } from "../stack/database/database-shell.ts";
+import type { Context } from "../session/context.ts";
+import type { Verb } from "./line/verb.ts";
+import { newMarker, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
+import { passTo } from "../session/terminal.ts";
 
 interface ShellOptions {
   readonly command?: readonly string[];

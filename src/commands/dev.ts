@@ -7,15 +7,15 @@ import type { SourceChange } from "../local/watch.ts";
 import { createDevReport } from "../report/dev.ts";
 import type { DevReport } from "../report/dev.ts";
 import type { Progress } from "../report/progress.ts";
-import type { Context } from "./context.ts";
-import { ChangeQueue, joinChanges } from "./dev/change-queue.ts";
-import { LogFollower } from "./dev/logs.ts";
-import { DevSession } from "./dev/session.ts";
-import type { Taken } from "./dev/session.ts";
-import { confirmOrRefuse, showRuns } from "./execution.ts";
-import { twinNameOf } from "./lab-twins.ts";
-import type { Verb } from "./program.ts";
-import type { Project } from "./project.ts";
+import type { Context } from "../session/context.ts";
+import { ChangeQueue, joinChanges } from "../dev/change-queue.ts";
+import { LogFollower } from "../dev/logs.ts";
+import { DevSession } from "../dev/session.ts";
+import type { Taken } from "../dev/session.ts";
+import { confirmOrRefuse, showRuns } from "../session/watch-run.ts";
+import { twinNameOf } from "../session/lab-twins.ts";
+import type { Verb } from "./line/verb.ts";
+import type { Project } from "../session/project.ts";
 
 interface DevOptions {
   readonly onHost?: boolean;

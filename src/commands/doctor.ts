@@ -1,25 +1,25 @@
 import { exitCodes, HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
-import { diskFacts } from "../facts/disk.ts";
-import { listenerFacts, listenersSubject } from "../facts/listeners.ts";
+import { diskFacts } from "../facts/files/disk.ts";
+import { listenerFacts, listenersSubject } from "../facts/system/listeners.ts";
 import { lockFacts } from "../facts/lock.ts";
-import { packageFacts } from "../facts/package.ts";
-import { rivalFirewallFacts, rivalFirewalls } from "../facts/rival-firewall.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
-import { unitFacts } from "../facts/unit.ts";
+import { packageFacts } from "../facts/packages/package.ts";
+import { rivalFirewallFacts, rivalFirewalls } from "../facts/system/rival-firewall.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import { unitFacts } from "../facts/units/unit.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { checkSystem } from "../host/inspect.ts";
 import { inspectMachine, isWritable } from "../local/machine.ts";
 import { stackDirectoryOf } from "../stack/names.ts";
-import { findPortConflicts } from "../stack/port-conflicts.ts";
+import { findPortConflicts } from "../stack/services/port-conflicts.ts";
 import { renderFindings } from "../report/findings.ts";
 import type { Finding } from "../report/findings.ts";
 import { logDirectoryOf } from "../report/log.ts";
-import type { Context } from "./context.ts";
-import type { Verb } from "./program.ts";
-import { newMarker, openProject } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
+import type { Context } from "../session/context.ts";
+import type { Verb } from "./line/verb.ts";
+import { newMarker, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
 
 /** What could keep hostkit from working, here and on each host, and what to do about it. */
 export const runDoctor: Verb = async (context) => {

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { copyStack, listStacks } from "../local/stacks.ts";
-import type { Verb } from "./program.ts";
+import type { Verb } from "./line/verb.ts";
 
 interface InitOptions {
   readonly stack?: string;

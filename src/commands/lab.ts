@@ -3,9 +3,9 @@ import type { LabOs } from "../lab/base.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import { table } from "../report/status.ts";
-import type { Context } from "./context.ts";
-import { twinNameOf, upTwin } from "./lab-twins.ts";
-import type { Verb } from "./program.ts";
+import type { Context } from "../session/context.ts";
+import { twinNameOf, upTwin } from "../session/lab-twins.ts";
+import type { Verb } from "./line/verb.ts";
 
 /** Boots lab hosts by name, or the twins of a manifest's hosts. */
 export const runLabUp: Verb<{ readonly os?: LabOs }> = async (context, { os }, names) => {

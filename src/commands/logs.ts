@@ -1,10 +1,10 @@
 import { exitCodes, HostkitError } from "../errors.ts";
 import { sh } from "../shell/script.ts";
 import { targetOf } from "../stack/names.ts";
-import type { Verb } from "./program.ts";
-import { onEachHost, openProject } from "./project.ts";
-import { unitPatternsOf } from "./stack-units.ts";
-import { drained } from "./terminal.ts";
+import type { Verb } from "./line/verb.ts";
+import { onEachHost, openProject } from "../session/project.ts";
+import { unitPatternsOf } from "../session/stack-units.ts";
+import { drained } from "../session/terminal.ts";
 
 interface LogsOptions {
   readonly follow?: boolean;

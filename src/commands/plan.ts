@@ -4,10 +4,10 @@ import { findLeft } from "../plan/guards.ts";
 import { lookCloser } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
-import type { Verb } from "./program.ts";
-import { showTimings } from "./timings.ts";
-import { collectResults, newMarker, openProject, withConnections } from "./project.ts";
-import { inspect, readWanted } from "./wanted.ts";
+import type { Verb } from "./line/verb.ts";
+import { showTimings } from "../session/timings.ts";
+import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
+import { inspect, readWanted } from "../session/wanted.ts";
 
 interface PlanOptions {
   readonly out?: string;

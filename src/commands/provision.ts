@@ -1,8 +1,8 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import type { FactNeed } from "../facts/fact.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
-import type { Connection } from "../host/connection.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import type { Connection } from "../ssh/connection.ts";
 import type { Inspection } from "../host/inspect.ts";
 import { lookCloser } from "../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
@@ -12,14 +12,14 @@ import { describePlans, renderPlan } from "../report/plan.ts";
 import type { PlanDocument } from "../report/plan.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { describeStatus, renderStatus } from "../report/status.ts";
-import { readStatus, statusNeeds } from "./host-status.ts";
-import type { Context } from "./context.ts";
-import type { Verb } from "./program.ts";
-import { collectResults, newMarker, openProject, withConnections } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
-import { settleHosts } from "./settle.ts";
-import { showTimings } from "./timings.ts";
-import { inspect, readWanted } from "./wanted.ts";
+import { readStatus, statusNeeds } from "../session/host-status.ts";
+import type { Context } from "../session/context.ts";
+import type { Verb } from "./line/verb.ts";
+import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
+import { settleHosts } from "../session/settle.ts";
+import { showTimings } from "../session/timings.ts";
+import { inspect, readWanted } from "../session/wanted.ts";
 
 interface ProvisionOptions {
   readonly yes?: boolean;
@@ -87,7 +87,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     for (const site of busy) refuseObstacles(site);
     showPlans(context, project, sites);
     if (busy.length > 0) {
-      const { confirmOrRefuse, executeRun, showRuns } = await import("./execution.ts");
+      const { confirmOrRefuse, executeRun, showRuns } = await import("../session/watch-run.ts");
       await confirmOrRefuse(context, `Make these changes?`, options.yes === true);
       const runs = await showRuns(context, project, async (show) =>
         collectResults(

@@ -3,8 +3,8 @@ import type { RunSummary } from "../host/run.ts";
 import type { Colors } from "../report/colors.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import { table } from "../report/status.ts";
-import type { Verb } from "./program.ts";
-import { onEachHost, openProject } from "./project.ts";
+import type { Verb } from "./line/verb.ts";
+import { onEachHost, openProject } from "../session/project.ts";
 
 /** The audit log of a stack on its hosts. */
 export const runRuns: Verb = async (context) => {

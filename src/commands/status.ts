@@ -1,11 +1,11 @@
 import { exitCodes } from "../errors.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { listRuns } from "../host/run.ts";
 import { describeStatus, findSick, renderStatus } from "../report/status.ts";
-import { readStatus, statusNeeds } from "./host-status.ts";
-import type { Verb } from "./program.ts";
-import { newMarker, onEachHost, openProject } from "./project.ts";
+import { readStatus, statusNeeds } from "../session/host-status.ts";
+import type { Verb } from "./line/verb.ts";
+import { newMarker, onEachHost, openProject } from "../session/project.ts";
 
 /** What runs where, and how it is. */
 export const runStatus: Verb = async (context) => {

@@ -1,9 +1,9 @@
 import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
-import { fileFacts, textFacts } from "../facts/file.ts";
+import { fileFacts, textFacts } from "../facts/files/file.ts";
 import { lockFacts } from "../facts/lock.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
-import type { Connection } from "../host/connection.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { makeRemovalPlan, planNeeds } from "../plan/plan.ts";
@@ -16,17 +16,17 @@ import {
   readLeftLook,
   readRemovalLook,
   removalLookScript,
-} from "../resources/removal-look.ts";
-import type { Found, LeftLook, RemovalLook } from "../resources/removal-look.ts";
+} from "../resources/packages/removal-look.ts";
+import type { Found, LeftLook, RemovalLook } from "../resources/packages/removal-look.ts";
 import type { Owned } from "../resources/resource.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { confirmOrRefuse, executeRun, showRuns } from "./execution.ts";
-import { settleHosts } from "./settle.ts";
-import type { SeenHost } from "./settle.ts";
-import type { Verb } from "./program.ts";
-import { collectResults, newMarker, openProject } from "./project.ts";
-import type { HostAccess, Project } from "./project.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
+import { settleHosts } from "../session/settle.ts";
+import type { SeenHost } from "../session/settle.ts";
+import type { Verb } from "./line/verb.ts";
+import { collectResults, newMarker, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
 
 interface UninstallOptions {
   readonly yes?: boolean;

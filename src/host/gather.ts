@@ -2,9 +2,9 @@ import { gunzipSync } from "node:zlib";
 import { HostkitError } from "../errors.ts";
 import { buildProbe, parseProbe } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import type { Connection } from "./connection.ts";
-import { explainLoginShell } from "./login-shell.ts";
-import { type Mark, noMark } from "./mark.ts";
+import type { Connection } from "../ssh/connection.ts";
+import { explainLoginShell } from "../ssh/login-shell.ts";
+import { type Mark, noMark } from "../ssh/mark.ts";
 
 /** Bytes: the reply of a host on which a hundred stacks run is a few. */
 const maxReply = 64 * 1024 * 1024;

@@ -2,16 +2,16 @@ import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { lockFacts } from "../facts/lock.ts";
-import { placesOf } from "../facts/postgres-cluster.ts";
-import { clusterFacts } from "../facts/postgres.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
-import type { System, SystemFact } from "../facts/system.ts";
+import { placesOf } from "../facts/postgres/cluster.ts";
+import { clusterFacts } from "../facts/postgres/postgres.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import type { System, SystemFact } from "../facts/system/system.ts";
 import { findOrphans, makePlan, planNeeds, stackDirectoryOf } from "../plan/plan.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Resource } from "../resources/resource.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "./gather.ts";
-import { type Mark, noMark } from "./mark.ts";
+import { type Mark, noMark } from "../ssh/mark.ts";
 
 /** What the controller remembers of a host between two calls, so that one probe is enough. */
 export interface SystemGuess extends System {

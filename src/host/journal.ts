@@ -1,5 +1,5 @@
 import { sh } from "../shell/script.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 
 /** The newest lines that units wrote, oldest first. */
 export async function readJournal(

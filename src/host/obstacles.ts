@@ -4,7 +4,7 @@ import type { Plan } from "../plan/plan.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
 import { listVariableNeeds, nameVariables } from "../plan/variables.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "./gather.ts";
 import type { Inspection } from "./inspect.ts";
 

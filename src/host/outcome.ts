@@ -1,5 +1,5 @@
 import { HostkitError } from "../errors.ts";
-import type { FailedStep, RunOutcome } from "./execute.ts";
+import type { FailedStep, RunOutcome } from "./run-to-end.ts";
 
 /**
  * Turns an outcome that is not "ok" into the error a user reads.

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
-import type { Listener } from "../facts/listeners.ts";
-import type { PacketRules } from "../facts/packet-rules.ts";
+import type { Listener } from "../facts/system/listeners.ts";
+import type { PacketRules } from "../facts/system/packet-rules.ts";
 import type { Manifest, Site } from "../manifest/schema.ts";
 import { isLoopback } from "../plan/exposure.ts";
 import { adviseOnShut, describeVerdict, findShut, listOpenPorts } from "../plan/rivals/rivals.ts";

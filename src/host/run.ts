@@ -8,7 +8,7 @@ import { condenseLog, findCause } from "../plan/log-cause.ts";
 import type { RunEvent } from "../plan/events.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../ssh/connection.ts";
 
 /** Which run on which stack. */
 export interface RunRef {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 import { withLock } from "./lock.ts";
 import { type MachineApt, readMachineApt } from "./machine-apt.ts";
 import { type LabPaths, labPaths } from "./paths.ts";

@@ -13,7 +13,7 @@ import {
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { type LabOs, ensureBase } from "./base.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 import { withLock } from "./lock.ts";
 import { type LabNetwork, ensureNetwork, removeNetwork } from "./network.ts";
 import { type LabPaths, labPaths } from "./paths.ts";

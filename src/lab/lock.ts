@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 
 /**
  * Runs `work` while this process alone holds the lock file. The kernel holds the lock for a `flock` child that reads

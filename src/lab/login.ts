@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 import type { LabHost } from "./lab-host.ts";
 import { lastLines } from "./tools.ts";
 

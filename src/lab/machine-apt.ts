@@ -1,7 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { findMirrors, renderSources } from "./apt-sources.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 
 /** How apt reaches Debian on this machine; images made here use the same way. */
 export interface MachineApt {

@@ -1,5 +1,5 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 
 /**
  * Kernel settings of this machine that a lab changes, or that a lab host can change because it shares the kernel:

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 import { closeMachine, openMachine } from "./machine-settings.ts";
 import type { LabPaths } from "./paths.ts";
 import { lastLines } from "./tools.ts";

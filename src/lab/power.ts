@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabNetwork } from "./network.ts";
 import type { LabPaths } from "./paths.ts";

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { constants } from "node:fs";
 import { HostkitError } from "../errors.ts";
-import { execute } from "./execute.ts";
+import { execute } from "./programs.ts";
 
 /** What the lab needs: the file that must exist, and the Debian package that brings it. */
 const needs: readonly { readonly name: string; readonly package: string }[] = [

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { ServiceBase } from "../manifest/manifest.ts";
 import type { Pointer } from "../manifest/parse.ts";
 import type { Blob } from "../resources/resource.ts";
-import { checkDockerfile } from "../stack/dockerfile-check.ts";
+import { checkDockerfile } from "../stack/services/dockerfile-check.ts";
 
 /** What a build on the host would certainly fail at, with its place below the service. */
 export async function checkBuild(

@@ -8,8 +8,8 @@ import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
-import { readMigration } from "../resources/migration-file.ts";
-import type { MigrationFile } from "../resources/migration-file.ts";
+import { readMigration } from "../resources/postgres/migration-file.ts";
+import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
 import { checkBuild } from "./build-check.ts";
 import { checkCertificate } from "./certificates.ts";
@@ -17,7 +17,7 @@ import { requireText } from "./decode-text.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { readMigrations } from "./migrations.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
-import { findEnvironmentProblems } from "../stack/env-text.ts";
+import { findEnvironmentProblems } from "../stack/services/env-text.ts";
 import { readTree } from "./tree.ts";
 
 /** The local files of a manifest: the part of StackInputs that comes from disk, and what is wrong with it. */

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { compareMigrations, migrationNumber } from "../resources/migration-file.ts";
-import type { MigrationFile } from "../resources/migration-file.ts";
+import { compareMigrations, migrationNumber } from "../resources/postgres/migration-file.ts";
+import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import { decodeText } from "./decode-text.ts";
 
 /** What lies in a folder of migrations: its files, and for each folder in it the files in there. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type Readable, Transform } from "node:stream";
 import { HostkitError } from "../errors.ts";
-import { bytesOf } from "../facts/hash.ts";
+import { bytesOf } from "../facts/files/hash.ts";
 import type { BundleEntry } from "../plan/bundle.ts";
 import type { Blob, Content } from "../resources/resource.ts";
 import { addStream, openPack, openTree } from "./tree.ts";

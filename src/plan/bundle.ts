@@ -1,5 +1,5 @@
 import type { Content, ResourceId, Step } from "../resources/resource.ts";
-import { keepScript } from "../resources/preimage.ts";
+import { keepScript } from "../resources/files/preimage.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";

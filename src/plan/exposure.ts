@@ -1,4 +1,4 @@
-import type { Listener } from "../facts/listeners.ts";
+import type { Listener } from "../facts/system/listeners.ts";
 import type { Firewall } from "../manifest/schema.ts";
 
 /**

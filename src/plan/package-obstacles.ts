@@ -1,7 +1,7 @@
-import { aptSimulationFacts } from "../facts/apt-simulation.ts";
-import { engineFacts, engineSubject } from "../facts/engine.ts";
+import { aptSimulationFacts } from "../facts/packages/apt-simulation.ts";
+import { engineFacts, engineSubject } from "../facts/containers/engine.ts";
 import type { Facts } from "../facts/fact.ts";
-import { isInstalled, packageFacts } from "../facts/package.ts";
+import { isInstalled, packageFacts } from "../facts/packages/package.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Plan } from "./plan.ts";

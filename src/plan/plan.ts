@@ -1,9 +1,9 @@
 import type { ErrorParts } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import { fileFacts, textFacts } from "../facts/file.ts";
-import { hashText } from "../facts/hash.ts";
-import { systemFacts, systemSubject } from "../facts/system.ts";
+import { fileFacts, textFacts } from "../facts/files/file.ts";
+import { hashText } from "../facts/files/hash.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import { neighbourFacts, othersWith } from "../facts/neighbours.ts";
 import type { Claim, Neighbour } from "../facts/neighbours.ts";
 import { claimsId, findClash, givesWay, leaveToOthers, neighboursOf } from "../resources/claims.ts";

@@ -1,14 +1,14 @@
 import { HostkitError } from "../errors.ts";
 import type { ErrorParts } from "../errors.ts";
-import { candidateFacts } from "../facts/candidate.ts";
+import { candidateFacts } from "../facts/packages/candidate.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import type { ClusterFact } from "../facts/postgres-cluster.ts";
-import { clusterFacts } from "../facts/postgres.ts";
-import { postgresConfigDirectory } from "../facts/psql.ts";
-import type { System } from "../facts/system.ts";
+import type { ClusterFact } from "../facts/postgres/cluster.ts";
+import { clusterFacts } from "../facts/postgres/postgres.ts";
+import { postgresConfigDirectory } from "../facts/postgres/psql.ts";
+import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import { distributionMajors, postgresMajorOf } from "../stack/database-place.ts";
+import { distributionMajors, postgresMajorOf } from "../stack/database/database-place.ts";
 import type { Plan } from "./plan.ts";
 
 interface Input {

@@ -1,5 +1,5 @@
-import { aptSimulationFacts } from "../facts/apt-simulation.ts";
-import { diskFacts } from "../facts/disk.ts";
+import { aptSimulationFacts } from "../facts/packages/apt-simulation.ts";
+import { diskFacts } from "../facts/files/disk.ts";
 import type { Facts } from "../facts/fact.ts";
 import { HostkitError } from "../errors.ts";
 import type { Content } from "../resources/resource.ts";

@@ -1,6 +1,6 @@
-import type { CertificateFact } from "../facts/certificates.ts";
-import type { BackupReport } from "../facts/backup.ts";
-import type { TargetMember } from "../facts/target.ts";
+import type { CertificateFact } from "../facts/proxy/certificates.ts";
+import type { BackupReport } from "../facts/backups/backup.ts";
+import type { TargetMember } from "../facts/units/target.ts";
 import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";

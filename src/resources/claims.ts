@@ -2,9 +2,9 @@ import { claimsPath, neighbourFacts, othersWith, renderClaims } from "../facts/n
 import type { Claim, Neighbour } from "../facts/neighbours.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
-import { fileFacts } from "../facts/file.ts";
-import { findDifferences, putStep } from "./file.ts";
-import { preimagePath } from "./preimage.ts";
+import { fileFacts } from "../facts/files/file.ts";
+import { findDifferences, putStep } from "./files/file.ts";
+import { preimagePath } from "./files/preimage.ts";
 import { idOf, removeByScript } from "./resource.ts";
 import type { Change, Owned, Resource, ResourceKind } from "./resource.ts";
 import { sh } from "../shell/script.ts";

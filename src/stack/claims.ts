@@ -5,7 +5,7 @@ import { kindOf } from "../resources/kinds.ts";
 import { claimAlone, claimTogether } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
 import { stackDirectoryOf } from "./names.ts";
-import { allocatePorts } from "./service-places.ts";
+import { allocatePorts } from "./services/service-places.ts";
 
 /**
  * What the stack has on the host, for the other stacks there, in front of all that is then done: every resource waits for it.

@@ -1,6 +1,6 @@
-import type { System } from "../facts/system.ts";
+import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { MigrationFile } from "../resources/migration-file.ts";
+import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob, Resource, ResourceId } from "../resources/resource.ts";
 
 /** Everything a stack's resources are made from. Plain values: `local/` has read them, nothing here does I/O. */

@@ -1,17 +1,17 @@
 import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
-import { hashText } from "../facts/hash.ts";
-import { caddy } from "../resources/caddy.ts";
-import { caddyFolderOf, sitesPattern } from "../resources/caddy-places.ts";
-import type { CaddyFile } from "../resources/caddy-places.ts";
+import { hashText } from "../facts/files/hash.ts";
+import { caddy } from "../resources/proxy/caddy.ts";
+import { caddyFolderOf, sitesPattern } from "../resources/proxy/caddy-places.ts";
+import type { CaddyFile } from "../resources/proxy/caddy-places.ts";
 import { idOf } from "../resources/resource.ts";
-import { unit } from "../resources/unit.ts";
+import { unit } from "../resources/units/unit.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";
-import { upstreamFileOf } from "./service-places.ts";
-import { runningIdOf } from "./start-order.ts";
+import { upstreamFileOf } from "./services/service-places.ts";
+import { runningIdOf } from "./services/start-order.ts";
 import { caddyfile, caddyRedirect, caddyToken, importedValue } from "../writers/caddyfile.ts";
 import type { Written } from "../writers/written.ts";
 

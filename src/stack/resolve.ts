@@ -1,17 +1,17 @@
-import type { PackagesResource } from "../resources/packages.ts";
+import type { PackagesResource } from "../resources/packages/packages.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
-import { resolveBackups } from "./backups.ts";
+import { resolveBackups } from "./backups/backups.ts";
 import { claimAll } from "./claims.ts";
-import { resolveDatabase } from "./database.ts";
-import { resolveFirewall } from "./firewall.ts";
-import { resolveHost } from "./host.ts";
+import { resolveDatabase } from "./database/database.ts";
+import { resolveFirewall } from "./host/firewall.ts";
+import { resolveHost } from "./host/host.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { resolveProxy } from "./proxy.ts";
-import { resolveServices } from "./services.ts";
+import { resolveServices } from "./services/services.ts";
 import { resolveTarget } from "./target.ts";
-import { resolveWeb } from "./web.ts";
+import { resolveWeb } from "./services/web.ts";
 
 /** Every resource of a stack on one host, in the order of the sections; the same input gives the same list. */
 export function resolveStack(inputs: StackInputs): Resource[] {

@@ -1,7 +1,7 @@
 import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
-import { target } from "../resources/target.ts";
-import type { UnitResource } from "../resources/unit.ts";
+import { target } from "../resources/units/target.ts";
+import type { UnitResource } from "../resources/units/unit.ts";
 import type { StackInputs } from "./inputs.ts";
 import { targetOf } from "./names.ts";
 import { renderTemplate } from "./render-template.ts";

@@ -1,5 +1,5 @@
 import { Writable } from "node:stream";
-import { main } from "../../src/commands/main.ts";
+import { main } from "../../src/commands/line/main.ts";
 
 export interface HostkitResult {
   readonly exitCode: number;

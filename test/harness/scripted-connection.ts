@@ -1,4 +1,4 @@
-import type { Connection, ExecOptions, ExecResult } from "../../src/host/connection.ts";
+import type { Connection, ExecOptions, ExecResult } from "../../src/ssh/connection.ts";
 
 /** One expected command and what the host says to it. */
 export interface ScriptedReply {

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../src/host/connection.ts";
-import type { Connection } from "../../src/host/connection.ts";
-import { executePlan } from "../../src/host/execute.ts";
-import type { RunOutcome } from "../../src/host/execute.ts";
+import { connect } from "../../src/ssh/connection.ts";
+import type { Connection } from "../../src/ssh/connection.ts";
+import { executePlan } from "../../src/host/run-to-end.ts";
+import type { RunOutcome } from "../../src/host/run-to-end.ts";
 import { assertRunOk } from "../../src/host/outcome.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";

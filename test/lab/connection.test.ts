@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { connect, type Connection, type HostTarget } from "../../src/host/connection.ts";
+import { connect, type Connection, type HostTarget } from "../../src/ssh/connection.ts";
 import { HostkitError } from "../../src/errors.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";

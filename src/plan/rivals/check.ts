@@ -1,6 +1,6 @@
 import { HostkitError } from "../../errors.ts";
 import type { Facts } from "../../facts/fact.ts";
-import { packetRulesFacts, packetRulesSubject } from "../../facts/packet-rules.ts";
+import { packetRulesFacts, packetRulesSubject } from "../../facts/system/packet-rules.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { adviseOnShut, describeShut, findShut, listOpenPorts } from "./rivals.ts";
 

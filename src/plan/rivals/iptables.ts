@@ -1,4 +1,4 @@
-import type { Listing } from "../../facts/packet-rules.ts";
+import type { Listing } from "../../facts/system/packet-rules.ts";
 import { comesInBy, isWithin, not } from "./packet.ts";
 import type { Answer, BaseChain, Decision, Packet, Rule } from "./packet.ts";
 

@@ -1,4 +1,4 @@
-import type { PacketRules } from "../../facts/packet-rules.ts";
+import type { PacketRules } from "../../facts/system/packet-rules.ts";
 import type { FirewallRule, Manifest } from "../../manifest/schema.ts";
 import { readIptables } from "./iptables.ts";
 import { readNft } from "./nft.ts";

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildProbe, need, parseProbe } from "../../../src/facts/fact.ts";
 import type { FactSource } from "../../../src/facts/fact.ts";
-import { fileFacts, textFacts } from "../../../src/facts/file.ts";
-import { hashSecret } from "../../../src/facts/hash.ts";
-import { packageFacts } from "../../../src/facts/package.ts";
-import { secretFileFacts } from "../../../src/facts/secret-file.ts";
-import { secretKeyPath } from "../../../src/facts/secret-hashes.ts";
-import { userFacts } from "../../../src/facts/user.ts";
+import { fileFacts, textFacts } from "../../../src/facts/files/file.ts";
+import { hashSecret } from "../../../src/facts/files/hash.ts";
+import { packageFacts } from "../../../src/facts/packages/package.ts";
+import { secretFileFacts } from "../../../src/facts/files/secret-file.ts";
+import { secretKeyPath } from "../../../src/facts/files/secret-hashes.ts";
+import { userFacts } from "../../../src/facts/system/user.ts";
 import { rawScript, sh } from "../../../src/shell/script.ts";
 
 const echo: FactSource<string> = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { inspectHost } from "../../../src/host/inspect.ts";
 import type { InspectOptions } from "../../../src/host/inspect.ts";
-import { file } from "../../../src/resources/file.ts";
+import { file } from "../../../src/resources/files/file.ts";
 import { ScriptedConnection } from "../../harness/scripted-connection.ts";
 
 const system = (distribution: string, version: string): string =>

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
-import { fileFacts, textFacts } from "../../../src/facts/file.ts";
-import { hashText } from "../../../src/facts/hash.ts";
+import { fileFacts, textFacts } from "../../../src/facts/files/file.ts";
+import { hashText } from "../../../src/facts/files/hash.ts";
 import { findLeft, guardsDirectory, settlingPlan } from "../../../src/plan/guards.ts";
 import { makePlan } from "../../../src/plan/plan.ts";
 import { beginLine, ownLine } from "../../../src/plan/state.ts";
-import { file } from "../../../src/resources/file.ts";
+import { file } from "../../../src/resources/files/file.ts";
 
 const stackDirectory = "/var/lib/hostkit/t";
 const owned = { kind: "file", name: "/a", path: "/a" };

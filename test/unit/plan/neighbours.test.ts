@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
-import { fileFacts, textFacts } from "../../../src/facts/file.ts";
+import { fileFacts, textFacts } from "../../../src/facts/files/file.ts";
 import { neighbourFacts } from "../../../src/facts/neighbours.ts";
 import type { Claim, Neighbour } from "../../../src/facts/neighbours.ts";
-import { hashText } from "../../../src/facts/hash.ts";
+import { hashText } from "../../../src/facts/files/hash.ts";
 import { makePlan, makeRemovalPlan } from "../../../src/plan/plan.ts";
 import type { Plan } from "../../../src/plan/plan.ts";
 import { parseState } from "../../../src/plan/state.ts";
 import { claimsOf } from "../../../src/resources/claims.ts";
-import { file } from "../../../src/resources/file.ts";
+import { file } from "../../../src/resources/files/file.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 
 const stackDirectory = "/var/lib/hostkit/mine";

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
-import { contentFacts, fileFacts, textFacts } from "../../../src/facts/file.ts";
-import { hashText } from "../../../src/facts/hash.ts";
-import { postgresFacts } from "../../../src/facts/postgres.ts";
+import { contentFacts, fileFacts, textFacts } from "../../../src/facts/files/file.ts";
+import { hashText } from "../../../src/facts/files/hash.ts";
+import { postgresFacts } from "../../../src/facts/postgres/postgres.ts";
 import { makeBundle } from "../../../src/plan/bundle.ts";
 import { orderResources } from "../../../src/plan/order.ts";
 import { findOrphans, makePlan, makeRemovalPlan } from "../../../src/plan/plan.ts";
 import { beginLine, disownLine, ownLine, parseState } from "../../../src/plan/state.ts";
 import { parseUnfinished } from "../../../src/plan/unfinished.ts";
-import { directory } from "../../../src/resources/directory.ts";
-import { file } from "../../../src/resources/file.ts";
+import { directory } from "../../../src/resources/files/directory.ts";
+import { file } from "../../../src/resources/files/file.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 
 const stackDirectory = "/var/lib/hostkit/t";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { candidateFacts } from "../../../src/facts/candidate.ts";
+import { candidateFacts } from "../../../src/facts/packages/candidate.ts";
 import { Facts } from "../../../src/facts/fact.ts";
-import type { ClusterFact } from "../../../src/facts/postgres-cluster.ts";
-import { clusterFacts } from "../../../src/facts/postgres.ts";
-import type { System } from "../../../src/facts/system.ts";
+import type { ClusterFact } from "../../../src/facts/postgres/cluster.ts";
+import { clusterFacts } from "../../../src/facts/postgres/postgres.ts";
+import type { System } from "../../../src/facts/system/system.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
 import { findPostgresObstacles, postgresNeeds } from "../../../src/plan/postgres-obstacles.ts";

@@ -1,24 +1,24 @@
 import { describe, expect, test } from "vitest";
-import { aptSimulationFacts } from "../../../src/facts/apt-simulation.ts";
-import { diskFacts } from "../../../src/facts/disk.ts";
-import { engineFacts } from "../../../src/facts/engine.ts";
+import { aptSimulationFacts } from "../../../src/facts/packages/apt-simulation.ts";
+import { diskFacts } from "../../../src/facts/files/disk.ts";
+import { engineFacts } from "../../../src/facts/containers/engine.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import type { FactSource } from "../../../src/facts/fact.ts";
-import { listenerFacts, listenersSubject } from "../../../src/facts/listeners.ts";
-import type { Listener } from "../../../src/facts/listeners.ts";
-import { packetRulesFacts, packetRulesSubject } from "../../../src/facts/packet-rules.ts";
-import type { PacketRules } from "../../../src/facts/packet-rules.ts";
-import { packageFacts } from "../../../src/facts/package.ts";
-import { rivalFirewallFacts } from "../../../src/facts/rival-firewall.ts";
+import { listenerFacts, listenersSubject } from "../../../src/facts/system/listeners.ts";
+import type { Listener } from "../../../src/facts/system/listeners.ts";
+import { packetRulesFacts, packetRulesSubject } from "../../../src/facts/system/packet-rules.ts";
+import type { PacketRules } from "../../../src/facts/system/packet-rules.ts";
+import { packageFacts } from "../../../src/facts/packages/package.ts";
+import { rivalFirewallFacts } from "../../../src/facts/system/rival-firewall.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../../../src/plan/exposure.ts";
 import { makePlan } from "../../../src/plan/plan.ts";
 import { findObstacles, listPathNeeds } from "../../../src/plan/preconditions.ts";
-import { block } from "../../../src/resources/block.ts";
-import { directory } from "../../../src/resources/directory.ts";
+import { block } from "../../../src/resources/files/block.ts";
+import { directory } from "../../../src/resources/files/directory.ts";
 import { diskFolders } from "../../../src/plan/room.ts";
-import { file } from "../../../src/resources/file.ts";
-import { nftablesTable } from "../../../src/resources/nftables.ts";
+import { file } from "../../../src/resources/files/file.ts";
+import { nftablesTable } from "../../../src/resources/system/nftables.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 
 const { manifest } = parseManifest(

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { PacketRules } from "../../../src/facts/packet-rules.ts";
+import type { PacketRules } from "../../../src/facts/system/packet-rules.ts";
 import { describeShut, findShut } from "../../../src/plan/rivals/rivals.ts";
 
 const host = {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
-import { secretKeyPath } from "../../../src/facts/secret-hashes.ts";
-import { variableFacts } from "../../../src/facts/variables.ts";
+import { secretKeyPath } from "../../../src/facts/files/secret-hashes.ts";
+import { variableFacts } from "../../../src/facts/files/variables.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
 import { hashVariable, nameVariables, splitVariables } from "../../../src/plan/variables.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TargetMember } from "../../../src/facts/target.ts";
+import type { TargetMember } from "../../../src/facts/units/target.ts";
 import { makeColors } from "../../../src/report/colors.ts";
 import { describeStatus, findSick, renderStatus } from "../../../src/report/status.ts";
 import type { HostStatus } from "../../../src/report/status.ts";

@@ -58,7 +58,11 @@ describe("createRedactor", () => {
           const hidden = redactor.hide(text);
           const json = redactor.hide(JSON.stringify({ text }));
           for (const secret of secrets) {
-            if ("[secret]".includes(secret)) continue;
+            // A short one is hidden where it stands alone, not as a part of another word.
+            const isPart = [...around, ...secrets, "[secret]"].some(
+              (piece) => piece !== secret && piece.includes(secret),
+            );
+            if (secret.length < 12 && isPart) continue;
             expect(hidden).not.toContain(secret);
             expect(json).not.toContain(JSON.stringify(secret).slice(1, -1));
           }

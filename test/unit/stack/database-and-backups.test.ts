@@ -1,16 +1,16 @@
 import { parse as parseConnectionString } from "pg-connection-string";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
-import type { ClusterPlace } from "../../../src/facts/postgres-cluster.ts";
-import type { System } from "../../../src/facts/system.ts";
+import type { ClusterPlace } from "../../../src/facts/postgres/cluster.ts";
+import type { System } from "../../../src/facts/system/system.ts";
 import { readTemplates } from "../../../src/local/templates.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import { orderResources } from "../../../src/plan/order.ts";
 import { idOf } from "../../../src/resources/resource.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
-import { resolveBackups } from "../../../src/stack/backups.ts";
-import { databaseEnvironment } from "../../../src/stack/database-access.ts";
-import { resolveDatabase } from "../../../src/stack/database.ts";
+import { resolveBackups } from "../../../src/stack/backups/backups.ts";
+import { databaseEnvironment } from "../../../src/stack/database/database-access.ts";
+import { resolveDatabase } from "../../../src/stack/database/database.ts";
 import type { StackInputs } from "../../../src/stack/inputs.ts";
 
 const trixie: System = { distribution: "debian", version: "13", architecture: "amd64" };

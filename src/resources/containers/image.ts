@@ -1,0 +1,153 @@
+import { imageFacts } from "../../facts/containers/docker.ts";
+import { need } from "../../facts/fact.ts";
+import { joinScripts, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
+import { idOf, removeByScript } from "../resource.ts";
+import type { Blob, Change, Resource, ResourceKind, Step } from "../resource.ts";
+
+export type ImageSource =
+  | {
+      readonly kind: "build";
+      readonly context: Blob;
+      /** Relative to the context. */
+      readonly dockerfile: string;
+      readonly args: Readonly<Record<string, string>>;
+      readonly target?: string;
+    }
+  | { readonly kind: "archive"; readonly archive: Blob }
+  /** The reference is in a registry. */
+  | { readonly kind: "pull" };
+
+/** A container image on the host; its name says what it was made from, so that there is nothing to compare. */
+export interface ImageResource extends Resource {
+  readonly kind: "image";
+  /** `repository:tag`, or `name@sha256:…` for a pulled one. */
+  readonly reference: string;
+  readonly source: ImageSource;
+}
+
+/** Builds an image resource. @param name `<stack>-<service>`: stays the same over all versions */
+export function image(
+  name: string,
+  reference: string,
+  source: ImageSource,
+  after: ImageResource["after"],
+): ImageResource {
+  return { kind: "image", name, reference, source, ...(after === undefined ? {} : { after }) };
+}
+
+export const imageKind: ResourceKind<ImageResource> = {
+  kind: "image",
+  needs: (resource) => [need(imageFacts, resource.reference)],
+
+  diff(resource, facts): Change | undefined {
+    if (facts.get(imageFacts, resource.reference) !== undefined) return undefined;
+    return {
+      id: idOf(resource),
+      action: "create",
+      because: `image ${resource.reference} is not on the host`,
+      steps: stepsOf(resource),
+    };
+  },
+
+  own: (resource) => ({
+    kind: "image",
+    name: resource.name,
+    reference: resource.reference,
+    isOurs: resource.source.kind !== "pull",
+  }),
+  removalNeeds: () => [],
+
+  /** Every version of our own repository; a pulled image only by its digest, and only when nothing uses it. */
+  remove(owned): Change {
+    const reference = String(owned["reference"]);
+    const repository = reference.replace(/:[^:/]*$/, "");
+    const script =
+      owned["isOurs"] === true
+        ? sh`command -v docker >/dev/null || exit 0
+docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | xargs -r docker image rm -f >/dev/null`
+        : sh`command -v docker >/dev/null || exit 0
+docker image rm ${reference} >/dev/null 2>&1 || true`;
+    return removeByScript(owned, `remove image ${repository}`, script);
+  },
+};
+
+function stepsOf(resource: ImageResource): Step[] {
+  const { reference, source } = resource;
+  if (source.kind === "pull") {
+    return [
+      {
+        type: "script",
+        title: `pull ${reference}`,
+        bound: { seconds: 7200, waitsFor: "the registry of the image" },
+        script: logged(sh`docker pull -q ${reference}`, "docker could not pull the image"),
+      },
+    ];
+  }
+  if (source.kind === "archive") {
+    return [
+      { type: "upload", as: "image.tar", content: { blob: source.archive } },
+      {
+        type: "script",
+        title: `load ${reference}`,
+        bound: { seconds: 3600, waitsFor: "Docker, which unpacks the image" },
+        script: loadScript(reference),
+      },
+    ];
+  }
+  const words = [
+    ...["--file", source.dockerfile],
+    ...Object.entries(source.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+    ...(source.target === undefined ? [] : ["--target", source.target]),
+  ];
+  return [
+    { type: "upload", as: "context.tar", content: { blob: source.context } },
+    {
+      type: "script",
+      title: `build ${reference}`,
+      bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
+      // The builder that is part of the Engine: the other one is a plugin that Debian does not install.
+      // What the build brings along (its base images) is hostkit's to take away again.
+      script: joinScripts([
+        sh`note_images() { docker image ls --format ${"{{.Repository}}:{{.Tag}}"} | LC_ALL=C sort -u; }
+note_images >images-before
+trap ${'note_images | LC_ALL=C comm -13 images-before - >>"$HOSTKIT_STACK_DIRECTORY/images"'} EXIT`,
+        logged(
+          sh`DOCKER_BUILDKIT=0 docker build --quiet=false --rm --force-rm --tag ${reference} ${words} - <context.tar`,
+          "the image does not build",
+        ),
+      ]),
+    },
+  ];
+}
+
+/** Runs a command with its output in a file, of which a failure shows the end. */
+function logged(command: Script, complaint: string): Script {
+  return sh`if ! ${command} >docker.log 2>&1; then
+  echo ${`${complaint}; the last lines were:`} >&2
+  tail -n 20 docker.log >&2
+  exit 1
+fi
+rm -f context.tar`;
+}
+
+/** Gives the archive's one image our tag; a tag that only came with the archive does not stay. */
+function loadScript(reference: string): Script {
+  return joinScripts([
+    sh`docker image ls --format ${"{{.Repository}}:{{.Tag}}"} | sort >before`,
+    sh`if ! docker load --quiet --input image.tar >loaded 2>docker.log; then
+  echo "docker could not read the image archive:" >&2
+  tail -n 20 docker.log >&2
+  exit 1
+fi
+rm -f image.tar
+names=$(sed -n ${"s/^Loaded image\\( ID\\)\\{0,1\\}: //p"} loaded)
+if [ "$(printf ${"%s\\n"} "$names" | grep -c .)" -ne 1 ]; then
+  echo "the archive must hold one image, it holds:" >&2
+  cat loaded >&2
+  exit 1
+fi
+docker tag "$names" ${reference}
+case $names in sha256:*) ;; *) grep -qxF "$names" before || docker image rm "$names" >/dev/null ;; esac`,
+  ]);
+}

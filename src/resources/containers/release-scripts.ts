@@ -1,0 +1,210 @@
+import { hashText } from "../../facts/files/hash.ts";
+import { joinScripts, rawScript, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
+import type { ReleaseResource, SlotPlan } from "./release.ts";
+import { writeStampScript } from "../units/unit.ts";
+
+/** Name of the stamp that says which upstream file the proxy has read. */
+export function releaseStamp(service: string): string {
+  return `release-${service}`;
+}
+
+/** Waits for `$units` until the clock says `$deadline`; says why they did not come up. */
+const waitFunctions = rawScript(`show_logs() {
+  for u in $units; do
+    echo "the last lines of $u:" >&2
+    journalctl -u "$u" --since "@$began" -n 20 --no-pager -o cat >&2 || true
+  done
+}
+wait_healthy() {
+  while :; do
+    waiting=
+    for u in $units; do
+      case $(systemctl is-active "$u") in active) ;; *) waiting="$waiting $u" ;; esac
+      restarts=$(systemctl show -p NRestarts --value "$u")
+      if [ "\${restarts:-0}" -ge 4 ]; then echo "$u ends again and again" >&2; show_logs; return 1; fi
+    done
+    [ -n "$waiting" ] || return 0
+    if [ "$(date +%s)" -ge "$deadline" ]; then
+      echo "not healthy after \${grace} s:$waiting" >&2; show_logs; return 1
+    fi
+    sleep 0.2
+  done
+}`);
+
+function begin(units: readonly string[], graceSeconds: number): Script {
+  return joinScripts([
+    sh`units=${units.join(" ")} grace=${graceSeconds}
+began=$(date +%s) deadline=$(($(date +%s) + ${graceSeconds}))`,
+    waitFunctions,
+  ]);
+}
+
+/** Takes a slot away: its units and containers, and the files it has. */
+function emptySlot(plan: SlotPlan): Script {
+  return sh`systemctl stop ${plan.possibleUnits} 2>/dev/null || true
+systemctl disable -q ${plan.possibleUnits} 2>/dev/null || true
+rm -f ${plan.files.map((file) => file.path)}
+systemctl daemon-reload
+systemctl reset-failed ${plan.possibleUnits} 2>/dev/null || true`;
+}
+
+/** The units the release really had: those of the manifest may be fewer or more by now. */
+function startEnabled(plan: SlotPlan): Script {
+  return sh`for u in ${plan.possibleUnits}; do
+  if systemctl is-enabled -q "$u" 2>/dev/null; then systemctl start --no-block "$u" || true; fi
+done`;
+}
+
+function restart(plan: SlotPlan | undefined, isExclusive: boolean): Script {
+  return plan === undefined || !isExclusive
+    ? sh``
+    : sh`echo "starting the former release again" >&2
+${startEnabled(plan)}`;
+}
+
+/** Starts a release in its slot; when it does not get healthy the slot is emptied and the old one serves on. */
+export function startScript(
+  resource: Pick<ReleaseResource, "graceSeconds" | "exclusive">,
+  next: SlotPlan,
+  old: SlotPlan | undefined,
+): Script {
+  const unused = next.possibleUnits.filter((name) => !next.units.includes(name));
+  return joinScripts([
+    begin(next.units, resource.graceSeconds),
+    sh`systemctl stop ${next.possibleUnits} 2>/dev/null || true
+for u in ${unused}; do rm -f "/etc/systemd/system/$u"; done
+systemctl daemon-reload
+systemctl reset-failed ${next.possibleUnits} 2>/dev/null || true`,
+    old !== undefined && resource.exclusive
+      ? sh`systemctl stop ${old.possibleUnits} 2>/dev/null || true`
+      : sh``,
+    sh`systemctl start --no-block ${next.units}
+if ! wait_healthy; then
+${emptySlot(next)}
+${restart(old, resource.exclusive)}
+  exit 1
+fi`,
+  ]);
+}
+
+/**
+ * A login with the service's own uid, in the container's network, through the socket as the container sees it
+ * (a folder handle into its mount name space); and the same as nobody, which has to fail.
+ */
+export function seamScript(
+  next: SlotPlan,
+  seam: NonNullable<ReleaseResource["seam"]>,
+  old: SlotPlan | undefined,
+  isExclusive: boolean,
+): Script {
+  return sh`prove() {
+  pid=$(docker inspect --type container --format ${"{{.State.Pid}}"} "$1")
+  exec 9<"/proc/$pid/root/run/postgresql"
+  login() {
+    nsenter --net="/proc/$pid/ns/net" setpriv --reuid "$1" --regid "$2" --clear-groups --no-new-privs \\
+      psql -w -q -A -t -h /proc/self/fd/9 ${seam.port === undefined ? sh`` : sh`-p ${seam.port} `}-U ${seam.role} -d ${seam.database} -c "select current_user" </dev/null
+  }
+  who=$(login "$(id -u ${seam.user})" "$(id -g ${seam.user})") || return 1
+  [ "$who" = ${seam.role} ] || { echo "the database takes ${seam.user} for $who" >&2; return 1; }
+  if login nobody nogroup >/dev/null 2>&1; then
+    echo "the database lets any user in as ${seam.role}" >&2; return 1
+  fi
+}
+for u in ${next.units}; do
+  if ! prove "\${u%.service}"; then
+${emptySlot(next)}
+${restart(old, isExclusive)}
+    exit 1
+  fi
+done`;
+}
+
+/** Writes the upstream file and lets the proxy read it, if it has it in its configuration. */
+export function switchScript(
+  resource: Pick<ReleaseResource, "upstreamPath" | "stackDirectory" | "service">,
+  next: SlotPlan,
+  old: SlotPlan | undefined,
+): Script {
+  const path = resource.upstreamPath;
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  return joinScripts([
+    sh`umask 022
+systemctl enable -q ${next.units}
+mkdir -p ${folder}
+rm -f former; [ -e ${path} ] && cp ${path} former
+install -m 0644 upstream ${`${path}.new`}
+mv -f ${`${path}.new`} ${path}
+if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
+  if ! systemctl reload caddy.service; then
+    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
+    ${
+      old === undefined
+        ? sh`:`
+        : sh`if [ -e former ]; then cp former ${path}; fi
+${emptySlot(next)}
+${startEnabled(old)}`
+    }
+    exit 1
+  fi
+fi`,
+    writeStampScript(
+      resource.stackDirectory,
+      releaseStamp(resource.service),
+      hashText(next.upstream),
+    ),
+  ]);
+}
+
+/** Stops a slot after the requests that are still in it had `seconds` to end; its files stay for a rollback. */
+export function retireScript(old: SlotPlan, seconds: number): Script {
+  return sh`systemctl disable -q ${old.possibleUnits} 2>/dev/null || true
+if systemctl is-active -q ${old.possibleUnits}; then sleep ${seconds}; fi
+systemctl stop ${old.possibleUnits} 2>/dev/null || true
+systemctl reset-failed ${old.possibleUnits} 2>/dev/null || true`;
+}
+
+/** Brings the units of the active slot to life again. */
+export function mendScript(
+  resource: Pick<ReleaseResource, "graceSeconds">,
+  plan: SlotPlan,
+): Script {
+  return joinScripts([
+    begin(plan.units, resource.graceSeconds),
+    sh`systemctl daemon-reload
+systemctl unmask -q ${plan.units} 2>/dev/null || true
+systemctl enable -q ${plan.units}
+systemctl reset-failed ${plan.units} 2>/dev/null || true
+systemctl start --no-block ${plan.units}
+wait_healthy`,
+  ]);
+}
+
+/** Removes tags of our own repository that neither slot names; nobody else's images are touched. */
+export function pruneImagesScript(
+  resource: Pick<ReleaseResource, "slots">,
+  repository: string,
+): Script {
+  const launchers = [...resource.slots.a.files, ...resource.slots.b.files]
+    .map((file) => file.path)
+    .filter((path) => path.endsWith(".sh"));
+  return sh`docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | while read -r image; do
+  cat ${launchers} 2>/dev/null | grep -qF "$image" || docker image rm "$image" >/dev/null || true
+done`;
+}
+
+/** Stops and removes everything of a service. */
+export function removeReleaseScript(owned: {
+  readonly units: readonly string[];
+  readonly files: readonly string[];
+}): Script {
+  const containers = owned.units.map((name) => name.replace(/\.service$/, ""));
+  return sh`systemctl disable -q ${owned.units} 2>/dev/null || true
+systemctl stop ${owned.units} 2>/dev/null || true
+if command -v docker >/dev/null; then docker rm -f ${containers} >/dev/null 2>&1 || true; fi
+for u in ${owned.units}; do rm -f "/etc/systemd/system/$u"; done
+rm -f ${owned.files}
+systemctl daemon-reload
+systemctl reset-failed ${owned.units} 2>/dev/null || true
+for f in ${owned.files}; do rmdir -p --ignore-fail-on-non-empty "$(dirname "$f")" 2>/dev/null || true; done`;
+}

@@ -1,0 +1,84 @@
+import { need } from "../../facts/fact.ts";
+import {
+  postgresContentFacts,
+  postgresContentSubject,
+  postgresFacts,
+} from "../../facts/postgres/postgres.ts";
+import { psqlScript } from "../../facts/postgres/psql.ts";
+import { describeGrants, findGrantDifferences } from "./grant-difference.ts";
+import { renderGrants } from "./grant-sql.ts";
+import { idOf } from "../resource.ts";
+import type { Change, Resource, ResourceKind } from "../resource.ts";
+
+/** One line of the manifest's grants, for one role. */
+export interface RoleGrant {
+  readonly role: string;
+  readonly schema: string;
+  readonly on:
+    | { readonly kind: "tables"; readonly names: readonly string[] }
+    | { readonly kind: "all tables" | "all sequences" | "all functions" | "schema" | "database" };
+  /** Lower case; `["all"]` stands alone. */
+  readonly privileges: readonly string[];
+}
+
+/**
+ * Exactly what the managed roles may do in one database: what is missing is granted, what is too much is revoked.
+ * Other roles' privileges are left alone, but PUBLIC may neither connect nor create.
+ */
+export interface PostgresGrantsResource extends Resource {
+  readonly kind: "postgres-grants";
+  readonly major: number;
+  readonly owner: string;
+  /** Every role of the manifest but the owner, sorted. */
+  readonly roles: readonly string[];
+  /** Roles that may connect. */
+  readonly connect: readonly string[];
+  readonly grants: readonly RoleGrant[];
+}
+
+/** Builds a grants resource; `name` is the database's. */
+export function postgresGrants(
+  name: string,
+  options: Omit<PostgresGrantsResource, "kind" | "name">,
+): PostgresGrantsResource {
+  return { kind: "postgres-grants", name, ...options };
+}
+
+export const postgresGrantsKind: ResourceKind<PostgresGrantsResource> = {
+  kind: "postgres-grants",
+  needs: (resource) => [
+    need(postgresFacts, String(resource.major)),
+    need(postgresContentFacts, postgresContentSubject(resource.major, resource.name)),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    const { name, major } = resource;
+    const cluster = facts.get(postgresFacts, String(major));
+    const content = facts.get(postgresContentFacts, postgresContentSubject(major, name));
+    const database = cluster?.databases[name];
+    const migrations = `postgres-migrations:${name}` as const;
+    const reasons =
+      cluster === undefined || database === undefined || content === undefined
+        ? ["not granted yet"]
+        : findGrantDifferences(resource, cluster.version, database, content);
+    if (reasons.length === 0 && context.changed.has(migrations))
+      reasons.push("migrations may bring new objects");
+    if (reasons.length === 0) return undefined;
+    return {
+      id: idOf(resource),
+      action: database === undefined ? "create" : "update",
+      because: describeGrants(reasons),
+      steps: [
+        {
+          type: "script",
+          title: `grant and revoke in ${name}`,
+          script: psqlScript(major, name, ["-1"]),
+          stdin: { text: renderGrants(resource) },
+        },
+      ],
+    };
+  },
+
+  own: () => undefined,
+  remove: () => undefined,
+};

@@ -1,0 +1,32 @@
+import type { Content } from "../resource.ts";
+
+/** The file Caddy begins with: hostkit's own, or one that somebody wrote, with a block of ours at its end. */
+export const caddyfilePath = "/etc/caddy/Caddyfile";
+
+/** Where Caddy takes orders: only its own user and root can reach it. */
+export const caddyAdminSocket = "/run/caddy/admin.sock";
+
+/** Every stack's sites, a file each. */
+const sitesFolder = "/etc/caddy/hostkit/sites";
+
+/** Every stack's sites, for `import`. */
+export const sitesPattern = `${sitesFolder}/*.caddy`;
+
+/** Sites of one stack as Caddy reads them. */
+export function sitesPath(stack: string): string {
+  return `${sitesFolder}/${stack}.caddy`;
+}
+
+/** Certificates, keys and roots of one stack. */
+export function caddyFolderOf(stack: string): string {
+  return `/etc/caddy/hostkit/${stack}`;
+}
+
+/** A file that Caddy reads. */
+export interface CaddyFile {
+  readonly path: string;
+  readonly content: Content;
+  readonly mode: string;
+  readonly owner: string;
+  readonly group: string;
+}

@@ -1,0 +1,285 @@
+import { need } from "../../facts/fact.ts";
+import type { Facts } from "../../facts/fact.ts";
+import { textFacts } from "../../facts/files/file.ts";
+import { neighbourFacts, othersWith } from "../../facts/neighbours.ts";
+import { hostStampPath, readStamp, stampPath } from "../../facts/files/stamp.ts";
+import { unitFacts } from "../../facts/units/unit.ts";
+import { joinScripts, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
+import { claimAlone, claimTogether, idOf, removeByScript } from "../resource.ts";
+import type { Bound, Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
+
+/**
+ * A systemd unit's state: enabled, running, and running with what it should run with.
+ * Its file is a resource of its own (`file:`), or comes with a package.
+ */
+export interface UnitResource extends Resource {
+  readonly kind: "unit";
+  /** With its suffix: "caddy.service"; also the name. */
+  readonly unit: string;
+  readonly stackDirectory: string;
+  readonly enabled: boolean;
+  /** "started" for services and timers, "stopped", or "ignored" for what a timer starts. */
+  readonly state: "started" | "stopped" | "ignored";
+  /** When one of these changes in this plan, or `inputs` differs from the stamp, the unit is restarted or reloaded. */
+  readonly watches: readonly ResourceId[];
+  /** Hash of everything the running unit was made from; "" where nothing matters. */
+  readonly inputs: string;
+  readonly onChange: "restart" | "reload";
+  /** Runs after a start or restart: waits until it is really up, fails otherwise. */
+  readonly check?: Script;
+  /** How long start and check may take together. */
+  readonly bound?: Bound;
+  /**
+   * For a unit that runs, when nothing but `files` of its settings changed: the same program starts again, so that a short look
+   * is enough, and systemd has nothing to read anew. The proof after the run looks once more, at its restarts too.
+   */
+  readonly again?: { readonly files: readonly ResourceId[]; readonly check: Script };
+  /**
+   * Its package starts it, and all of `watches` is in place before the package: where the unit was not there when the plan was
+   * made, that start is the one.
+   */
+  readonly isStartedByPackage?: true;
+  /** An earlier step of the same run may have started it with all of `watches` in place (`noteStart`): not again then. */
+  readonly sharesStart?: true;
+  /** hostkit wrote the unit file: removal stops it. A package's unit is left to its package. */
+  readonly ours: boolean;
+}
+
+type UnitOptions = Partial<Omit<UnitResource, "kind" | "name" | "unit" | "stackDirectory">>;
+
+/** Builds a unit resource: enabled, started, restarted when a watched resource changes. */
+export function unit(
+  name: string,
+  stackDirectory: string,
+  options: UnitOptions = {},
+): UnitResource {
+  return {
+    kind: "unit",
+    name,
+    unit: name,
+    stackDirectory,
+    enabled: true,
+    state: "started",
+    watches: [],
+    inputs: "",
+    onChange: "restart",
+    ours: true,
+    ...options,
+    after: [...new Set([...(options.after ?? []), ...(options.watches ?? [])])],
+  };
+}
+
+/** The name of a unit's stamp. */
+export function unitStamp(name: string): string {
+  return `unit-${name}`;
+}
+
+export const unitKind: ResourceKind<UnitResource> = {
+  kind: "unit",
+  needs: (resource) => [
+    need(unitFacts, resource.unit),
+    need(textFacts, stampPath(resource.stackDirectory, unitStamp(resource.unit))),
+  ],
+
+  diff(resource, facts, context): Change | undefined {
+    const { unit: name } = resource;
+    const fact = facts.get(unitFacts, name);
+    const exists = fact !== undefined && fact.loadState !== "not-found";
+    const isRunning = fact?.activeState === "active" || fact?.activeState === "reloading";
+    const isEnabled = ["enabled", "static", "indirect", "generated", "alias"].includes(
+      fact?.unitFileState ?? "",
+    );
+    const trigger = resource.watches.filter((id) => context.changed.has(id));
+    const stamp = readStamp(facts, resource.stackDirectory, unitStamp(name));
+    // Another stack's run started it with the same: this one only has to remember.
+    const isNoted = stamp !== undefined || !isSameElsewhere(resource, facts);
+    const isStale =
+      trigger.length > 0 ||
+      context.isUnfinished ||
+      (resource.inputs !== "" && isNoted && stamp !== resource.inputs);
+
+    const reasons: string[] = [];
+    if (fact?.loadState === "masked") reasons.push("is masked");
+    if (resource.enabled && !isEnabled) reasons.push(exists ? "is not enabled" : "does not exist");
+    if (!resource.enabled && fact?.unitFileState === "enabled")
+      reasons.push("is enabled, should not be");
+    if (resource.state === "started" && !isRunning) {
+      reasons.push(
+        `is ${fact?.activeState ?? "not loaded"}${fact?.result && fact.result !== "success" ? ` (${fact.result})` : ""}`,
+      );
+    } else if (resource.state === "started" && isStale) {
+      reasons.push(
+        trigger.length > 0
+          ? `${trigger.join(", ")} changed`
+          : context.isUnfinished
+            ? "a run ended before it was started anew"
+            : "runs with an older configuration",
+      );
+    }
+    if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");
+    if (resource.state === "ignored" && isStale) reasons.push("its files changed");
+    if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
+    if (reasons.length === 0 && !isNoted) return noteOnly(resource);
+    if (reasons.length === 0) return undefined;
+
+    const verb =
+      resource.onChange === "reload" && isRunning
+        ? "reload"
+        : resource.isStartedByPackage === true && !exists
+          ? "start"
+          : "restart";
+    const { again } = resource;
+    const isKnown =
+      again !== undefined &&
+      isRunning &&
+      fact.loadState === "loaded" &&
+      !fact.needsDaemonReload &&
+      resource.enabled === isEnabled &&
+      trigger.length > 0 &&
+      trigger.every((id) => again.files.includes(id));
+    const scripts: Script[] = isKnown
+      ? []
+      : [
+          ...(fact?.loadState === "masked"
+            ? [
+                sh`systemctl unmask ${name}
+systemctl unmask --runtime -q ${name}`,
+              ]
+            : []),
+          // Both let systemd read its files anew, systemctl(1).
+          resource.enabled
+            ? sh`systemctl enable -q ${name}`
+            : sh`systemctl disable -q ${name} || true`,
+        ];
+    if (resource.state === "started") {
+      scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
+      scripts.push(
+        isRunning && !isStale && fact?.needsDaemonReload !== true
+          ? sh``
+          : resource.sharesStart === true
+            ? sh`if ! ${wasStarted(name)}; then
+${startScript(verb, name)}
+fi`
+            : startScript(verb, name),
+      );
+      const check = isKnown ? again.check : resource.check;
+      if (check !== undefined) scripts.push(check);
+    }
+    if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
+    scripts.push(writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs));
+    const action =
+      isRunning && resource.state === "started" && verb !== "start"
+        ? verb
+        : exists
+          ? "update"
+          : "create";
+    return {
+      id: idOf(resource),
+      action,
+      because: reasons.join(", "),
+      invalidates: [stampPath(resource.stackDirectory, unitStamp(name))],
+      steps: [
+        {
+          type: "script",
+          title: `${describeVerb(resource, verb)} ${name}`,
+          ...(resource.bound === undefined ? {} : { bound: resource.bound }),
+          script: joinScripts(scripts),
+        },
+      ],
+    };
+  },
+
+  claims: (resource) => [
+    resource.ours && resource.shared === undefined
+      ? claimAlone(resource)
+      : claimTogether(idOf(resource), resource.inputs),
+  ],
+
+  own: (resource) => ({ kind: "unit", name: resource.unit, ours: resource.ours }),
+  removalNeeds: (owned) => [need(unitFacts, owned.name)],
+
+  remove(owned, facts, context): Change | undefined {
+    if (owned["ours"] !== true) return undefined;
+    const fact = facts.get(unitFacts, owned.name);
+    if (fact === undefined || fact.loadState === "not-found") return undefined;
+    return removeByScript(
+      owned,
+      `stop and disable ${owned.name}`,
+      sh`systemctl disable --now -q ${owned.name} || systemctl stop ${owned.name} || true
+systemctl reset-failed ${owned.name} 2>/dev/null || true
+rm -f ${[stampPath(context.stackDirectory, unitStamp(owned.name)), ...timerStamps(owned.name)]}`,
+    );
+  },
+};
+
+/** A unit of the whole host that another stack has with the same inputs. */
+function isSameElsewhere(resource: UnitResource, facts: Facts): boolean {
+  return (
+    resource.inputs !== "" &&
+    othersWith(facts.get(neighbourFacts, resource.stackDirectory) ?? [], idOf(resource)).some(
+      ({ claim }) => claim.mode === "together" && claim.value === resource.inputs,
+    )
+  );
+}
+
+function noteOnly(resource: UnitResource): Change {
+  const { stackDirectory, unit: name, inputs } = resource;
+  return {
+    id: idOf(resource),
+    action: "update",
+    because: "runs for another stack as it should for this one",
+    steps: [
+      {
+        type: "script",
+        title: `remember how ${name} runs`,
+        script: writeStampScript(stackDirectory, unitStamp(name), inputs),
+      },
+    ],
+  };
+}
+
+/** Where systemd keeps when a persistent timer last ran, systemd.timer(5). */
+function timerStamps(name: string): string[] {
+  return name.endsWith(".timer") ? [`/var/lib/systemd/timers/stamp-${name}`] : [];
+}
+
+function describeVerb(resource: UnitResource, verb: string): string {
+  if (resource.state === "started") return verb === "reload" ? "reload" : "start";
+  return resource.state === "stopped" ? "stop" : "register";
+}
+
+/** Starts or reloads and, when that fails, prints the unit's last lines so that the error has its reason. */
+export function startScript(verb: "start" | "restart" | "reload", name: string): Script {
+  return sh`if ! systemctl ${verb} ${name}; then
+  journalctl -u ${name} -n 20 --no-pager -o cat >&2 || true
+  exit 1
+fi`;
+}
+
+/** Says for the rest of the run that a unit has been started with all that is in place now. */
+export function noteStart(name: string): Script {
+  return sh`mkdir -p "$HOSTKIT_RUN/started"
+: >"$HOSTKIT_RUN/started/"${name}`;
+}
+
+function wasStarted(name: string): Script {
+  return sh`[ -e "$HOSTKIT_RUN/started/"${name} ]`;
+}
+
+/** Lets systemd read its files anew where it knows units from older ones; those it does not know yet it reads at their start. */
+export function reloadIfNeeded(names: readonly string[]): Script {
+  return sh`case $(systemctl show -p NeedDaemonReload --value ${names}) in *yes*) systemctl daemon-reload ;; esac`;
+}
+
+/** Writes a stamp of what the host has once. */
+export function writeHostStampScript(name: string, value: string): Script {
+  const path = hostStampPath(name);
+  return sh`printf %s ${value} >${path}.new && mv -f ${path}.new ${path}`;
+}
+
+/** Writes a stamp atomically. */
+export function writeStampScript(stackDirectory: string, name: string, value: string): Script {
+  const path = stampPath(stackDirectory, name);
+  return sh`printf %s ${value} >${path}.new && mv -f ${path}.new ${path}`;
+}

@@ -1,0 +1,92 @@
+import { archiveFacts, backupFacts, describeArchiveFailure } from "../facts/backups/backup.ts";
+import type { BackupReport } from "../facts/backups/backup.ts";
+import { certificateFacts } from "../facts/proxy/certificates.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
+import { need } from "../facts/fact.ts";
+import { fileFacts } from "../facts/files/file.ts";
+import { lockFacts } from "../facts/lock.ts";
+import { postgresFacts } from "../facts/postgres/postgres.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import { targetFacts } from "../facts/units/target.ts";
+import { restartFacts, restartsSubject } from "../facts/units/unit.ts";
+import type { RunSummary } from "../host/run.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { statePath } from "../plan/state.ts";
+import { formatSeconds, formatTime } from "../report/duration.ts";
+import type { HostStatus } from "../report/status.ts";
+import { stackDirectoryOf, targetOf } from "../stack/names.ts";
+
+/**
+ * What `status` and the end of a provision ask a host.
+ * @param certificates what the proxy presents: a TLS handshake for each site
+ * @param alone also what the facts of a plan tell, and what a provision with nothing to change does not tell: restarts, memory, when timers
+ * fire next
+ */
+export function statusNeeds(
+  manifest: Manifest,
+  { certificates, alone }: { readonly certificates: boolean; readonly alone: boolean },
+): FactNeed[] {
+  const directory = stackDirectoryOf(manifest.stack);
+  return [
+    need(systemFacts, systemSubject),
+    need(lockFacts, directory),
+    need(fileFacts, statePath(directory)),
+    need(targetFacts, targetOf(manifest.stack)),
+    ...(alone ? [need(restartFacts, restartsSubject)] : []),
+    ...(manifest.backups === undefined
+      ? []
+      : [
+          need(backupFacts, manifest.stack),
+          ...(alone ? [need(archiveFacts, manifest.stack)] : []),
+        ]),
+    ...(certificates ? (manifest.proxy?.sites ?? []) : []).map((site) =>
+      need(certificateFacts, site.name),
+    ),
+  ];
+}
+
+/** The status of a host from the facts of `statusNeeds`. */
+export function readStatus(
+  manifest: Manifest,
+  host: string,
+  connection: string,
+  facts: Facts,
+  lastRun?: RunSummary,
+): HostStatus {
+  const directory = stackDirectoryOf(manifest.stack);
+  const lockedBy = facts.get(lockFacts, directory);
+  const archive = facts.get(archiveFacts, manifest.stack) ?? archiveFailureIn(manifest, facts);
+  return {
+    host,
+    connection,
+    system: facts.get(systemFacts, systemSubject)?.prettyName ?? "",
+    isProvisioned: facts.get(fileFacts, statePath(directory)) !== undefined,
+    sites: (manifest.proxy?.sites ?? []).map((site) => {
+      const certificate = facts.get(certificateFacts, site.name);
+      if (certificate !== undefined) return { site, certificate };
+      return { site, ...(facts.wasAsked(certificateFacts) ? {} : { isCertificateUnknown: true }) };
+    }),
+    backups: [
+      ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
+      ...(archive === undefined ? [] : [archive]),
+    ],
+    members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
+    ...(lockedBy === undefined ? {} : { lockedBy }),
+    ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),
+  };
+}
+
+/** `2026-11-21 01:02 UTC ok in 3 min, 12 changes, by ann@laptop since …` */
+function describeRun({ manifest, state, startedAt, endedAt }: RunSummary): string {
+  const took = endedAt === undefined ? "" : ` in ${formatSeconds(endedAt - startedAt)}`;
+  const count = manifest.changes.length;
+  return `${formatTime(startedAt)} UTC ${state}${took}, ${count} change${count === 1 ? "" : "s"}, by ${manifest.holder}`;
+}
+
+function archiveFailureIn(manifest: Manifest, facts: Facts): BackupReport | undefined {
+  if (manifest.backups?.postgres === undefined) return undefined;
+  for (const { archiveFailure } of facts.all(postgresFacts).values()) {
+    if (archiveFailure) return describeArchiveFailure(archiveFailure.time, archiveFailure.segment);
+  }
+  return undefined;
+}

@@ -1,0 +1,221 @@
+import { hashText } from "../../facts/files/hash.ts";
+import { psqlScript } from "../../facts/postgres/psql.ts";
+import type { Backups } from "../../manifest/schema.ts";
+import { backupFirst } from "../../resources/backups/first-backup.ts";
+import { directory } from "../../resources/files/directory.ts";
+import { file } from "../../resources/files/file.ts";
+import { idOf } from "../../resources/resource.ts";
+import type { Resource, ResourceId } from "../../resources/resource.ts";
+import { unit } from "../../resources/units/unit.ts";
+import { resolveFileRepositories } from "./files.ts";
+import { backupPlaces, listBackupJobs, repositoriesOf, repositoryPath } from "./jobs.ts";
+import type { BackupJob } from "./jobs.ts";
+import { resolvePostgresRepositories } from "./postgres.ts";
+import type { Repositories } from "./postgres.ts";
+import { postgresMajorOf } from "../database/database-place.ts";
+import { databaseReadyId } from "../database/database.ts";
+import { emptySection, packagesId } from "../inputs.ts";
+import type { Section, StackInputs } from "../inputs.ts";
+import { stackDirectoryOf } from "../names.ts";
+import { renderTemplate } from "../render-template.ts";
+import {
+  systemdExec,
+  systemdListPath,
+  systemdNames,
+  systemdPath,
+  systemdText,
+} from "../../writers/systemd.ts";
+import { systemdCalendar } from "../../writers/systemd-calendar.ts";
+import { writtenShell } from "../../writers/written.ts";
+import { rawScript, sh } from "../../shell/script.ts";
+import { postgresUnitOf } from "../../resources/postgres/unit.ts";
+
+const archivingSql = `select extract(epoch from last_failed_time)::bigint || ' ' || last_failed_wal from pg_stat_archiver
+where last_failed_time > coalesce(last_archived_time, '-infinity')`;
+
+/**
+ * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
+ * @param others what the other sections made: the first backup of files waits for all of it that may be in there
+ */
+export function resolveBackups(inputs: StackInputs, others: readonly Resource[] = []): Section {
+  const { manifest } = inputs;
+  const { backups, stack } = manifest;
+  if (backups === undefined) return emptySection;
+  const { postgres, files } = backups;
+  const places = backupPlaces(stack);
+  const resources: Resource[] = [
+    file(places.lock, "Held (flock) by the backup that runs.\n"),
+    directory(places.reports, { mode: "0711" }),
+    ...resolveDirectories(backups, places.reports),
+  ];
+  const packages: string[] = [];
+  if (postgres !== undefined) {
+    const made = resolvePostgresRepositories(inputs, backups, postgres);
+    packages.push("pgbackrest", ...sshPackages(backups, "postgres"));
+    const script = renderPostgresScript(inputs, backups, made);
+    resources.push(script, ...made.resources);
+    const data = (manifest.database?.databases ?? []).map(({ name }) =>
+      databaseReadyId(manifest, name),
+    );
+    resources.push(...resolveJobs(inputs, backups, "postgres", made, [idOf(script), ...data]));
+  }
+  if (files !== undefined) {
+    const made = resolveFileRepositories(inputs, backups, files);
+    packages.push("restic", ...sshPackages(backups, "files"));
+    resources.push(...made.resources);
+    const before = others.filter((one) => mayWriteTo(one, files.paths));
+    resources.push(...resolveJobs(inputs, backups, "files", made, before.map(idOf)));
+  }
+  return { packages, resources };
+}
+
+/** The proxy's configuration and certificates are the only ones that nothing else is made from. */
+function mayWriteTo(resource: Resource, paths: readonly string[]): boolean {
+  const isProxy = resource.kind === "caddy" || idOf(resource) === "unit:caddy.service";
+  return (
+    !isProxy || paths.some((path) => path === "/" || /^\/(?:etc|var|var\/lib)\/?$|caddy/.test(path))
+  );
+}
+
+function sshPackages(backups: Backups, tool: BackupJob["tool"]): string[] {
+  return repositoriesOf(backups, tool).some((one) => one.kind === "sftp") ? ["openssh-client"] : [];
+}
+
+/** Folders of local repositories and of the reports, each tool's with its own owner. */
+function resolveDirectories(backups: Backups, reports: string): Resource[] {
+  const tools = (["postgres", "files"] as const).filter((tool) => backups[tool] !== undefined);
+  return tools.flatMap((tool) => {
+    const owner = tool === "postgres" ? "postgres" : "root";
+    const base = { owner, group: owner, after: [packagesId] };
+    return [
+      directory(`${reports}/${tool}`, {
+        ...base,
+        mode: "0700",
+        holds: "data",
+        after: [packagesId, `directory:${reports}`],
+      }),
+      ...repositoriesOf(backups, tool).flatMap((repository) =>
+        repository.kind === "local"
+          ? [
+              directory(repository.path, { after: [packagesId] }),
+              directory(repositoryPath(repository, tool), {
+                ...base,
+                mode: "0700",
+                holds: "data",
+                after: [packagesId, `directory:${repository.path}`],
+              }),
+            ]
+          : [],
+      ),
+    ];
+  });
+}
+
+function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repositories): Resource {
+  const { stack, database } = inputs.manifest;
+  const places = backupPlaces(stack);
+  const major = database === undefined ? 0 : postgresMajorOf(database, inputs.system);
+  return file(
+    places.script("postgres"),
+    renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-postgres.ejs", {
+      stack: writtenShell(sh`${stack}`),
+      inputs: writtenShell(sh`${made.inputs}`),
+      lock: writtenShell(sh`${places.lock}`),
+      repositories: writtenShell(
+        sh`${repositoriesOf(backups, "postgres").map((_, index) => String(index + 1))}`,
+      ),
+      psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
+      report: writtenShell(
+        rawScript(renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {})),
+      ),
+    }),
+    { mode: "0755" },
+  );
+}
+
+/** Service, timer and first backup of a tool's jobs. Only the first job (the full one) is run by provision. */
+function resolveJobs(
+  inputs: StackInputs,
+  backups: Backups,
+  tool: BackupJob["tool"],
+  made: Repositories,
+  after: readonly ResourceId[],
+): Resource[] {
+  const { manifest, templates } = inputs;
+  const { stack } = manifest;
+  const places = backupPlaces(stack);
+  const jobs = listBackupJobs(manifest).filter((job) => job.tool === tool);
+  return jobs.flatMap((job, index) => {
+    const service = file(
+      `/etc/systemd/system/${job.service}`,
+      renderTemplate(
+        templates,
+        "etc/systemd/system/backup.service.ejs",
+        describeService(inputs, backups, job),
+      ),
+    );
+    const timer = file(
+      `/etc/systemd/system/${job.timer}`,
+      renderTemplate(templates, "etc/systemd/system/backup.timer.ejs", {
+        description: systemdText(`When to make the backup ${job.name} of ${stack}`),
+        schedule: systemdCalendar(job.schedule),
+      }),
+    );
+    const texts = [service, timer].map((one) => ("text" in one.content ? one.content.text : ""));
+    const started = unit(job.timer, stackDirectoryOf(stack), {
+      watches: [idOf(service), idOf(timer)],
+      inputs: hashText(texts.join("\0")),
+      after: [`file:${places.script(tool)}`],
+    });
+    const first = backupFirst({
+      stack,
+      job: job.name,
+      service: job.service,
+      inputs: made.inputs,
+      markers: made.markers,
+      after: [
+        ...made.repositories.map(idOf),
+        idOf(service),
+        `directory:${places.reports}/${tool}`,
+        `file:${places.lock}`,
+        `file:${places.script(tool)}`,
+        ...after,
+      ],
+    });
+    return [service, timer, started, ...(index === 0 ? [first] : [])];
+  });
+}
+
+function describeService(inputs: StackInputs, backups: Backups, job: BackupJob) {
+  const { manifest, system } = inputs;
+  const { stack } = manifest;
+  const places = backupPlaces(stack);
+  const list = repositoriesOf(backups, job.tool);
+  const local = list.flatMap((one) =>
+    one.kind === "local" ? [repositoryPath(one, job.tool)] : [],
+  );
+  const isPostgres = job.tool === "postgres";
+  const name = job.service.replace(/\.service$/, "");
+  return {
+    description: systemdText(`Backup ${job.name} of ${stack}`),
+    after: [
+      "network-online.target",
+      ...(isPostgres && manifest.database !== undefined
+        ? [postgresUnitOf(postgresMajorOf(manifest.database, system))]
+        : []),
+    ].map((one) => systemdNames(one)),
+    user: systemdNames(isPostgres ? "postgres" : "root"),
+    run: systemdExec([places.script(job.tool), "run", job.type]),
+    report: systemdExec([places.script(job.tool), "report", job.name]),
+    runtimeDirectory: systemdNames(name),
+    cacheDirectory: isPostgres ? undefined : systemdNames(`hostkit-${stack}`),
+    reports: systemdPath(`${places.reports}/${job.tool}`),
+    capabilities: isPostgres ? undefined : systemdNames("CAP_DAC_READ_SEARCH"),
+    writable: [
+      ...local,
+      ...(isPostgres ? ["/var/log/pgbackrest", "/var/spool/pgbackrest"] : []),
+    ].map((path) => systemdListPath(path, "-")),
+    home: systemdText(isPostgres ? "yes" : "read-only"),
+    network: list.some((one) => one.kind !== "local"),
+  };
+}

@@ -1,0 +1,118 @@
+import { openPortsPath } from "../../facts/system/nftables.ts";
+import type { FirewallRule } from "../../manifest/schema.ts";
+import { file } from "../../resources/files/file.ts";
+import { firewallLock, nftablesTable } from "../../resources/system/nftables.ts";
+import { idOf } from "../../resources/resource.ts";
+import { unit } from "../../resources/units/unit.ts";
+import { databasePortOf } from "../database/database-place.ts";
+import { emptySection, packagesId } from "../inputs.ts";
+import type { Section, StackInputs } from "../inputs.ts";
+import { stackDirectoryOf } from "../names.ts";
+import { renderTemplate } from "../render-template.ts";
+import { nft, nftBlock, nftPorts, nftString } from "../../writers/nft.ts";
+import { systemdPath, systemdText } from "../../writers/systemd.ts";
+import type { Written } from "../../writers/written.ts";
+
+const table = "inet hostkit";
+
+/**
+ * Docker's bridges by name: the default one and swarm's ("docker…") and those of user networks ("br-" and an id).
+ * A bridge that leads outside must not be named like this; docs/firewall.md says so.
+ */
+const bridges = ["docker*", "br-*"] as const;
+
+/** Loads the rules at boot, before the network comes up; one for all stacks of the host. */
+const unitName = "hostkit-firewall.service";
+const basePath = "/etc/hostkit/firewall.nft";
+
+/** The host's nftables table, with what this stack opens, loaded now and at boot (manifest section `firewall`). */
+export function resolveFirewall(inputs: StackInputs): Section {
+  const { manifest, templates } = inputs;
+  if (manifest.firewall === undefined) return emptySection;
+  const { stack } = manifest;
+  const { allow } = manifest.firewall;
+  const part = [
+    ...[...renderDatabaseAccess(inputs), ...allow.flatMap(renderInput)].map(
+      (rule) => `add rule ${table} input ${rule.text}\n`,
+    ),
+    ...allow.flatMap(renderForward).map((rule) => `add rule ${table} containers ${rule.text}\n`),
+  ];
+  const loaded = nftablesTable(
+    table,
+    basePath,
+    {
+      rules: renderTemplate(templates, "etc/hostkit/firewall.nft.ejs", {
+        bridges: bridges.map(nftString),
+      }),
+      closing: `add rule ${table} containers drop\n`,
+      part: {
+        path: openPortsPath(stack),
+        rules: `# Written by hostkit: what the stack ${stack} opens.\n${part.join("")}`,
+      },
+    },
+    stackDirectoryOf(stack),
+    { after: [packagesId] },
+  );
+  const unitFile = file(
+    `/etc/systemd/system/${unitName}`,
+    renderTemplate(templates, "etc/systemd/system/hostkit-firewall.service.ejs", {
+      table: systemdText(table),
+      path: systemdPath(basePath),
+      lock: systemdPath(firewallLock),
+    }),
+    // Behind the confirmation: rules that were not confirmed are not loaded at the next boot either.
+    { after: [idOf(loaded)], shared: "default" },
+  );
+  const service = unit(unitName, stackDirectoryOf(stack), {
+    watches: [idOf(unitFile)],
+    shared: "default",
+  });
+  return { packages: ["nftables"], resources: [loaded, unitFile, service] };
+}
+
+/** nft(8) rules that let a manifest rule's traffic reach the host: one line for each source. */
+export function renderInput(rule: FirewallRule): Written<"nft">[] {
+  const ports = rule.port === "ssh" ? nft`$ssh_ports` : portsOf(rule);
+  return renderSources(rule).map(
+    (source) =>
+      nft`${source}${protocolOf(rule)} dport ${ports} accept comment ${nftString(rule.name)}`,
+  );
+}
+
+/** The same for ports that Docker redirects into a container; sshd is never in one. */
+export function renderForward(rule: FirewallRule): Written<"nft">[] {
+  if (rule.port === "ssh") return [];
+  return renderSources(rule).map(
+    (source) =>
+      nft`${source}ct status dnat meta l4proto ${protocolOf(rule)} ct original proto-dst ${portsOf(rule)} accept comment ${nftString(rule.name)}`,
+  );
+}
+
+function protocolOf(rule: FirewallRule): Written<"nft"> {
+  return rule.protocol === "udp" ? nft`udp` : nft`tcp`;
+}
+
+function portsOf(rule: FirewallRule): Written<"nft"> {
+  return nftPorts(Number(rule.port), Number(rule.lastPort));
+}
+
+/** One line for each block: sets would refuse blocks that overlap. */
+function renderSources(rule: FirewallRule): Written<"nft">[] {
+  if (rule.from.length === 0) return [nft``];
+  return rule.from.map((block) =>
+    block.includes(":") ? nft`ip6 saddr ${nftBlock(block)} ` : nft`ip saddr ${nftBlock(block)} `,
+  );
+}
+
+/** Containers that cannot use PostgreSQL's socket may reach its port; nothing else of the host. */
+function renderDatabaseAccess({ manifest, system }: StackInputs): Written<"nft">[] {
+  const isNeeded = [...manifest.services, ...manifest.web].some(
+    (service) => service.runtime === "container" && service.database?.tcp === true,
+  );
+  if (!isNeeded) return [];
+  const port = nftPorts(Number(databasePortOf(manifest, system)));
+  return bridges.map(
+    (bridge) =>
+      nft`iifname ${nftString(bridge)} tcp dport ${port} accept comment ${nftString("PostgreSQL for containers")}`,
+  );
+}

@@ -1,0 +1,240 @@
+import type { HealthCheck, PublishedPort, Resources, Volume } from "../../manifest/schema.ts";
+import { joinScripts, rawScript, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
+import { writeDockerMount } from "../../writers/docker-mount.ts";
+import type { DockerMount } from "../../writers/docker-mount.ts";
+
+/** What a container is started with. */
+export interface ContainerPlan {
+  readonly container: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly user: string;
+  readonly hostname: string;
+  readonly network: string;
+  readonly alias: string;
+  readonly environmentFile: string;
+  /** Files of shell text that export these variables. */
+  readonly exported: readonly { readonly from: string; readonly names: readonly string[] }[];
+  /** File on the host by name; they appear under /run/secrets. */
+  readonly secrets: readonly { readonly name: string; readonly path: string }[];
+  /** Docker volume or path on the host. */
+  readonly mounts: readonly (Volume & { readonly from: string })[];
+  readonly hasDatabaseSocket: boolean;
+  readonly addHosts: readonly string[];
+  readonly ports: readonly PublishedPort[];
+  readonly resources: Resources;
+  /** Absent: the container only has to live. */
+  readonly check?: { readonly port: number; readonly inside: number; readonly health: HealthCheck };
+}
+
+/** After so many failed checks in a row the container is restarted. */
+const patience = 3;
+
+/** Seconds without any word of the launcher after which systemd restarts the unit. */
+export function watchdogSecondsOf(health: HealthCheck | undefined): number {
+  const { intervalSeconds, timeoutSeconds } = health ?? liveness;
+  return 30 + patience * (intervalSeconds + timeoutSeconds);
+}
+
+const liveness = { intervalSeconds: 5, timeoutSeconds: 5 };
+
+/**
+ * The script a container's unit runs: `docker run` in the foreground, and beside it a loop that asks the container from
+ * the host. "Up" in `docker ps` does not mean that it answers, so the loop alone says READY and ends what is ill.
+ */
+export function renderLauncher(plan: ContainerPlan): string {
+  const { intervalSeconds, timeoutSeconds } = plan.check?.health ?? liveness;
+  return `${
+    joinScripts([
+      rawScript(`#!/bin/sh
+# Written by hostkit: runs one container in the foreground of its unit.
+set -eu`),
+      sh`name=${plan.container}
+user=$(id -u ${plan.user}):$(id -g ${plan.user})
+interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
+      endScript(plan),
+      bindChecks(plan),
+      livenessFunction,
+      checkFunction(plan),
+      watchFunction,
+      sh`docker rm -f "$name" >/dev/null 2>&1 || true
+watch &
+${sourceExports(plan)}exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
+  ${runOptions(plan)} ${plan.image} ${plan.command}`,
+    ]).text
+  }\n`;
+}
+
+/** After the watcher was started: it has no use for them. */
+function sourceExports(plan: ContainerPlan): Script {
+  return joinScripts(plan.exported.map(({ from }) => sh`. ${from}\n`));
+}
+
+function runOptions(plan: ContainerPlan): Script {
+  const { memoryBytes, cpus, pids } = plan.resources;
+  const words = [
+    "--read-only",
+    ...["--cap-drop", "ALL"],
+    ...["--security-opt", "no-new-privileges"],
+    ...["--tmpfs", "/tmp:rw,nosuid,nodev,noexec,mode=1777"],
+    ...["--memory", String(memoryBytes), "--memory-swap", String(memoryBytes)],
+    ...["--pids-limit", String(pids)],
+    // Not --cpus: Docker refuses it where it exceeds the host's, or where the kernel has no quota.
+    ...(cpus === undefined
+      ? []
+      : ["--cpu-period", "100000", "--cpu-quota", String(Math.round(cpus * 100_000))]),
+    ...["--hostname", plan.hostname],
+    ...["--network", plan.network, "--network-alias", plan.alias],
+    ...["--env-file", plan.environmentFile],
+    ...plan.exported.flatMap(({ names }) => names.flatMap((name) => ["--env", name])),
+    ...mountsOf(plan).flatMap((mount) => ["--mount", writeDockerMount(mount)]),
+    ...plan.addHosts.flatMap((host) => ["--add-host", host]),
+    ...publishedBy(plan),
+  ];
+  return sh`${words}`;
+}
+
+function publishedBy(plan: ContainerPlan): string[] {
+  return [
+    ...(plan.check === undefined
+      ? []
+      : ["--publish", `127.0.0.1:${plan.check.port}:${plan.check.inside}`]),
+    ...plan.ports.flatMap((port) => [
+      "--publish",
+      `${port.outside}:${port.inside}/${port.protocol}`,
+    ]),
+  ];
+}
+
+/**
+ * `launcher ended`: what is done when the container has ended. After a power cut Docker may keep a port for a container that is gone
+ * (moby 20486): nothing lists it, `docker rm -f`, `network disconnect -f` and a new network do not free it, a restart of Docker does.
+ * Whether it is that, a second container tells, whose program does not exist: Docker gives ports out before it looks for it. With
+ * live-restore, which hostkit sets, other containers live on through the restart; where they would not, it is only said.
+ */
+function endScript(plan: ContainerPlan): Script {
+  const remove = sh`docker rm -f "$name" >/dev/null 2>&1 || true`;
+  const publish = publishedBy(plan);
+  if (publish.length === 0) return sh`if [ "\${1:-}" = ended ]; then ${remove}; exit 0; fi`;
+  const ports = [
+    ...(plan.check === undefined ? [] : [plan.check.port]),
+    ...plan.ports.map(({ outside }) => outside),
+  ];
+  return sh`if [ "\${1:-}" = ended ]; then
+  ${remove}
+  # docker run's own failure; looked into the first time and then about once a minute.
+  [ "\${EXIT_STATUS:-}" = 125 ] || exit 0
+  case $(systemctl show -p NRestarts --value "$name.service") in 0 | *[036]0) ;; *) exit 0 ;; esac
+  docker create --pull never --name "$name-port" --network ${plan.network} --entrypoint /nonexistent ${publish} ${plan.image} >/dev/null 2>&1 || exit 0
+  said=$(docker start "$name-port" 2>&1) || true
+  docker rm -f "$name-port" >/dev/null 2>&1 || true
+  case $said in *"port is already allocated"*) ;; *) exit 0 ;; esac
+  for port in ${ports.map(String)}; do
+    holder=$(docker ps --format ${"{{.Names}}"} --filter "publish=$port")
+    if [ -n "$holder" ]; then echo "port $port is published by the container $holder" >&2; exit 0; fi
+  done
+  if [ "$(docker info --format ${"{{.LiveRestoreEnabled}}"})" != true ] && [ -n "$(docker ps -q)" ]; then
+    echo "Docker keeps a port for a container that is gone (moby 20486). Only a restart of Docker frees it, and without live-restore that ends what runs now; when it may: systemctl restart docker" >&2
+    exit 0
+  fi
+  echo "Docker keeps a port for a container that is gone (moby 20486): restarting Docker, which alone frees it; other containers live on" >&2
+  exec systemctl --no-block restart docker.service
+fi`;
+}
+
+function mountsOf(plan: ContainerPlan): DockerMount[] {
+  const readOnly = (source: string, target: string): DockerMount => ({
+    type: "bind",
+    source,
+    target,
+    options: ["readonly"],
+  });
+  return [
+    ...plan.secrets.map(({ name, path }) => readOnly(path, `/run/secrets/${name}`)),
+    ...(plan.hasDatabaseSocket ? [readOnly("/run/postgresql", "/run/postgresql")] : []),
+    ...plan.mounts.map((mount): DockerMount => {
+      const isNamed = mount.kind === "named";
+      return {
+        type: isNamed ? "volume" : "bind",
+        source: mount.from,
+        target: mount.path,
+        options: [
+          ...(mount.readOnly ? (["readonly"] as const) : []),
+          // Otherwise the image's folder would hand its owner on to the volume.
+          ...(isNamed ? (["volume-nocopy"] as const) : []),
+        ],
+      };
+    }),
+  ];
+}
+
+function bindChecks(plan: ContainerPlan): Script {
+  return joinScripts(
+    plan.mounts
+      .filter((mount) => mount.kind === "bind")
+      .map(
+        (mount) =>
+          sh`[ -e ${mount.from} ] || { echo ${`the volume ${mount.from} is not there: make that folder on the host`} >&2; exit 1; }`,
+      ),
+  );
+}
+
+/** The kernel's word on whether a process of the container is left; Docker's own is not to be trusted after a crash. */
+const livenessFunction = rawScript(`alive() {
+  id=$(timeout 10 docker inspect --type container --format '{{if .State.Running}}{{.Id}}{{end}}' "$name" 2>/dev/null) || return 1
+  [ -n "$id" ] || return 1
+  for events in "/sys/fs/cgroup/system.slice/docker-$id.scope/cgroup.events" "/sys/fs/cgroup/docker/$id/cgroup.events"; do
+    if [ -r "$events" ]; then grep -q '^populated 1' "$events"; return; fi
+  done
+}`);
+
+/** curl's words that make a check look like what the proxy passes on. */
+export function askedAs({ host }: HealthCheck): string[] {
+  if (host === undefined) return [];
+  return [
+    "-H",
+    `Host: ${host}`,
+    "-H",
+    `X-Forwarded-Host: ${host}`,
+    "-H",
+    "X-Forwarded-Proto: https",
+  ];
+}
+
+function checkFunction(plan: ContainerPlan): Script {
+  if (plan.check === undefined) return rawScript("healthy() { alive; }");
+  const { port, inside, health } = plan.check;
+  if (health.path !== undefined) {
+    return sh`healthy() {
+  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --max-time "$timeout" --noproxy ${"*"} ${askedAs(health)} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
+  case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
+}`;
+  }
+  // Docker's proxy accepts for a container that does not listen: ask the container's own address.
+  return sh`healthy() {
+  address=$(timeout 10 docker inspect --type container --format ${"{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"} "$name" 2>/dev/null) || return 1
+  reply="port "${inside}" refuses connections"
+  [ -n "$address" ] && timeout "$timeout" bash -c ${'</dev/tcp/"$1"/"$2"'} bash "$address" ${inside} 2>/dev/null
+}`;
+}
+
+const watchFunction = rawScript(`watch() {
+  failures=0 ready= pause=0.3 reply=
+  while sleep "$pause"; do
+    if healthy; then
+      failures=0 pause=$interval
+      if [ -z "$ready" ]; then systemd-notify --ready --status=healthy; ready=yes; fi
+      systemd-notify WATCHDOG=1
+    elif [ -n "$ready" ]; then
+      failures=$((failures + 1)) pause=2
+      echo "health check failed ($failures of $patience): \${reply:-no answer}" >&2
+      if [ "$failures" -ge "$patience" ]; then
+        echo "not healthy: restarting the container" >&2
+        timeout 10 docker kill "$name" >/dev/null 2>&1 || true
+        kill -KILL $$
+        return
+      fi
+    fi
+  done
+}`);
