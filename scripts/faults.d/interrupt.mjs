@@ -47,7 +47,9 @@ mkdir -p ${folder} /mnt/was /mnt/new
 mount -t tmpfs -o size=4G tmpfs /mnt/new
 ${keep.map((name) => `mkdir -p /mnt/keep/${name}; mount --bind ${folder}/lib/${name} /mnt/keep/${name}`).join("\n")}
 cp -a -x ${folder}/. /mnt/new/
-mount --move /mnt/new ${folder}
+# Not --move: systemd shares its mounts.
+mount --bind /mnt/new ${folder}
+umount /mnt/new
 ${keep.map((name) => `mkdir -p ${folder}/lib/${name}; mount --bind /mnt/keep/${name} ${folder}/lib/${name}`).join("\n")}`;
 
 /** Nobody can fill the disk of the machine underneath; what can be filled is a file system in memory. */
