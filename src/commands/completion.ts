@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { HostkitError } from "../errors.ts";
 import { renderCompletion } from "../report/completion.ts";
 import type { CompletedCommand } from "../report/completion.ts";
-import { everyCommand } from "./line/program.ts";
+import { everyCommand } from "./line/command-tree.ts";
 import type { Verb } from "./line/verb.ts";
 
 /** The completion script of a shell, made from the command line as it is defined. */

@@ -1,4 +1,4 @@
-import type { HostTarget } from "../ssh/connection.ts";
+import type { HostTarget } from "../ssh/target.ts";
 import type { LabOs } from "../lab/base.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import type { Manifest } from "../manifest/schema.ts";

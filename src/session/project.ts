@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { connect } from "../ssh/connection.ts";
-import type { ConnectOptions, Connection, HostTarget } from "../ssh/connection.ts";
+import { connect } from "../ssh/connect.ts";
+import type { Connection } from "../ssh/connection.ts";
+import type { ConnectOptions, HostTarget } from "../ssh/target.ts";
 import { parseJump, resolveRoute } from "../ssh/hop.ts";
 import { keepConnected } from "../ssh/live.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";

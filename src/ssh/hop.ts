@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { HostkitError } from "../errors.ts";
-import type { ConnectOptions, HostTarget } from "./connection.ts";
+import type { ConnectOptions, HostTarget } from "./target.ts";
 import { matchPattern } from "./host-pattern.ts";
 import { type ConfigFile, evaluateSshConfig, expandPath, type SshSettings } from "./ssh-config.ts";
 

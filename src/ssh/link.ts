@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { HostkitError } from "../errors.ts";
-import type { ConnectOptions, Prompts } from "./connection.ts";
+import type { Prompts } from "./prompts.ts";
+import type { ConnectOptions } from "./target.ts";
 import type { Hop } from "./hop.ts";
 import { prepareHostKeyCheck } from "./host-key.ts";
 import { gatherIdentities } from "./identities.ts";

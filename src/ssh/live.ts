@@ -1,6 +1,6 @@
 import { HostkitError } from "../errors.ts";
 import type { Connection, ExecOptions, ExecResult } from "./connection.ts";
-import type { LocalTerminal, TerminalResult } from "./terminal.ts";
+import type { LocalTerminal, TerminalResult } from "./connection.ts";
 
 /** How long a lost connection is tried to be replaced before what needs it fails. */
 const patienceMs = 120_000;

@@ -1,7 +1,7 @@
 import type { AnyAuthMethod, AuthHandlerMiddleware, BaseAgent, ParsedKey, Prompt } from "ssh2";
 import { HostkitError } from "../errors.ts";
 import { quoteWord } from "../shell/quote.ts";
-import type { Prompts } from "./connection.ts";
+import type { Prompts } from "./prompts.ts";
 import type { Hop } from "./hop.ts";
 import type { KeyTrail } from "./identities.ts";
 import { explainSocketError } from "./transport.ts";

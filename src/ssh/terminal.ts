@@ -3,22 +3,9 @@ import type { ClientChannel } from "ssh2";
 import { HostkitError } from "../errors.ts";
 import { renderCommandLine } from "../shell/login-shell.ts";
 import { quoteWord } from "../shell/quote.ts";
+import type { LocalTerminal, TerminalResult } from "./connection.ts";
 import type { Link } from "./link.ts";
 import type { Root } from "./sudo.ts";
-
-/** A terminal of this machine, lent to a program on a host. */
-export interface LocalTerminal {
-  readonly input: NodeJS.ReadStream;
-  readonly output: NodeJS.WriteStream;
-  /** `xterm-256color` */
-  readonly type: string;
-}
-
-export interface TerminalResult {
-  /** Exit status; null when a signal ended the program. */
-  readonly code: number | null;
-  readonly signal: string | null;
-}
 
 /** Bytes: what a login shell and sudo print before the program begins. */
 const maxBefore = 1024 * 1024;

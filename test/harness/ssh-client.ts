@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import type { AgentInboundRequest, ParsedKey } from "ssh2";
-import type { ConnectOptions, Prompts } from "../../src/ssh/connection.ts";
+import type { Prompts } from "../../src/ssh/prompts.ts";
+import type { ConnectOptions } from "../../src/ssh/target.ts";
 
 /** A home for one test: nothing of the machine's own SSH set-up is read. */
 export interface SshHome {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../src/ssh/connection.ts";
+import { connect } from "../../src/ssh/connect.ts";
 import type { Connection } from "../../src/ssh/connection.ts";
 import { executePlan } from "../../src/host/run-to-end.ts";
 import type { RunOutcome } from "../../src/host/run-to-end.ts";

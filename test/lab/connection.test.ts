@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { connect, type Connection, type HostTarget } from "../../src/ssh/connection.ts";
+import { connect } from "../../src/ssh/connect.ts";
+import type { Connection } from "../../src/ssh/connection.ts";
+import type { HostTarget } from "../../src/ssh/target.ts";
 import { HostkitError } from "../../src/errors.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";

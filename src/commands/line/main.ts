@@ -3,7 +3,8 @@ import { exitCodes, formatError, HostkitError } from "../../errors.ts";
 import { fitForTerminal, plainText } from "../../report/terminal-text.ts";
 import type { Context } from "../../session/context.ts";
 import { answerOtherWord } from "./other-words.ts";
-import { buildProgram, nameVerb } from "./program.ts";
+import { nameVerb } from "./command-tree.ts";
+import { buildProgram } from "./program.ts";
 import type { Terminal } from "../../session/terminal.ts";
 
 /**

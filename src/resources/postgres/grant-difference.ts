@@ -4,7 +4,7 @@ import type {
   PostgresGrants,
 } from "../../facts/postgres/postgres.ts";
 import { privilegesOf } from "./grant-sql.ts";
-import type { PostgresGrantsResource, RoleGrant } from "./grants.ts";
+import type { PostgresGrantsResource, RoleGrant } from "./grant.ts";
 
 /** What each managed role may do to one object: wanted by the manifest, found on the host. */
 type Wanted = ReadonlyMap<string, ReadonlySet<string>>;

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteLiteral } from "../../facts/postgres/sql.ts";
-import type { PostgresGrantsResource, RoleGrant } from "./grants.ts";
+import type { PostgresGrantsResource, RoleGrant } from "./grant.ts";
 
 /** What ALL means, by kind of object (PostgreSQL manual, table 5.2); MAINTAIN came with 17. */
 const everything: Readonly<Record<RoleGrant["on"]["kind"], readonly string[]>> = {

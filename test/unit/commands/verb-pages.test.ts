@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { buildProgram, everyCommand } from "../../../src/commands/line/program.ts";
+import { everyCommand } from "../../../src/commands/line/command-tree.ts";
+import { buildProgram } from "../../../src/commands/line/program.ts";
 import { runHostkit } from "../../harness/run-hostkit.ts";
 
 /** The pages hold the help as it is printed: a help text that changes by mistake is seen here. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { need } from "../../../src/facts/fact.ts";
 import { fileFacts, textFacts } from "../../../src/facts/files/file.ts";
-import { connect } from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
 import type { Connection } from "../../../src/ssh/connection.ts";
 import { gatherFacts } from "../../../src/host/gather.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";

@@ -3,12 +3,9 @@ import { createServer } from "node:net";
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  connect,
-  type Connection,
-  type ConnectOptions,
-  type HostTarget,
-} from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
+import type { Connection } from "../../../src/ssh/connection.ts";
+import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";
 import { startSlowWire } from "../../harness/slow-wire.ts";

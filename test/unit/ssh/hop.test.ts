@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HostTarget } from "../../../src/ssh/connection.ts";
+import type { HostTarget } from "../../../src/ssh/target.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { type Hop, parseJump, resolveRoute } from "../../../src/ssh/hop.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";

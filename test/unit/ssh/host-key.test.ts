@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connect, type ConnectOptions, type HostTarget } from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
+import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
 import { HostkitError, formatError } from "../../../src/errors.ts";
 import { fingerprintKey, hashKnownHost } from "../../../src/ssh/known-hosts.ts";
 import { makeSshHome, type SshHome, scriptedPrompts } from "../../harness/ssh-client.ts";

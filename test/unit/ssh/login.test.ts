@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connect, type ConnectOptions, type HostTarget } from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
+import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
 import { formatError, HostkitError } from "../../../src/errors.ts";
 import {
   makeSshHome,

@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  connect,
-  type Connection,
-  type ConnectOptions,
-  type HostTarget,
-} from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
+import type { Connection } from "../../../src/ssh/connection.ts";
+import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
 import { formatError, HostkitError } from "../../../src/errors.ts";
 import { composeRequest } from "../../../src/ssh/sudo.ts";
 import { makeSshHome, type SshHome, scriptedPrompts } from "../../harness/ssh-client.ts";

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { connect } from "../../../src/ssh/connection.ts";
+import { connect } from "../../../src/ssh/connect.ts";
 import type { Connection } from "../../../src/ssh/connection.ts";
-import type { LocalTerminal } from "../../../src/ssh/terminal.ts";
+import type { LocalTerminal } from "../../../src/ssh/connection.ts";
 import { makeSshHome, scriptedPrompts } from "../../harness/ssh-client.ts";
 import type { SshHome } from "../../harness/ssh-client.ts";
 import { makeKey, startSshServer } from "../../harness/ssh-server.ts";
