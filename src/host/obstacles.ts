@@ -1,6 +1,6 @@
 import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/types.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
 import { listVariableNeeds, nameVariables } from "../plan/variables.ts";

@@ -3,7 +3,7 @@ import { HostkitError } from "../errors.ts";
 import { describeRun, makeBundle } from "../plan/bundle.ts";
 import type { BundleEntry, RunManifest, RunPrograms } from "../plan/bundle.ts";
 import type { RunEvent, RunState } from "../plan/events.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/types.ts";
 import type { ResourceId } from "../resources/resource.ts";
 import type { Connection } from "../ssh/connection.ts";
 import {

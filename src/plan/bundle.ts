@@ -3,7 +3,7 @@ import { keepScript } from "../resources/files/preimage.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import type { Plan, PlannedChange } from "./plan.ts";
+import type { Plan, PlannedChange } from "./types.ts";
 import { doneLine } from "./unfinished.ts";
 
 /** One file of the bundle; `path` is relative to the run's folder. */

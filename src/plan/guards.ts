@@ -1,6 +1,6 @@
 import type { Facts } from "../facts/fact.ts";
 import { fileFacts } from "../facts/files/file.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./types.ts";
 
 /** Where guards lie on a host, of all stacks, a folder each. There is no such folder as long as there is no guard. */
 export const guardsDirectory = "/var/lib/hostkit/guards";

@@ -1,6 +1,6 @@
 import type { Bound, ResourceId } from "../resources/resource.ts";
 import type { Script } from "../shell/script.ts";
-import type { Plan, PlannedChange } from "./plan.ts";
+import type { Plan, PlannedChange } from "./types.ts";
 
 /** One named step that somebody asked for. */
 export interface OperationStep {

@@ -4,7 +4,7 @@ import type { Facts } from "../facts/fact.ts";
 import { isInstalled, packageFacts } from "../facts/packages/package.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./types.ts";
 
 /** Packages that bring a Docker, and one that stands in its place. */
 const engines = ["docker.io", "docker-ce", "moby-engine"] as const;

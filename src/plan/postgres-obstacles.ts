@@ -9,7 +9,7 @@ import { postgresConfigDirectory } from "../facts/postgres/psql.ts";
 import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { distributionMajors, postgresMajorOf } from "../stack/database/database-place.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./types.ts";
 
 interface Input {
   readonly manifest: Manifest;

@@ -10,7 +10,7 @@ import { packageFacts } from "../facts/packages/package.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/system/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./types.ts";
 import { checkFlush, checkRivalRules } from "./rivals/check.ts";
 import { checkDisk, diskFolders } from "./room.ts";
 import { checkEngine, checkPackages, engineNames, wordsOf } from "./package-obstacles.ts";

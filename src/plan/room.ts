@@ -4,7 +4,7 @@ import type { Facts } from "../facts/fact.ts";
 import { HostkitError } from "../errors.ts";
 import type { Content } from "../resources/resource.ts";
 import { wordsOf } from "./package-obstacles.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./types.ts";
 
 const mebibyte = 1024;
 /** KiB that must be free under /var for anything, and for what packages keep there (lists, dpkg, the first databases and images). */

@@ -1,4 +1,6 @@
+import { textFacts } from "../facts/files/file.ts";
 import type { ResourceId } from "../resources/resource.ts";
+import type { PlanInput } from "./types.ts";
 
 /**
  * The file on the host that says what a run has begun and not ended. Before a change's first step its own id stands in it, and the
@@ -28,4 +30,12 @@ export function parseUnfinished(text: string): ReadonlySet<ResourceId> {
     else unfinished.delete(id);
   }
   return unfinished;
+}
+
+/** The same, of a host that was looked at. */
+export function unfinishedIn({
+  facts,
+  stackDirectory,
+}: Pick<PlanInput, "facts" | "stackDirectory">): ReadonlySet<ResourceId> {
+  return parseUnfinished(facts.get(textFacts, unfinishedPath(stackDirectory)) ?? "");
 }

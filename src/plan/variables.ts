@@ -2,7 +2,7 @@ import { hashText } from "../facts/files/hash.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { variableFacts } from "../facts/files/variables.ts";
-import type { Plan, PlannedChange } from "./plan.ts";
+import type { Plan, PlannedChange } from "./types.ts";
 
 /** An environment file that a change writes, and the one that holds now. */
 interface EnvironmentFile {

@@ -1,5 +1,5 @@
 import { titleOf } from "../plan/bundle.ts";
-import type { Plan, PlannedChange } from "../plan/plan.ts";
+import type { Plan, PlannedChange } from "../plan/types.ts";
 import type { ErrorCode, HostkitError } from "../errors.ts";
 import type { Action } from "../resources/resource.ts";
 import type { Colors } from "./colors.ts";

@@ -2,7 +2,7 @@ import type { Facts } from "../facts/fact.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { findLeft, settlingPlan } from "../plan/guards.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/types.ts";
 import type { Context } from "./context.ts";
 import { collectResults } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";

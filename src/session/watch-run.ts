@@ -9,7 +9,7 @@ import { packBundle } from "../local/pack.ts";
 import { readRunPrograms } from "../local/templates.ts";
 import type { RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/types.ts";
 import { createProgress } from "../report/progress.ts";
 import type { Progress } from "../report/progress.ts";
 import { spansOfRun } from "../report/timings.ts";

@@ -5,7 +5,7 @@ import type { ClusterFact } from "../../../src/facts/postgres/cluster.ts";
 import { clusterFacts } from "../../../src/facts/postgres/postgres.ts";
 import type { System } from "../../../src/facts/system/system.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
-import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
+import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
 import { findPostgresObstacles, postgresNeeds } from "../../../src/plan/postgres-obstacles.ts";
 
 const system: System = { distribution: "debian", version: "13", architecture: "amd64" };

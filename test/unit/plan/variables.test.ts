@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../src/facts/fact.ts";
 import { secretKeyPath } from "../../../src/facts/files/secret-hashes.ts";
 import { variableFacts } from "../../../src/facts/files/variables.ts";
-import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
+import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
 import { hashVariable, nameVariables, splitVariables } from "../../../src/plan/variables.ts";
 
 const plan = (id: PlannedChange["id"], path: string, text: string): Plan => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
-import type { Plan, PlannedChange } from "../../../src/plan/plan.ts";
+import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
 import { fitForTerminal } from "../../../src/report/terminal-text.ts";
 import { makeColors } from "../../../src/report/colors.ts";
 import { describePlans, renderPlan } from "../../../src/report/plan.ts";

@@ -1,0 +1,48 @@
+import type { ErrorParts } from "../errors.ts";
+import type { Facts } from "../facts/fact.ts";
+import type { Change, Resource, ResourceId } from "../resources/resource.ts";
+
+/** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
+export interface PlannedChange extends Change {
+  readonly waitsFor: readonly ResourceId[];
+  /** What is written down before it begins: that it is hostkit's, and what is due because of it; "" for nothing. */
+  readonly beginLines: string;
+  /** Line for the state file when it is done; "" for none. */
+  readonly stateLine: string;
+  /** What waits for it goes on when it fails. */
+  readonly mayFail?: true;
+}
+
+export interface Plan {
+  /** What somebody asked for: "provision", "backup run". */
+  readonly verb: string;
+  /** The manifest's name of the host. */
+  readonly host: string;
+  readonly stack: string;
+  readonly stackDirectory: string;
+  /** SHA-256 over all that would be done (secrets left out): the same plan has the same fingerprint. */
+  readonly fingerprint: string;
+  readonly changes: readonly PlannedChange[];
+  /** SHA-256 of the state file the plan was made from; the run refuses to start from another. "any": it does not matter. */
+  readonly stateHash: string;
+  /** The state file, compacted. */
+  readonly state: string;
+  /** An earlier run left marks of what it did not end; a run without changes takes them away. */
+  readonly isUnfinished: boolean;
+  /**
+   * After a removal: folders that hostkit made are removed when empty; "all" also removes the stack's own folder,
+   * "keep" leaves it because data stays that it remembers. Absent for an ordinary plan.
+   */
+  readonly cleanup?: "all" | "keep";
+  /** What cannot be done on this host, found before anything is touched. */
+  readonly refusals?: readonly ErrorParts[];
+}
+
+/** What a plan is made from. */
+export interface PlanInput {
+  readonly host: string;
+  readonly stack: string;
+  readonly stackDirectory: string;
+  readonly resources: readonly Resource[];
+  readonly facts: Facts;
+}
