@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { openBundle } from "./bundle.ts";
+import { openPackedProgram } from "./packed-program.ts";
 
 const words = process.argv.slice(2);
 
@@ -19,8 +19,8 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
   process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
 } else {
   const verb = words.find((word) => /^[a-z]+$/.test(word)) ?? "hostkit";
-  const bundle = openBundle(fileURLToPath(new URL(".", import.meta.url)), verb, process.env);
-  const { main } = bundle?.main ?? (await import("./commands/line/main.ts"));
+  const packed = openPackedProgram(fileURLToPath(new URL(".", import.meta.url)), verb, process.env);
+  const { main } = packed?.main ?? (await import("./commands/line/main.ts"));
   process.exitCode = await main(words, {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -34,7 +34,7 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
   });
   // Idle agent sockets and the like must not keep a finished command alive.
   process.stdout.write("", () => {
-    bundle?.keep();
+    packed?.keep();
     process.exit();
   });
 }

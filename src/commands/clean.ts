@@ -33,7 +33,7 @@ interface CleanOptions {
 const allKinds: readonly string[] = ["built", ...hostKinds];
 
 /** A host and what would go from it. */
-interface Site {
+interface HostToClean {
   readonly host: HostAccess;
   readonly connection: Connection;
   readonly removals: readonly Removal[];
@@ -49,10 +49,10 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
   const project = kinds.size > 0 ? await openProject(context) : undefined;
   const connections: Connection[] = [];
   try {
-    const sites = await findOnHosts(project, kinds, options.keepRuns, connections);
+    const hosts = await findOnHosts(project, kinds, options.keepRuns, connections);
     const places: CleaningPlace[] = [
       ...(only.includes("built") ? [{ place: here, entries: built.map(entryOf) }] : []),
-      ...sites.map(({ host, removals }) => ({ place: host.name, entries: removals })),
+      ...hosts.map(({ host, removals }) => ({ place: host.name, entries: removals })),
     ];
     const total = sumOf(places.flatMap(({ entries }) => entries));
     const count = places.reduce((sum, { entries }) => sum + entries.length, 0);
@@ -77,15 +77,15 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
             project,
             async (show) =>
               collectResults(
-                sites.map(({ host }) => host),
+                hosts.map(({ host }) => host),
                 await Promise.allSettled(
-                  sites.map((site) => removeOnHost(context, project, site, show)),
+                  hosts.map((each) => removeOnHost(context, project, each, show)),
                 ),
               ),
             "live-only",
           );
     const done = places.map(({ place, entries }): CleaningPlace => {
-      const reasons = stayed[sites.findIndex(({ host }) => host.name === place)];
+      const reasons = stayed[hosts.findIndex(({ host }) => host.name === place)];
       return {
         place,
         entries: entries.map((entry, index) => ({ ...entry, stays: reasons?.get(index) ?? "" })),
@@ -113,7 +113,7 @@ async function findOnHosts(
   kinds: ReadonlySet<HostKind>,
   keepRuns: number,
   connections: Connection[],
-): Promise<Site[]> {
+): Promise<HostToClean[]> {
   if (project === undefined) return [];
   return collectResults(
     project.hosts,
@@ -154,7 +154,7 @@ async function look(
 async function removeOnHost(
   context: Context,
   project: Project,
-  { host, connection, removals }: Site,
+  { host, connection, removals }: HostToClean,
   show: Progress,
 ): Promise<ReadonlyMap<number, string>> {
   if (removals.length === 0) return new Map();

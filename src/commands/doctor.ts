@@ -13,8 +13,8 @@ import { checkSystem } from "../host/inspect.ts";
 import { inspectMachine, isWritable } from "../local/machine.ts";
 import { stackDirectoryOf } from "../stack/names.ts";
 import { findPortConflicts } from "../stack/services/port-conflicts.ts";
-import { renderFindings } from "../report/findings.ts";
-import type { Finding } from "../report/findings.ts";
+import { renderDiagnoses } from "../report/diagnoses.ts";
+import type { Diagnosis } from "../report/diagnoses.ts";
 import { logDirectoryOf } from "../report/log.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
@@ -23,13 +23,13 @@ import type { HostAccess, Project } from "../session/project.ts";
 
 /** What could keep hostkit from working, here and on each host, and what to do about it. */
 export const runDoctor: Verb = async (context) => {
-  const sections: { title: string; findings: Finding[] }[] = [
-    { title: "this machine", findings: await examineMachine(context) },
+  const sections: { title: string; diagnoses: Diagnosis[] }[] = [
+    { title: "this machine", diagnoses: await examineMachine(context) },
   ];
   const opened = await openProject(context).catch((error: unknown) => error);
   if (opened instanceof HostkitError) {
     const isMissing = opened.code === "file_missing" && context.options.file === undefined;
-    sections[0]?.findings.push(
+    sections[0]?.diagnoses.push(
       isMissing
         ? {
             about: "manifest",
@@ -45,22 +45,24 @@ export const runDoctor: Verb = async (context) => {
     const project = opened as Project;
     const found = await Promise.all(project.hosts.map((host) => examineHost(project, host)));
     project.hosts.forEach((host, index) =>
-      sections.push({ title: host.name, findings: found[index] ?? [] }),
+      sections.push({ title: host.name, diagnoses: found[index] ?? [] }),
     );
   }
   if (context.options.json === true) {
     context.print(JSON.stringify({ sections }, undefined, 2));
   } else {
-    const parts = sections.map(({ title, findings }) =>
-      renderFindings(title, findings, context.colors),
+    const parts = sections.map(({ title, diagnoses }) =>
+      renderDiagnoses(title, diagnoses, context.colors),
     );
     context.print(parts.join("\n\n"));
   }
-  const isBad = sections.some(({ findings }) => findings.some(({ state }) => state === "problem"));
+  const isBad = sections.some(({ diagnoses }) =>
+    diagnoses.some(({ state }) => state === "problem"),
+  );
   return isBad ? exitCodes.failed : exitCodes.ok;
 };
 
-async function examineMachine(context: Context): Promise<Finding[]> {
+async function examineMachine(context: Context): Promise<Diagnosis[]> {
   const { environment } = context.terminal;
   const machine = await inspectMachine(environment);
   const [major = 0, minor = 0] = machine.nodeVersion.split(".").map(Number);
@@ -88,7 +90,7 @@ async function examineMachine(context: Context): Promise<Finding[]> {
   ];
 }
 
-function examineKeys(keys: readonly string[], agent: "none" | "dead" | "alive"): Finding {
+function examineKeys(keys: readonly string[], agent: "none" | "dead" | "alive"): Diagnosis {
   const about = "SSH keys";
   if (agent === "dead") {
     return {
@@ -109,7 +111,7 @@ function examineKeys(keys: readonly string[], agent: "none" | "dead" | "alive"):
   };
 }
 
-async function examineLab(isRoot: boolean, platform: string): Promise<Finding> {
+async function examineLab(isRoot: boolean, platform: string): Promise<Diagnosis> {
   const about = "lab hosts";
   if (platform !== "linux")
     return { about, state: "ok", message: `not on ${platform}; everything else works` };
@@ -127,12 +129,12 @@ async function examineLab(isRoot: boolean, platform: string): Promise<Finding> {
 
 const diskFolders = ["/", "/var"];
 
-async function examineHost(project: Project, host: HostAccess): Promise<Finding[]> {
+async function examineHost(project: Project, host: HostAccess): Promise<Diagnosis[]> {
   const startedAt = performance.now();
   try {
     const connection = await host.connect();
     try {
-      const reached: Finding = {
+      const reached: Diagnosis = {
         about: "connection",
         state: "ok",
         message: `${connection.description}, commands run as root (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`,
@@ -163,12 +165,12 @@ async function examineHost(project: Project, host: HostAccess): Promise<Finding[
   }
 }
 
-function examineSystem(facts: Facts, where: string): Finding[] {
+function examineSystem(facts: Facts, where: string): Diagnosis[] {
   const system = facts.get(systemFacts, systemSubject);
-  const findings: Finding[] = [];
+  const diagnoses: Diagnosis[] = [];
   try {
     checkSystem(system, { description: where });
-    findings.push({
+    diagnoses.push({
       about: "system",
       state: "ok",
       message: `${system.prettyName}, ${system.architecture}, with systemd`,
@@ -178,7 +180,7 @@ function examineSystem(facts: Facts, where: string): Finding[] {
     return [fromError("system", error)];
   }
   const skew = Math.round(system.time - Date.now() / 1000);
-  findings.push(
+  diagnoses.push(
     Math.abs(skew) <= 5
       ? { about: "clock", state: "ok", message: "the same as here" }
       : {
@@ -192,7 +194,7 @@ function examineSystem(facts: Facts, where: string): Finding[] {
   const free = Math.min(
     ...diskFolders.map((folder) => facts.get(diskFacts, folder)?.free ?? Infinity),
   );
-  findings.push(
+  diagnoses.push(
     free >= 2 * 1024 * 1024
       ? { about: "disk", state: "ok", message: `${gib(free)} free` }
       : {
@@ -210,11 +212,11 @@ function examineSystem(facts: Facts, where: string): Finding[] {
           next: "set host.swap in the manifest",
         },
   );
-  return findings;
+  return diagnoses;
 }
 
-function examineStack(project: Project, facts: Facts, directory: string): Finding[] {
-  const findings: Finding[] = [];
+function examineStack(project: Project, facts: Facts, directory: string): Diagnosis[] {
+  const diagnoses: Diagnosis[] = [];
   const docker = facts.get(packageFacts, "docker.io") ?? facts.get(packageFacts, "docker-ce");
   const unit = facts.get(unitFacts, "docker.service");
   const needsDocker = [...project.manifest.services, ...project.manifest.web].some(
@@ -222,7 +224,7 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
   );
   if (docker !== undefined || needsDocker) {
     const isDown = docker !== undefined && unit?.activeState !== "active";
-    findings.push(
+    diagnoses.push(
       docker === undefined
         ? { about: "docker", state: "ok", message: "not installed yet; provision does it" }
         : isDown
@@ -236,7 +238,7 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
     );
   }
   for (const { port, protocol, wantedBy, heldBy } of findPortConflicts(project.manifest, facts)) {
-    findings.push({
+    diagnoses.push({
       about: `port ${port}/${protocol}`,
       state: "problem",
       message: `${heldBy.program || "another program"} holds it, ${wantedBy} needs it`,
@@ -246,7 +248,7 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
   for (const rival of project.manifest.firewall === undefined
     ? []
     : facts.all(rivalFirewallFacts).keys()) {
-    findings.push({
+    diagnoses.push({
       about: "firewall",
       state: "problem",
       message: `${rival} is switched on and would block what the manifest opens`,
@@ -255,17 +257,17 @@ function examineStack(project: Project, facts: Facts, directory: string): Findin
   }
   const lockedBy = facts.get(lockFacts, directory);
   if (lockedBy !== undefined) {
-    findings.push({
+    diagnoses.push({
       about: "lock",
       state: "warning",
       message: `a run is going on: ${lockedBy}`,
       next: "hostkit attach",
     });
   }
-  return findings;
+  return diagnoses;
 }
 
-function fromError(about: string, { parts }: HostkitError): Finding {
+function fromError(about: string, { parts }: HostkitError): Diagnosis {
   const message = [parts.what, parts.why].filter((part) => part !== undefined).join(": ");
   const details = parts.details?.slice(0, 3).join("; ");
   return {

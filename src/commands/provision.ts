@@ -27,7 +27,7 @@ interface ProvisionOptions {
 }
 
 /** One host on its way through a provision. */
-interface Site {
+interface HostToProvision {
   readonly host: HostAccess;
   readonly connection: Connection;
   readonly inspection: Inspection;
@@ -56,7 +56,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     const lookAt = async (
       opening: Connection | Promise<Connection>,
       host: HostAccess,
-    ): Promise<Site> => {
+    ): Promise<HostToProvision> => {
       const inspection = await look(opening, host, false);
       const connection = await opening;
       const { plan, obstacles } = await lookCloser(
@@ -73,19 +73,19 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         project.hosts.map((host) => visit(host, async (opening) => lookAt(opening, host))),
       ),
     );
-    const sites = await settleHosts(
+    const hosts = await settleHosts(
       context,
       project,
-      seen.map((site) => ({ ...site, ...site.inspection })),
+      seen.map((each) => ({ ...each, ...each.inspection })),
       async ({ connection, host }) => {
-        const site = await lookAt(connection, host);
-        return { ...site, ...site.inspection };
+        const each = await lookAt(connection, host);
+        return { ...each, ...each.inspection };
       },
     );
-    if (expected !== undefined) refuseOtherPlan(sites, expected, options.plan ?? "");
-    const busy = sites.filter(({ inspection }) => inspection.plan.changes.length > 0);
-    for (const site of busy) refuseObstacles(site);
-    showPlans(context, project, sites);
+    if (expected !== undefined) refuseOtherPlan(hosts, expected, options.plan ?? "");
+    const busy = hosts.filter(({ inspection }) => inspection.plan.changes.length > 0);
+    for (const each of busy) refuseObstacles(each);
+    showPlans(context, project, hosts);
     if (busy.length > 0) {
       const { confirmOrRefuse, executeRun, showRuns } = await import("../session/watch-run.ts");
       await confirmOrRefuse(context, `Make these changes?`, options.yes === true);
@@ -115,18 +115,18 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     const proofs = collectResults(
       project.hosts,
       await Promise.allSettled(
-        sites.map(async (site) => {
-          const wasBusy = busy.includes(site);
+        hosts.map(async (each) => {
+          const wasBusy = busy.includes(each);
           const inspection = wasBusy
-            ? await look(site.connection, site.host, mayHaveNewCertificates(site), proofNeeds)
-            : site.inspection;
+            ? await look(each.connection, each.host, mayHaveNewCertificates(each), proofNeeds)
+            : each.inspection;
           if (wasBusy) {
-            const proved = context.timings.begin(site.host.name, "try every port from outside");
-            const notes = await prove(project, site, inspection);
+            const proved = context.timings.begin(each.host.name, "try every port from outside");
+            const notes = await prove(project, each, inspection);
             proved();
-            return { ...site, inspection, notes };
+            return { ...each, inspection, notes };
           }
-          return { ...site, inspection, notes: [] };
+          return { ...each, inspection, notes: [] };
         }),
       ),
     );
@@ -139,13 +139,13 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
 };
 
 /** Asking for certificates takes a TLS handshake for each site. */
-function mayHaveNewCertificates({ inspection }: Site): boolean {
+function mayHaveNewCertificates({ inspection }: HostToProvision): boolean {
   return inspection.plan.changes.some(({ id }) => /^(?:caddy|packages|unit:caddy)/.test(id));
 }
 
 async function prove(
   project: Project,
-  { host, inspection: before }: Site,
+  { host, inspection: before }: HostToProvision,
   inspection: Inspection,
 ): Promise<readonly string[]> {
   const { address, port, isDirect } = host.route();
@@ -170,9 +170,13 @@ async function readPlanFile(context: Context, file: string): Promise<PlanDocumen
 }
 
 /** What was looked at and agreed to is what is done, or nothing is. */
-function refuseOtherPlan(sites: readonly Site[], expected: PlanDocument, file: string): void {
+function refuseOtherPlan(
+  hosts: readonly HostToProvision[],
+  expected: PlanDocument,
+  file: string,
+): void {
   const next = `look at the new plan: hostkit plan --out ${file}`;
-  for (const { host, inspection } of sites) {
+  for (const { host, inspection } of hosts) {
     const planned = expected.hosts.find((entry) => entry.host === host.name);
     if (planned === undefined) {
       throw new HostkitError("plan_stale", {
@@ -199,7 +203,7 @@ function refuseOtherPlan(sites: readonly Site[], expected: PlanDocument, file: s
   }
 }
 
-function refuseObstacles({ host, inspection, obstacles }: Site): void {
+function refuseObstacles({ host, inspection, obstacles }: HostToProvision): void {
   if (inspection.lockedBy !== undefined) throw explainLocked(host.name, inspection.lockedBy);
   const [first, ...others] = obstacles;
   if (first === undefined) return;
@@ -217,8 +221,8 @@ function refuseObstacles({ host, inspection, obstacles }: Site): void {
   });
 }
 
-function showPlans(context: Context, project: Project, sites: readonly Site[]): void {
-  const plans = sites.map(({ inspection }) => ({
+function showPlans(context: Context, project: Project, hosts: readonly HostToProvision[]): void {
+  const plans = hosts.map(({ inspection }) => ({
     plan: inspection.plan,
     system: inspection.system.prettyName,
   }));
@@ -237,34 +241,33 @@ function showPlans(context: Context, project: Project, sites: readonly Site[]): 
 function showSummary(
   context: Context,
   project: Project,
-  sites: readonly (Site & { readonly notes: readonly string[] })[],
+  hosts: readonly (HostToProvision & { readonly notes: readonly string[] })[],
   result: { readonly changed: boolean; readonly seconds: number },
 ): void {
-  const shown = sites.map(({ host, connection, inspection }) => ({
+  const shown = hosts.map(({ host, connection, inspection }) => ({
     status: readStatus(project.manifest, host.name, connection.description, inspection.facts),
     now: inspection.facts.get(systemFacts, systemSubject)?.time ?? 0,
   }));
   if (context.options.json === true) {
-    const hosts = shown.map(({ status }) => describeStatus(status));
     context.print(
       JSON.stringify({
         event: "result",
         changed: result.changed,
         seconds: Number(result.seconds.toFixed(3)),
-        hosts,
-        notes: sites.flatMap(({ host, notes }) => notes.map((note) => ({ host: host.name, note }))),
+        hosts: shown.map(({ status }) => describeStatus(status)),
+        notes: hosts.flatMap(({ host, notes }) => notes.map((note) => ({ host: host.name, note }))),
       }),
     );
     return;
   }
   const { green, yellow } = context.colors;
-  const names = sites.map(({ host }) => host.name).join(", ");
+  const names = hosts.map(({ host }) => host.name).join(", ");
   context.print(
     result.changed
       ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change\n`
       : `${green("✓")} ${names}: nothing to change (${formatSeconds(result.seconds)})\n`,
   );
-  const notes = sites.flatMap(({ host, notes: own }) => own.map((note) => `${host.name}: ${note}`));
+  const notes = hosts.flatMap(({ host, notes: own }) => own.map((note) => `${host.name}: ${note}`));
   if (notes.length > 0)
     context.print(`${notes.map((note) => `${yellow("!")} ${note}`).join("\n")}\n`);
   context.print(

@@ -34,7 +34,7 @@ interface UninstallOptions {
   readonly deleteData?: boolean;
 }
 
-interface Site extends SeenHost {
+interface HostToLeave extends SeenHost {
   /** The stack's folder is on the host: its removal was not begun, or did not end. */
   readonly isThere: boolean;
   readonly system: string;
@@ -69,28 +69,28 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
         }),
       ),
     );
-    const sites = await settleHosts(context, project, seen, async ({ host, connection }) =>
+    const hosts = await settleHosts(context, project, seen, async ({ host, connection }) =>
       lookForRemoval(project, host, connection, deleteData),
     );
-    const plans = sites.map(({ plan, system }) => ({ plan, system }));
+    const plans = hosts.map(({ plan, system }) => ({ plan, system }));
     const json = context.options.json === true;
     if (json) {
       context.print(
         JSON.stringify({
           event: "plan",
           ...describePlans(project.manifest.stack, plans),
-          looks: sites.map(({ host, look }) => ({ host: host.name, ...look })),
+          looks: hosts.map(({ host, look }) => ({ host: host.name, ...look })),
         }),
       );
     } else {
       const style = { colors: context.colors, verbose: context.options.verbose === true };
       context.print(
-        sites
-          .map((site) => [renderPlan(site, style), ...describeLook(site, deleteData)].join("\n"))
+        hosts
+          .map((each) => [renderPlan(each, style), ...describeLook(each, deleteData)].join("\n"))
           .join("\n\n"),
       );
     }
-    const busy = sites.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
+    const busy = hosts.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
     if (busy.length > 0) {
       const question = deleteData
         ? "Take all this away, data and backups too? They cannot be brought back."
@@ -110,10 +110,10 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
         ),
       );
     }
-    await Promise.all(busy.map((site) => waitForCleanup(project, site)));
+    await Promise.all(busy.map((each) => waitForCleanup(project, each)));
     const ends = collectResults(
       project.hosts,
-      await Promise.allSettled(sites.map((site) => lookAgain(project, site))),
+      await Promise.allSettled(hosts.map((each) => lookAgain(project, each))),
     );
     for (const end of ends) {
       if (json) {
@@ -131,7 +131,7 @@ async function lookForRemoval(
   host: HostAccess,
   connection: Connection,
   deleteData: boolean,
-): Promise<Site> {
+): Promise<HostToLeave> {
   const { stackDirectory, manifest } = project;
   const state = need(textFacts, statePath(stackDirectory));
   const first = await gatherFacts(
@@ -188,20 +188,20 @@ async function readReply(connection: Connection, script: Script): Promise<string
 }
 
 /** The second look: nothing is said to be kept, or gone, that was not looked at. */
-async function lookAgain(project: Project, site: Site): Promise<End> {
+async function lookAgain(project: Project, each: HostToLeave): Promise<End> {
   const { stackDirectory, manifest } = project;
-  const { host, connection, owned } = site;
+  const { host, connection, owned } = each;
   const namesOf = (kind: string): string[] =>
     owned.filter((entry) => entry.kind === kind).map(({ name }) => name);
   const accountsOf = (kind: string): string[] =>
-    site.look.accounts.flatMap((account) =>
+    each.look.accounts.flatMap((account) =>
       account.startsWith(`${kind}:`) ? [account.slice(kind.length + 1)] : [],
     );
   const look = readLeftLook(
     await readReply(
       connection,
       leftLookScript(stackDirectory, {
-        packages: site.look.packages,
+        packages: each.look.packages,
         users: [...namesOf("user"), ...accountsOf("user")],
         groups: [...namesOf("user"), ...accountsOf("group")],
         units: owned
@@ -220,7 +220,7 @@ async function lookAgain(project: Project, site: Site): Promise<End> {
 }
 
 /** The runner's last act, after it has said so, is to remove its own folder; whoever provisions next must not meet its lock. */
-async function waitForCleanup(project: Project, { connection, plan }: Site): Promise<void> {
+async function waitForCleanup(project: Project, { connection, plan }: HostToLeave): Promise<void> {
   const { stackDirectory } = project;
   const isGoing =
     plan.cleanup === "all"
@@ -236,7 +236,7 @@ while [ -e ${`${stackDirectory}/lock`} ] && [ "$i" -lt 100 ] && ! flock -n 9 9<$
 }
 
 /** What an agreement is about, besides the changes. */
-function describeLook({ look, data, plan }: Site, deleteData: boolean): string[] {
+function describeLook({ look, data, plan }: HostToLeave, deleteData: boolean): string[] {
   if (plan.changes.length === 0) return [];
   const lines: string[] = [];
   if (look.stays.length > 0)

@@ -19,7 +19,7 @@ export interface OpenProof {
 }
 
 /** An address that is asked. */
-interface Target {
+interface TriedAddress {
   readonly address: string;
   readonly family: "ip" | "ip6";
   /** The host itself has it; otherwise something in between translates. */
@@ -60,10 +60,10 @@ export async function proveOpen(host: Host, address: string | undefined): Promis
       );
     return { differences: [...differences], notes, ...advice };
   }
-  for (const target of await targetsOf(address, rules)) {
-    const found = await Promise.all(tried.map((open) => proveTcp(host, target, open)));
+  for (const at of await addressesOf(address, rules)) {
+    const found = await Promise.all(tried.map((open) => proveTcp(host, at, open)));
     const isShut = (open: OpenPort): boolean =>
-      shut.some((each) => each.family === target.family && each.open.port === open.port);
+      shut.some((each) => each.family === at.family && each.open.port === open.port);
     for (const each of found) {
       if (each === undefined || isShut(each.open)) continue;
       if (each.isFault) differences.add(each.text);
@@ -71,10 +71,10 @@ export async function proveOpen(host: Host, address: string | undefined): Promis
     }
     const isReached =
       tried.some(({ port }) => port === 443) && !found.some((each) => each?.open.port === 443);
-    if (!isReached || !target.isMain) continue;
-    const sites = await proveSites(manifest, target);
+    if (!isReached || !at.isMain) continue;
+    const sites = await proveSites(manifest, at);
     for (const difference of sites.differences) differences.add(difference);
-    notes.push(...sites.notes, ...(await proveQuic(ports, target)));
+    notes.push(...sites.notes, ...(await proveQuic(ports, at)));
   }
   return { differences: [...differences], notes, ...advice };
 }
@@ -95,12 +95,15 @@ function expects(host: Host, { port }: OpenPort): boolean {
 }
 
 /** The address of the login, and one of the other family where the host has one. */
-async function targetsOf(address: string, rules: PacketRules | undefined): Promise<Target[]> {
+async function addressesOf(
+  address: string,
+  rules: PacketRules | undefined,
+): Promise<TriedAddress[]> {
   const resolved = await lookup(address, { all: true }).catch(() => []);
   const own = rules?.addresses ?? [];
   const main = resolved.find((each) => own.includes(each.address)) ?? resolved[0];
   if (main === undefined) return [];
-  const familyOf = (each: string): Target["family"] => (each.includes(":") ? "ip6" : "ip");
+  const familyOf = (each: string): TriedAddress["family"] => (each.includes(":") ? "ip6" : "ip");
   const isOwn = own.includes(main.address);
   const family = familyOf(main.address);
   const other = own.find((each) => familyOf(each) !== family && isPublic(each));
@@ -125,23 +128,27 @@ interface Missing {
   readonly text: string;
 }
 
-async function proveTcp(host: Host, target: Target, open: OpenPort): Promise<Missing | undefined> {
+async function proveTcp(
+  host: Host,
+  at: TriedAddress,
+  open: OpenPort,
+): Promise<Missing | undefined> {
   const answer = await insist(
-    () => tryTcp(target.address, open.port),
+    () => tryTcp(at.address, open.port),
     (each) => each === "open" || each === "none",
     3,
   );
   // This machine may have no IPv6, or no IPv4: that says nothing about the host.
-  if (answer === "open" || (answer === "none" && !target.isMain)) return undefined;
+  if (answer === "open" || (answer === "none" && !at.isMain)) return undefined;
   const isSite = isSitePort(host, open.port);
   const sites = host.manifest.proxy?.sites.map(({ name }) => name).join(", ") ?? "";
-  const what = `port ${open.port}${isSite ? ` (${sites})` : ""} ${words[answer]} at ${target.address}`;
+  const what = `port ${open.port}${isSite ? ` (${sites})` : ""} ${words[answer]} at ${at.address}`;
   if (!isListening(host, open.port))
     return { open, isFault: true, text: `${what}: nothing listens there` };
   return {
     open,
-    isFault: isSite && target.isOwn && target.isMain,
-    text: `${what}: ${target.isOwn ? between : translated}`,
+    isFault: isSite && at.isOwn && at.isMain,
+    text: `${what}: ${at.isOwn ? between : translated}`,
   };
 }
 
@@ -159,22 +166,22 @@ const translated =
   "that could not be proved from here";
 
 /** Every site by its name, some at a time. */
-async function proveSites(manifest: Manifest, target: Target): Promise<OpenProof> {
+async function proveSites(manifest: Manifest, at: TriedAddress): Promise<OpenProof> {
   const differences: string[] = [];
   const notes: string[] = [];
   const sites = (manifest.proxy?.sites ?? []).filter(
-    ({ name }) => !/^[\d.]+$|:/.test(name) || name === target.address,
+    ({ name }) => !/^[\d.]+$|:/.test(name) || name === at.address,
   );
   const prove = async ({ name, tls }: Site): Promise<void> => {
     const answer = await insist(
-      () => trySite(target.address, name),
+      () => trySite(at.address, name),
       (each) => "status" in each,
       // A certificate of a public authority may take minutes, and needs the name to point here.
       tls.kind === "acme" ? 1 : 10,
     );
     if ("trouble" in answer) {
       if (tls.kind !== "acme")
-        differences.push(`https://${name} at ${target.address}: ${answer.trouble}`);
+        differences.push(`https://${name} at ${at.address}: ${answer.trouble}`);
     } else if (answer.status >= 500) {
       notes.push(`https://${name}/ answers with status ${answer.status}`);
     }
@@ -185,9 +192,9 @@ async function proveSites(manifest: Manifest, target: Target): Promise<OpenProof
   return { differences, notes };
 }
 
-async function proveQuic(ports: readonly OpenPort[], target: Target): Promise<string[]> {
+async function proveQuic(ports: readonly OpenPort[], at: TriedAddress): Promise<string[]> {
   if (!ports.some(({ isExtra, isLimited }) => isExtra && !isLimited)) return [];
-  const answers = await insist(() => tryQuic(target.address), Boolean, 2);
+  const answers = await insist(() => tryQuic(at.address), Boolean, 2);
   return answers
     ? []
     : ["HTTP/3 (443/udp) does not answer this machine; browsers then take HTTP/2"];

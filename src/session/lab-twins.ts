@@ -1,4 +1,4 @@
-import type { HostTarget } from "../ssh/target.ts";
+import type { Destination } from "../ssh/destination.ts";
 import type { LabOs } from "../lab/base.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import type { Manifest } from "../manifest/schema.ts";
@@ -39,11 +39,11 @@ export async function upTwin(
 }
 
 /** How to reach the twin of a host: as root, with its own key and its host key pinned. */
-export async function labTargetOf(
+export async function labDestinationOf(
   context: Context,
   manifest: Manifest,
   host: string,
-): Promise<HostTarget> {
+): Promise<Destination> {
   const { lab } = context.options;
   const twin = await upTwin(context, manifest, host, lab === "any" ? undefined : (lab as LabOs));
   return {

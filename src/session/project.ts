@@ -3,7 +3,7 @@ import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { connect } from "../ssh/connect.ts";
 import type { Connection } from "../ssh/connection.ts";
-import type { ConnectOptions, HostTarget } from "../ssh/target.ts";
+import type { ConnectOptions, Destination } from "../ssh/destination.ts";
 import { parseJump, resolveRoute } from "../ssh/hop.ts";
 import { keepConnected } from "../ssh/live.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
@@ -13,7 +13,7 @@ import type { Host, Manifest } from "../manifest/manifest.ts";
 import { stackDirectoryOf } from "../stack/names.ts";
 import type { Log } from "../report/log.ts";
 import type { Context } from "./context.ts";
-import { labTargetOf } from "./lab-twins.ts";
+import { labDestinationOf } from "./lab-twins.ts";
 
 /** A manifest and those of its hosts that a command works on. */
 export interface Project {
@@ -61,23 +61,23 @@ export async function openProject(context: Context): Promise<Project> {
   const isLab = options.lab !== undefined;
   const hosts = await Promise.all(
     selected.map(async (host): Promise<HostAccess> => {
-      const target = isLab
-        ? await labTargetOf(context, manifest, host.name)
-        : targetOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
+      const destination = isLab
+        ? await labDestinationOf(context, manifest, host.name)
+        : destinationOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
       return {
         name: host.name,
         connect: () =>
           keepConnected(() =>
-            connect(target, {
+            connect(destination, {
               ...connectOptions,
               mark: (what) => context.timings.begin(host.name, what),
             }),
           ),
         route() {
-          const route = resolveRoute(target, connectOptions);
+          const route = resolveRoute(destination, connectOptions);
           const last = route.at(-1);
           return {
-            address: last?.address ?? target.address,
+            address: last?.address ?? destination.address,
             port: last?.port ?? 22,
             isDirect: route.length === 1,
           };
@@ -230,13 +230,13 @@ function selectHosts(manifest: Manifest, names: readonly string[]): readonly Hos
 }
 
 /** A manifest's host as ssh2 is to reach it; jump hosts that the manifest knows come with all it says of them. */
-export function targetOf(
+export function destinationOf(
   host: Host,
   manifest: Manifest,
   folder: string,
   home: string | undefined,
-): HostTarget {
-  const settled = (known: Host): HostTarget => {
+): Destination {
+  const settled = (known: Host): Destination => {
     return {
       name: known.name,
       address: known.address,
@@ -251,16 +251,16 @@ export function targetOf(
   };
   // As in ssh_config: leaves out a ProxyJump of ~/.ssh/config.
   if (host.jump.length === 1 && host.jump[0] === "none") return { ...settled(host), jump: "none" };
-  let jump: HostTarget | undefined;
+  let jump: Destination | undefined;
   for (const written of host.jump) {
     const known = manifest.hosts.find(({ name }) => name === written);
-    const hop: HostTarget =
+    const hop: Destination =
       known === undefined ? { name: written, ...parseJump(written) } : settled(known);
     // Who goes through a host of the manifest goes the whole way there.
-    const before: HostTarget | undefined =
+    const before: Destination | undefined =
       known === undefined || known.jump.length === 0
         ? jump
-        : (targetOf(known, manifest, folder, home).jump as HostTarget);
+        : (destinationOf(known, manifest, folder, home).jump as Destination);
     jump = before === undefined ? hop : { ...hop, jump: before };
   }
   return jump === undefined ? settled(host) : { ...settled(host), jump };

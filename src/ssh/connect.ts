@@ -15,7 +15,7 @@ import {
   isSudoRefusal,
   type Root,
 } from "./sudo.ts";
-import type { ConnectOptions, HostTarget } from "./target.ts";
+import type { ConnectOptions, Destination } from "./destination.ts";
 import { runOnTerminal } from "./terminal.ts";
 
 /** sshd takes 10 sessions a connection by default (MaxSessions); two stay free. */
@@ -30,13 +30,16 @@ const maxParallelCommands = 8;
  * @throws HostkitError host_unreachable, host_key_unknown, host_key_changed, authentication_failed, sudo_failed;
  *   usage or manifest_invalid for a configuration that makes no sense
  */
-export async function connect(target: HostTarget, options: ConnectOptions): Promise<Connection> {
-  const link = await openRoute(resolveRoute(target, options), options);
+export async function connect(
+  destination: Destination,
+  options: ConnectOptions,
+): Promise<Connection> {
+  const link = await openRoute(resolveRoute(destination, options), options);
   try {
     const isRoot = link.hop.user === "root" ? undefined : options.mark?.("sudo");
-    const root = await becomeRoot(link, target, options);
+    const root = await becomeRoot(link, destination, options);
     isRoot?.();
-    return new SshConnection(target, link, root);
+    return new SshConnection(destination, link, root);
   } catch (error) {
     void link.end();
     throw error;
@@ -53,10 +56,10 @@ class SshConnection implements Connection {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(target: HostTarget, link: Link, root: Root) {
+  constructor(destination: Destination, link: Link, root: Root) {
     const { user, address, port } = link.hop;
     this.description = `${user}@${address.includes(":") ? `[${address}]` : address}:${port}`;
-    this.host = target.name;
+    this.host = destination.name;
     this.isFar = link.isFar;
     this.closed = link.closed;
     this.#link = link;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { HostkitError } from "../errors.ts";
-import type { ConnectOptions, HostTarget } from "./target.ts";
+import type { ConnectOptions, Destination } from "./destination.ts";
 import { matchPattern } from "./host-pattern.ts";
 import { type ConfigFile, evaluateSshConfig, expandPath, type SshSettings } from "./ssh-config.ts";
 
@@ -63,19 +63,19 @@ export function parseJump(text: string): { address: string; user?: string; port?
   };
 }
 
-/** The servers on the way to a target: jump hosts in the order of travel, the target itself last. */
-export function resolveRoute(target: HostTarget, options: ConnectOptions, depth = 0): Hop[] {
+/** The servers on the way to a destination: jump hosts in the order of travel, the destination itself last. */
+export function resolveRoute(destination: Destination, options: ConnectOptions, depth = 0): Hop[] {
   if (depth > maxHops) {
     throw new HostkitError("usage", {
-      what: `the jump hosts of ${target.name} never end`,
+      what: `the jump hosts of ${destination.name} never end`,
       why: `more than ${maxHops} hops`,
       next: "look for a ProxyJump in ~/.ssh/config that also applies to its own jump host",
     });
   }
-  const { hop, settings } = resolveHop(target, options);
-  const jump = target.jump ?? settings.get("proxyjump")?.[0];
+  const { hop, settings } = resolveHop(destination, options);
+  const jump = destination.jump ?? settings.get("proxyjump")?.[0];
   if (jump === undefined || jump === "none" || jump === "") {
-    if (target.jump === undefined) refuseProxyCommand(target, settings);
+    if (destination.jump === undefined) refuseProxyCommand(destination, settings);
     return [hop];
   }
   if (typeof jump !== "string") return [...resolveRoute(jump, options, depth + 1), hop];
@@ -83,21 +83,21 @@ export function resolveRoute(target: HostTarget, options: ConnectOptions, depth 
   const last = parseJump(names.at(-1) ?? "");
   const before = names.slice(0, -1).join(",");
   // As ssh -J does: a hop with others before it in the list is reached through those, else by its own configuration.
-  const via: HostTarget = { name: last.address, ...last, ...(before !== "" && { jump: before }) };
+  const via: Destination = { name: last.address, ...last, ...(before !== "" && { jump: before }) };
   return [...resolveRoute(via, options, depth + 1), hop];
 }
 
-function refuseProxyCommand(target: HostTarget, settings: SshSettings): void {
+function refuseProxyCommand(destination: Destination, settings: SshSettings): void {
   const command = settings.get("proxycommand")?.join(" ").trim();
   if (command === undefined || command === "none") return;
   throw new HostkitError("usage", {
-    what: `ssh_config sets ProxyCommand for ${target.name}, which hostkit does not run`,
+    what: `ssh_config sets ProxyCommand for ${destination.name}, which hostkit does not run`,
     next: "use ProxyJump there, or `jump:` in the manifest",
   });
 }
 
 function resolveHop(
-  target: HostTarget,
+  destination: Destination,
   options: ConnectOptions,
 ): { hop: Hop; settings: SshSettings } {
   const { environment } = options;
@@ -105,12 +105,19 @@ function resolveHop(
   const sshDirectory = options.sshDirectory ?? join(home, ".ssh");
   const systemDirectory = options.systemSshDirectory ?? "/etc/ssh";
   const localUser = environment["USER"] ?? userInfo().username;
-  const alias = target.address.replace(/^\[(.*)\]$/, "$1");
-  const settings = readSettings(target, alias, localUser, sshDirectory, systemDirectory, options);
+  const alias = destination.address.replace(/^\[(.*)\]$/, "$1");
+  const settings = readSettings(
+    destination,
+    alias,
+    localUser,
+    sshDirectory,
+    systemDirectory,
+    options,
+  );
   const setting = (keyword: string): string | undefined => settings.get(keyword)?.[0];
 
-  const port = target.port ?? Number(setting("port") ?? 22);
-  const user = target.user ?? setting("user") ?? localUser;
+  const port = destination.port ?? Number(setting("port") ?? 22);
+  const user = destination.user ?? setting("user") ?? localUser;
   const address = (setting("hostname") ?? alias).replaceAll("%%", "%").replaceAll("%h", alias);
   const expand = (path: string): string =>
     expandPath(path, { home, alias, host: address, port, user, localUser, environment });
@@ -118,8 +125,8 @@ function resolveHop(
     (settings.get(keyword) ?? defaults).filter((path) => path.toLowerCase() !== "none").map(expand);
 
   const named =
-    target.identity !== undefined
-      ? [expand(target.identity)]
+    destination.identity !== undefined
+      ? [expand(destination.identity)]
       : settings.get("identityfile")?.map(expand);
   const agent = readAgent(setting("identityagent"), environment, expand);
   const strict = setting("stricthostkeychecking")?.toLowerCase();
@@ -127,7 +134,7 @@ function resolveHop(
   const family = setting("addressfamily");
   const configTimeout = Number(setting("connecttimeout"));
   const hop: Hop = {
-    name: target.name,
+    name: destination.name,
     address,
     port,
     user,
@@ -136,7 +143,7 @@ function resolveHop(
       .filter((path) => path !== "none")
       .map((path) => ({ path, explicit: named !== undefined })),
     identitiesOnly:
-      target.identity !== undefined || setting("identitiesonly")?.toLowerCase() === "yes",
+      destination.identity !== undefined || setting("identitiesonly")?.toLowerCase() === "yes",
     ...(agent !== undefined && { agent }),
     ...(hostKeyAlias !== undefined && { hostKeyAlias }),
     userKnownHosts: paths(
@@ -154,7 +161,7 @@ function resolveHop(
         : strict === "yes"
           ? "refuse"
           : "ask",
-    pinnedKeys: [target.hostKey ?? []].flat().map((key) => key.trim()),
+    pinnedKeys: [destination.hostKey ?? []].flat().map((key) => key.trim()),
     connectTimeoutMs:
       options.connectTimeoutMs ?? (configTimeout > 0 ? configTimeout * 1000 : 10_000),
   };
@@ -174,7 +181,7 @@ function readAgent(
 }
 
 function readSettings(
-  target: HostTarget,
+  destination: Destination,
   alias: string,
   localUser: string,
   sshDirectory: string,
@@ -197,7 +204,7 @@ function readSettings(
         },
         ...(options.log && { note: (line: string) => options.log?.(line) }),
       },
-      { alias, localUser, ...(target.user !== undefined && { user: target.user }) },
+      { alias, localUser, ...(destination.user !== undefined && { user: destination.user }) },
     );
   } catch (error) {
     throw new HostkitError(

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { HostkitError } from "../errors.ts";
-import type { ConnectOptions } from "./target.ts";
+import type { ConnectOptions } from "./destination.ts";
 import type { Hop } from "./hop.ts";
 import {
   fingerprintKey,

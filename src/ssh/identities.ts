@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { BaseAgent, ParsedKey, SignCallback, SigningRequestOptions } from "ssh2";
-import type { ConnectOptions } from "./target.ts";
+import type { ConnectOptions } from "./destination.ts";
 import type { Hop } from "./hop.ts";
 import { fingerprintKey } from "./known-hosts.ts";
 

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { HostkitError } from "../errors.ts";
 import type { Prompts } from "./prompts.ts";
-import type { ConnectOptions } from "./target.ts";
+import type { ConnectOptions } from "./destination.ts";
 import type { Hop } from "./hop.ts";
 import { prepareHostKeyCheck } from "./host-key.ts";
 import { gatherIdentities } from "./identities.ts";

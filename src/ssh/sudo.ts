@@ -5,7 +5,7 @@ import { HostkitError } from "../errors.ts";
 import { renderCommandLine } from "../shell/login-shell.ts";
 import { quoteWord } from "../shell/quote.ts";
 import type { ExecOptions, ExecResult } from "./connection.ts";
-import type { ConnectOptions, HostTarget } from "./target.ts";
+import type { ConnectOptions, Destination } from "./destination.ts";
 import { type ExecRequest, runOnLink, type RunResult, tooMuch } from "./exec.ts";
 import type { Link } from "./link.ts";
 import { explainLoginShell } from "./login-shell.ts";
@@ -96,17 +96,17 @@ function asCommandLine(script: string): string {
  */
 export async function becomeRoot(
   link: Link,
-  target: HostTarget,
+  destination: Destination,
   options: ConnectOptions,
 ): Promise<Root> {
-  if (link.hop.user === "root" || target.sudo === false) return { kind: "already" };
-  const dialogue = new SudoDialogue(link, target, options);
+  if (link.hop.user === "root" || destination.sudo === false) return { kind: "already" };
+  const dialogue = new SudoDialogue(link, destination, options);
   return await dialogue.run();
 }
 
 class SudoDialogue {
   readonly #link: Link;
-  readonly #target: HostTarget;
+  readonly #destination: Destination;
   readonly #options: ConnectOptions;
   #stderr = "";
   #asked = 0;
@@ -118,9 +118,9 @@ class SudoDialogue {
   #refusal: Error | undefined;
   readonly #over = new AbortController();
 
-  constructor(link: Link, target: HostTarget, options: ConnectOptions) {
+  constructor(link: Link, destination: Destination, options: ConnectOptions) {
     this.#link = link;
-    this.#target = target;
+    this.#destination = destination;
     this.#options = options;
     this.#nameInMemory = `sudo ${link.hop.user}@${link.hop.address}:${link.hop.port}`;
   }
@@ -197,13 +197,15 @@ class SudoDialogue {
       return;
     }
     const again = prompts === 1 ? "" : "That was not it. ";
-    prompt.secret(`${again}Password of ${this.#whose()} on ${this.#target.name}, for sudo:`).then(
-      (password) => this.#give(stdin, password),
-      (error: unknown) => {
-        this.#refusal = error instanceof Error ? error : new Error(String(error));
-        this.#over.abort();
-      },
-    );
+    prompt
+      .secret(`${again}Password of ${this.#whose()} on ${this.#destination.name}, for sudo:`)
+      .then(
+        (password) => this.#give(stdin, password),
+        (error: unknown) => {
+          this.#refusal = error instanceof Error ? error : new Error(String(error));
+          this.#over.abort();
+        },
+      );
   }
 
   #give(stdin: PassThrough, password: string): void {
@@ -211,7 +213,7 @@ class SudoDialogue {
     stdin.write(`${password}\n`);
     this.#verdict = setTimeout(() => {
       this.#refusal = this.#make(
-        `sudo on ${this.#target.name} neither takes nor refuses the password`,
+        `sudo on ${this.#destination.name} neither takes nor refuses the password`,
         `nothing came within ${verdictMs / 1000} s; a prompt of its own (passprompt_override) hides a second question`,
         this.#byHand(),
       );
@@ -242,7 +244,7 @@ class SudoDialogue {
   #explain(result: ExecResult | undefined): HostkitError {
     const { user, address, port } = this.#link.hop;
     if (result !== undefined && !this.#stderr.includes(begun))
-      return explainLoginShell(this.#target.name, `${user}@${address}:${port}`, {
+      return explainLoginShell(this.#destination.name, `${user}@${address}:${port}`, {
         ...result,
         stderr: this.#stderr,
       });
@@ -254,7 +256,7 @@ class SudoDialogue {
       .filter((line) => !/(a password|interactive authentication) is required/.test(line));
     const make = (what: string, why: string, next: string): HostkitError =>
       this.#make(what, why, next, said);
-    const name = this.#target.name;
+    const name = this.#destination.name;
     if (result?.code === 127) {
       return make(
         `${user} is not root on ${name}, and there is no sudo`,

@@ -1,6 +1,7 @@
-import type { Manifest, ServiceBase } from "../manifest/schema.ts";
+// Names and places on the host, all derived from the manifest: nobody spells them out elsewhere.
 
-/** Names and places on the host, all derived from the manifest: nobody spells them out elsewhere. */
+import type { Manifest, ServiceBase } from "../manifest/schema.ts";
+import type { SlotName } from "../resources/containers/release.ts";
 
 /** System user of a service. */
 export function userOf(manifest: Manifest, service: Pick<ServiceBase, "name" | "user">): string {
@@ -17,10 +18,8 @@ export function serviceUnitOf(stack: string, service: string): string {
   return `${stack}-${service}.service`;
 }
 
-export type Slot = "a" | "b";
-
 /** Unit of one replica of a web service in one slot; the container has the same name without `.service`. */
-export function webUnitOf(stack: string, service: string, slot: Slot, replica: number): string {
+export function webUnitOf(stack: string, service: string, slot: SlotName, replica: number): string {
   return `${stack}-${service}-${slot}${replica > 1 ? String(replica) : ""}.service`;
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import ssh2 from "ssh2";
 import type { AgentInboundRequest, ParsedKey } from "ssh2";
 import type { Prompts } from "../../src/ssh/prompts.ts";
-import type { ConnectOptions } from "../../src/ssh/target.ts";
+import type { ConnectOptions } from "../../src/ssh/destination.ts";
 
 /** A home for one test: nothing of the machine's own SSH set-up is read. */
 export interface SshHome {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../src/ssh/connect.ts";
 import type { Connection } from "../../src/ssh/connection.ts";
-import type { HostTarget } from "../../src/ssh/target.ts";
+import type { Destination } from "../../src/ssh/destination.ts";
 import { HostkitError } from "../../src/errors.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
@@ -29,7 +29,7 @@ function hostOf(os: string): LabHost {
   return host;
 }
 
-function targetOf(os: string, user: string, more: Partial<HostTarget> = {}): HostTarget {
+function destinationOf(os: string, user: string, more: Partial<Destination> = {}): Destination {
   const { name, address, keyPath, hostKey } = hostOf(os);
   return { name, address, user, identity: keyPath, hostKey, ...more };
 }
@@ -52,7 +52,7 @@ describe.each(systems)("%s", (os) => {
     const prompt = scriptedPrompts("deploy");
     let connection: Connection;
     beforeAll(async () => {
-      connection = await connect(targetOf(os, user), home.options({ prompt }));
+      connection = await connect(destinationOf(os, user), home.options({ prompt }));
     });
     afterAll(() => connection.close());
 
@@ -96,49 +96,55 @@ describe.each(systems)("%s", (os) => {
 
   it("is reached over IPv6", async () => {
     const { address6 } = hostOf(os);
-    const connection = await connect(targetOf(os, "root", { address: address6 }), home.options());
+    const connection = await connect(
+      destinationOf(os, "root", { address: address6 }),
+      home.options(),
+    );
     expect(connection.description).toBe(`root@[${address6}]:22`);
     await connection.close();
   });
 
   it("takes the right password at the second try", async () => {
     const prompt = scriptedPrompts("wrong", "deploy");
-    const connection = await connect(targetOf(os, "deploy"), home.options({ prompt }));
+    const connection = await connect(destinationOf(os, "deploy"), home.options({ prompt }));
     expect((await connection.exec("id -u")).stdout).toBe("0\n");
     await connection.close();
   });
 
   it("says that sudo does not take the password, or that nobody could be asked", async () => {
     const prompt = scriptedPrompts("wrong", "wrong", "wrong");
-    expect((await failure(connect(targetOf(os, "deploy"), home.options({ prompt })))).code).toBe(
-      "sudo_failed",
-    );
-    expect((await failure(connect(targetOf(os, "deploy"), home.options()))).parts.why).toContain(
-      "no terminal",
-    );
+    expect(
+      (await failure(connect(destinationOf(os, "deploy"), home.options({ prompt })))).code,
+    ).toBe("sudo_failed");
+    expect(
+      (await failure(connect(destinationOf(os, "deploy"), home.options()))).parts.why,
+    ).toContain("no terminal");
   });
 
   it("says that a user is not in sudoers", async () => {
-    const root = await connect(targetOf(os, "root"), home.options());
+    const root = await connect(destinationOf(os, "root"), home.options());
     await root.exec(
       "useradd -m -s /bin/bash guest; echo guest:guest | chpasswd; cp -r /root/.ssh ~guest/; chown -R guest ~guest/.ssh",
     );
     await root.close();
     const error = await failure(
-      connect(targetOf(os, "guest"), home.options({ prompt: scriptedPrompts("guest") })),
+      connect(destinationOf(os, "guest"), home.options({ prompt: scriptedPrompts("guest") })),
     );
     expect(error.code).toBe("sudo_failed");
     expect(error.parts.why).toContain("sudoers");
   });
 
   it("says that a login is refused", async () => {
-    const error = await failure(connect(targetOf(os, "nobody-here"), home.options()));
+    const error = await failure(connect(destinationOf(os, "nobody-here"), home.options()));
     expect(error.code).toBe("authentication_failed");
     expect(error.parts.why).toContain("publickey");
   });
 
   it("is noticed when it falls silent", async () => {
-    const connection = await connect(targetOf(os, "root"), home.options({ keepaliveSeconds: 0.5 }));
+    const connection = await connect(
+      destinationOf(os, "root"),
+      home.options({ keepaliveSeconds: 0.5 }),
+    );
     // The parent is this connection's own sshd.
     const error = await failure(connection.exec("kill -STOP $PPID; sleep 60"));
     expect(error.code).toBe("host_unreachable");
@@ -149,9 +155,12 @@ describe.each(systems)("%s", (os) => {
 
 describe("a jump host", () => {
   it("is passed to reach another host", async () => {
-    const jump = targetOf("debian-12", "ops");
-    const target = targetOf("debian-13", "deploy", { jump });
-    const connection = await connect(target, home.options({ prompt: scriptedPrompts("deploy") }));
+    const jump = destinationOf("debian-12", "ops");
+    const destination = destinationOf("debian-13", "deploy", { jump });
+    const connection = await connect(
+      destination,
+      home.options({ prompt: scriptedPrompts("deploy") }),
+    );
     const { stdout } = await connection.exec(
       'id -u; echo "$SSH_CONNECTION"; cat /etc/debian_version',
     );

@@ -43,7 +43,7 @@ export function defineVerbs(program: Command, define: Define): void {
     program,
     "build [SERVICE...]",
     {
-      summary: "make the packages and bundles that the manifest names, on this machine",
+      summary: "make the packages and files that the manifest names, on this machine",
       scope: "manifest",
       more: `Starts the manifest's \`build_command\`, of the stack or of the services named, and says what came out of it.
 Touches no host. Images are built on the host, by provision.`,

@@ -177,8 +177,10 @@ function statefulReplicas({ services }: RuleInput): Finding[] {
   );
 }
 
-/** During a deploy the old and the new release run side by side, unless stateful. */
-/** Containers of `services` are always stopped before their successor starts; so is what publishes a port. */
+/**
+ * During a deploy the old and the new release of a web service run side by side, unless it is stateful or publishes a port; what
+ * stands in `services` is always stopped before its successor starts.
+ */
 function sharedVolume({ services }: RuleInput): Finding[] {
   return services.flatMap(({ pointer, entry, web, runtime }) => {
     if (runtime === "native" || web === undefined || entry.ports !== undefined) return [];

@@ -54,9 +54,7 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
     packages.push("pgbackrest", ...sshPackages(backups, "postgres"));
     const script = renderPostgresScript(inputs, backups, made);
     resources.push(script, ...made.resources);
-    const data = (manifest.database?.databases ?? []).map(({ name }) =>
-      databaseReadyId(manifest, name),
-    );
+    const data = (manifest.database?.databases ?? []).map(({ name }) => databaseReadyId(name));
     resources.push(...resolveJobs(inputs, backups, "postgres", made, [idOf(script), ...data]));
   }
   if (files !== undefined) {

@@ -68,5 +68,5 @@ export function databaseAfter(
 ): ResourceId[] {
   return service.database === undefined || manifest.database === undefined
     ? []
-    : [databaseReadyId(manifest, service.database.name)];
+    : [databaseReadyId(service.database.name)];
 }

@@ -45,7 +45,7 @@ const extensionPackages: Readonly<Record<string, (major: number) => string>> = {
  * The last resource of a database: whoever waits for it may log in as its role.
  * @param databaseName a name of `manifest.database.databases`
  */
-export function databaseReadyId(_manifest: Manifest, databaseName: string): ResourceId {
+export function databaseReadyId(databaseName: string): ResourceId {
   return `postgres-grants:${databaseName}`;
 }
 

@@ -3,7 +3,12 @@ import type { Service, Volume, WebService } from "../../manifest/schema.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { image } from "../../resources/containers/image.ts";
 import type { ImageResource } from "../../resources/containers/image.ts";
-import type { ReleaseResource, SlotFile, SlotPlan } from "../../resources/containers/release.ts";
+import type {
+  ReleaseResource,
+  SlotFile,
+  SlotName,
+  SlotPlan,
+} from "../../resources/containers/release.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Blob, Resource } from "../../resources/resource.ts";
 import { volume } from "../../resources/containers/volume.ts";
@@ -15,7 +20,6 @@ import { collectEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { renderLauncher, watchdogSecondsOf } from "./launcher.ts";
 import { configDirectoryOf, networkOf, targetOf, userOf, webUnitOf } from "../names.ts";
-import type { Slot } from "../names.ts";
 import { resolveUser, secretValueOf } from "./native-service.ts";
 import { renderTemplate } from "../render-template.ts";
 import { systemdNames, systemdPath, systemdText } from "../../writers/systemd.ts";
@@ -184,7 +188,7 @@ function planSlot(
   inputs: StackInputs,
   service: Service | WebService,
   made: ImageResource,
-  slot: Slot,
+  slot: SlotName,
 ): OpenPlan {
   const { manifest } = inputs;
   const { stack } = manifest;

@@ -1,7 +1,7 @@
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
 import { configDirectoryOf, webUnitOf } from "../names.ts";
-import type { Slot } from "../names.ts";
+import type { SlotName } from "../../resources/containers/release.ts";
 
 /** Most replicas of a web service: as many ports as a slot has. */
 export const mostReplicas = 8;
@@ -34,7 +34,12 @@ export function upstreamFileOf(stack: string, service: string): string {
 }
 
 /** Container of one replica in one slot; its unit has the same name. */
-export function containerOf(stack: string, service: string, slot: Slot, replica: number): string {
+export function containerOf(
+  stack: string,
+  service: string,
+  slot: SlotName,
+  replica: number,
+): string {
   return webUnitOf(stack, service, slot, replica).replace(/\.service$/, "");
 }
 
@@ -73,7 +78,7 @@ function holdsFixed(block: number, fixed: ReadonlySet<number>): boolean {
 export function portOf(
   ports: ReadonlyMap<string, number>,
   service: Pick<ServiceBase, "name">,
-  slot: Slot,
+  slot: SlotName,
   replica: number,
 ): number {
   return (ports.get(service.name) ?? firstPort) + (slot === "a" ? 0 : 8) + replica - 1;

@@ -14,7 +14,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const hostkit = (...words: string[]) => runHostkit(words, { workingDirectory: folder });
 
-/** A stack whose command makes a package and appends to the page's bundle. */
+/** A stack whose command makes a package and appends to the page's script. */
 async function writeProject(script: string, more = ""): Promise<void> {
   await writeFile(
     path.join(folder, "hostkit.yaml"),

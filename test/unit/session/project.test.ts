@@ -3,7 +3,7 @@ import { createContext } from "../../../src/session/context.ts";
 import type { CommonOptions } from "../../../src/session/context.ts";
 import { confirmOrRefuse } from "../../../src/session/watch-run.ts";
 import { twinNameOf } from "../../../src/session/lab-twins.ts";
-import { collectResults, targetOf } from "../../../src/session/project.ts";
+import { collectResults, destinationOf } from "../../../src/session/project.ts";
 import { fitsUnit, unitPatternsOf } from "../../../src/session/stack-units.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import type { Manifest } from "../../../src/manifest/manifest.ts";
@@ -15,7 +15,7 @@ function manifestOf(text: string): Manifest {
   return manifest;
 }
 
-describe("targetOf", () => {
+describe("destinationOf", () => {
   const manifest = manifestOf(`stack: s
 hosts:
   plain: { address: plain.example.org }
@@ -60,7 +60,7 @@ hosts:
   test.each(cases)("%s", (name, expected) => {
     const host = manifest.hosts.find((known) => known.name === name);
     if (host === undefined) throw new Error(`no host ${name}`);
-    expect(targetOf(host, manifest, "/home/bob/stack", "/home/ann")).toEqual(expected);
+    expect(destinationOf(host, manifest, "/home/bob/stack", "/home/ann")).toEqual(expected);
   });
 });
 

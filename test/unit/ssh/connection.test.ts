@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/ssh/connect.ts";
 import type { Connection } from "../../../src/ssh/connection.ts";
-import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
+import type { ConnectOptions, Destination } from "../../../src/ssh/destination.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";
 import { startSlowWire } from "../../harness/slow-wire.ts";
@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => home.remove());
 
-const targetOf = (server: TestSshServer, more: Partial<HostTarget> = {}): HostTarget => ({
+const destinationOf = (server: TestSshServer, more: Partial<Destination> = {}): Destination => ({
   name: "dx1",
   address: server.address,
   port: server.port,
@@ -43,7 +43,7 @@ describe("exec", () => {
   let connection: Connection;
   beforeAll(async () => {
     server = await startSshServer({ authorizedKeys: [key.public] });
-    connection = await connect(targetOf(server), home.options());
+    connection = await connect(destinationOf(server), home.options());
   });
   afterAll(async () => {
     await connection.close();
@@ -218,7 +218,7 @@ describe("the end of a connection", () => {
   afterEach(() => server.close());
 
   const open = (more: Partial<ConnectOptions> = {}): Promise<Connection> =>
-    connect(targetOf(server), home.options(more));
+    connect(destinationOf(server), home.options(more));
 
   it("by close is no error, and nothing runs any more", async () => {
     const connection = await open();
@@ -258,18 +258,21 @@ describe("the end of a connection", () => {
 
 describe("a host that cannot be reached", () => {
   const unreachable = (
-    target: Partial<HostTarget>,
+    destination: Partial<Destination>,
     more: Partial<ConnectOptions> = {},
   ): Promise<HostkitError> =>
     failure(
-      connect({ name: "dx1", address: "127.0.0.1", user: "root", ...target }, home.options(more)),
+      connect(
+        { name: "dx1", address: "127.0.0.1", user: "root", ...destination },
+        home.options(more),
+      ),
     );
 
   it("waits for an sshd that starts itself again", async () => {
     const server = await startSshServer({ authorizedKeys: [key.public] });
     const { port, close } = await startSlowWire(server.address, server.port, 0);
     await close();
-    const opening = connect(targetOf(server, { address: "127.0.0.1", port }), home.options());
+    const opening = connect(destinationOf(server, { address: "127.0.0.1", port }), home.options());
     await new Promise((resolve) => setTimeout(resolve, 250));
     const wire = await startSlowWire(server.address, server.port, 0, port);
     const connection = await opening;
@@ -323,7 +326,7 @@ describe("a host that cannot be reached", () => {
   it("over IPv6 is reached by a literal address, brackets or not", async () => {
     const server = await startSshServer({ authorizedKeys: [key.public], address: "::1" });
     for (const address of ["::1", "[::1]"]) {
-      const connection = await connect(targetOf(server, { address }), home.options());
+      const connection = await connect(destinationOf(server, { address }), home.options());
       expect(connection.description).toBe(`root@[::1]:${server.port}`);
       await connection.close();
     }

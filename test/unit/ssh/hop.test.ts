@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HostTarget } from "../../../src/ssh/target.ts";
+import type { Destination } from "../../../src/ssh/destination.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { type Hop, parseJump, resolveRoute } from "../../../src/ssh/hop.ts";
 import { makeSshHome, type SshHome } from "../../harness/ssh-client.ts";
@@ -30,8 +30,8 @@ describe("the way to a host", () => {
   });
   afterEach(() => home.remove());
 
-  const route = (target: Partial<HostTarget>): Hop[] =>
-    resolveRoute({ name: "dx1", address: "dx1", ...target }, home.options());
+  const route = (destination: Partial<Destination>): Hop[] =>
+    resolveRoute({ name: "dx1", address: "dx1", ...destination }, home.options());
   const addresses = (hops: readonly Hop[]): string[] =>
     hops.map((hop) => `${hop.user}@${hop.address}:${hop.port}`);
 
@@ -50,7 +50,7 @@ describe("the way to a host", () => {
     expect(hop?.userKnownHosts[0]).toBe(`${home.path}/known_hosts`);
   });
 
-  it("takes what the target says before what ssh_config says", () => {
+  it("takes what the destination says before what ssh_config says", () => {
     home.write(
       "config",
       "Host dx1\n  User other\n  Port 99\n  IdentityFile ~/other\n  AddressFamily inet6\n  ConnectTimeout 3\n",

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/ssh/connect.ts";
-import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
+import type { ConnectOptions, Destination } from "../../../src/ssh/destination.ts";
 import { HostkitError, formatError } from "../../../src/errors.ts";
 import { fingerprintKey, hashKnownHost } from "../../../src/ssh/known-hosts.ts";
 import { makeSshHome, type SshHome, scriptedPrompts } from "../../harness/ssh-client.ts";
@@ -34,11 +34,11 @@ afterEach(async () => {
 
 async function tryConnect(
   options: Partial<ConnectOptions> = {},
-  target: Partial<HostTarget> = {},
+  destination: Partial<Destination> = {},
 ): Promise<HostkitError | undefined> {
   try {
     const connection = await connect(
-      { name: "dx1", address: server.address, port: server.port, user: "root", ...target },
+      { name: "dx1", address: server.address, port: server.port, user: "root", ...destination },
       home.options(options),
     );
     expect((await connection.exec("echo works")).stdout).toBe("works\n");

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/ssh/connect.ts";
-import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
+import type { ConnectOptions, Destination } from "../../../src/ssh/destination.ts";
 import { formatError, HostkitError } from "../../../src/errors.ts";
 import {
   makeSshHome,
@@ -25,7 +25,7 @@ afterEach(async () => {
   home.remove();
 });
 
-const target = (more: Partial<HostTarget> = {}): HostTarget => ({
+const destination = (more: Partial<Destination> = {}): Destination => ({
   name: "dx1",
   address: server.address,
   port: server.port,
@@ -36,7 +36,7 @@ const target = (more: Partial<HostTarget> = {}): HostTarget => ({
 
 async function tryLogin(
   options: Partial<ConnectOptions> = {},
-  given: HostTarget = target(),
+  given: Destination = destination(),
 ): Promise<string> {
   const connection = await connect(given, home.options(options));
   const { stdout } = await connection.exec("echo in");
@@ -46,7 +46,7 @@ async function tryLogin(
 
 async function failLogin(
   options: Partial<ConnectOptions> = {},
-  given: HostTarget = target(),
+  given: Destination = destination(),
 ): Promise<HostkitError> {
   try {
     await tryLogin(options, given);
@@ -68,7 +68,7 @@ describe("keys", () => {
     await server.close();
     server = await startSshServer({ authorizedKeys: [key.public] });
     home.write("key", key.private);
-    expect(await tryLogin({}, target({ identity: `${home.path}/key` }))).toBe("in\n");
+    expect(await tryLogin({}, destination({ identity: `${home.path}/key` }))).toBe("in\n");
   });
 
   it("tries the next key after one that is refused", async () => {
@@ -80,11 +80,11 @@ describe("keys", () => {
   it("takes only the named key, with ~ for the home", async () => {
     home.write("id_ed25519", allowed.private);
     home.write("named", other.private);
-    expect((await failLogin({}, target({ identity: "~/named" }))).code).toBe(
+    expect((await failLogin({}, destination({ identity: "~/named" }))).code).toBe(
       "authentication_failed",
     );
     home.write("named", allowed.private);
-    expect(await tryLogin({}, target({ identity: "~/named" }))).toBe("in\n");
+    expect(await tryLogin({}, destination({ identity: "~/named" }))).toBe("in\n");
   });
 
   it("reads user, port and key from ssh_config by alias", async () => {
@@ -93,7 +93,11 @@ describe("keys", () => {
       "config",
       `Host dx\n  HostName ${server.address}\n  Port ${server.port}\n  User root\n  IdentityFile %d/special\n`,
     );
-    const alias: HostTarget = { name: "dx1", address: "dx", hostKey: server.hostKeys[0] as string };
+    const alias: Destination = {
+      name: "dx1",
+      address: "dx",
+      hostKey: server.hostKeys[0] as string,
+    };
     const connection = await connect(alias, home.options());
     expect(connection.description).toBe(`root@${server.address}:${server.port}`);
     await connection.close();
@@ -113,7 +117,7 @@ describe("keys", () => {
 
   it("says so when there is no key to offer or a named one is missing", async () => {
     expect(formatError(await failLogin())).toContain("no key to offer");
-    const named = await failLogin({}, target({ identity: "~/gone" }));
+    const named = await failLogin({}, destination({ identity: "~/gone" }));
     expect(formatError(named)).toContain("gone: no such file");
   });
 });
@@ -155,7 +159,7 @@ describe("encrypted keys", () => {
     home.write("id_ecdsa", allowed.private);
     await server.close();
     server = await startSshServer({ authorizedKeys: [unlocked.public, allowed.public] });
-    expect(await tryLogin({ prompt }, target())).toBe("in\n");
+    expect(await tryLogin({ prompt }, destination())).toBe("in\n");
     expect(prompt.questions).toEqual([]);
   });
 });
@@ -260,7 +264,7 @@ describe("jump hosts", () => {
     );
     home.write("config", `Match user ops\n  IdentityFile ~/jump\n`);
     const jump = `ops@${first.address}:${first.port},ops@${second.address}:${second.port}`;
-    expect(await tryLogin({}, target({ jump }))).toBe("in\n");
+    expect(await tryLogin({}, destination({ jump }))).toBe("in\n");
     expect(first.forwarded).toEqual([`${second.address}:${second.port}`]);
     expect(second.forwarded).toEqual([`${server.address}:${server.port}`]);
     expect(first.attempts[0]).toBe("ops publickey");
@@ -283,9 +287,9 @@ describe("jump hosts", () => {
       "config",
       `Host bastion\n  HostName ${bastion.address}\n  Port ${bastion.port}\nHost dx\n  HostName ${server.address}\n  ProxyJump ops@bastion\n`,
     );
-    expect(await tryLogin({}, target({ address: "dx" }))).toBe("in\n");
+    expect(await tryLogin({}, destination({ address: "dx" }))).toBe("in\n");
     expect(bastion.forwarded).toHaveLength(1);
-    expect(await tryLogin({}, target({ address: "dx", jump: "none" }))).toBe("in\n");
+    expect(await tryLogin({}, destination({ address: "dx", jump: "none" }))).toBe("in\n");
     expect(bastion.forwarded).toHaveLength(1);
     await bastion.close();
   });
@@ -293,7 +297,10 @@ describe("jump hosts", () => {
   it("are verified as strictly as the host itself", async () => {
     const bastion = await startSshServer({ authorizedKeys: [allowed.public] });
     home.write("id_ed25519", allowed.private);
-    const error = await failLogin({}, target({ jump: `ops@${bastion.address}:${bastion.port}` }));
+    const error = await failLogin(
+      {},
+      destination({ jump: `ops@${bastion.address}:${bastion.port}` }),
+    );
     expect(error.code).toBe("host_key_unknown");
     expect(bastion.attempts).toEqual([]);
     await bastion.close();
@@ -305,14 +312,14 @@ describe("jump hosts", () => {
       refuseForwarding: true,
     });
     home.write("id_ed25519", allowed.private);
-    const jump: HostTarget = {
+    const jump: Destination = {
       name: "bastion",
       address: bastion.address,
       port: bastion.port,
       user: "ops",
       hostKey: bastion.hostKeys[0] as string,
     };
-    const error = await failLogin({}, target({ jump }));
+    const error = await failLogin({}, destination({ jump }));
     expect(error.code).toBe("host_unreachable");
     expect(error.parts.what).toContain("through the jump host bastion");
     await bastion.close();

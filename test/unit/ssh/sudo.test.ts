@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/ssh/connect.ts";
 import type { Connection } from "../../../src/ssh/connection.ts";
-import type { ConnectOptions, HostTarget } from "../../../src/ssh/target.ts";
+import type { ConnectOptions, Destination } from "../../../src/ssh/destination.ts";
 import { formatError, HostkitError } from "../../../src/errors.ts";
 import { composeRequest } from "../../../src/ssh/sudo.ts";
 import { makeSshHome, type SshHome, scriptedPrompts } from "../../harness/ssh-client.ts";
@@ -29,10 +29,10 @@ afterEach(async () => {
 async function open(
   sudo: SudoBehaviour,
   options: Partial<ConnectOptions> = {},
-  more: Partial<HostTarget> = {},
+  more: Partial<Destination> = {},
 ): Promise<Connection> {
   server = await startSshServer({ authorizedKeys: [key.public], sudo });
-  const target: HostTarget = {
+  const destination: Destination = {
     name: "dx1",
     address: server.address,
     port: server.port,
@@ -40,7 +40,7 @@ async function open(
     hostKey: server.hostKeys[0] as string,
     ...more,
   };
-  return await connect(target, home.options(options));
+  return await connect(destination, home.options(options));
 }
 
 async function refused(...given: Parameters<typeof open>): Promise<HostkitError> {
@@ -94,7 +94,7 @@ describe("becoming root", () => {
   it("asks nothing again for the next connection, unless the password has changed", async () => {
     const prompt = scriptedPrompts("tulip", "tulip");
     const first = await open({ password: "tulip" }, { prompt });
-    const target: HostTarget = {
+    const destination: Destination = {
       name: "dx1",
       address: server.address,
       port: server.port,
@@ -102,7 +102,7 @@ describe("becoming root", () => {
       hostKey: server.hostKeys[0] as string,
     };
     const again = async (): Promise<number> => {
-      const connection = await connect(target, home.options({ prompt }));
+      const connection = await connect(destination, home.options({ prompt }));
       expect((await connection.exec("echo in")).stdout).toBe("in\n");
       await connection.close();
       return prompt.questions.length;

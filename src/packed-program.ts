@@ -18,7 +18,7 @@ import { Script } from "node:vm";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** hostkit's modules in a few files, and what V8 made of them the last time. */
-export interface Bundle {
+export interface PackedProgram {
   /** The exports of src/commands/line/main.ts. */
   readonly main: typeof import("./commands/line/main.ts");
   /** Keeps what V8 compiled for the next start, where it learned something new. */
@@ -26,30 +26,30 @@ export interface Bundle {
 }
 
 /**
- * Opens the bundle that `npm run build` makes; undefined where there is none or it is older than this build.
+ * Opens the program that `npm run build` packs; undefined where there is none or it is older than this build.
  * The compiled code is kept in the user's cache, one file for each word: every verb compiles its own part. It is only taken
  * from files that nobody else can write, since it runs as the user.
  * @param folder dist
  * @param word chooses the file: the verb
  */
-export function openBundle(
+export function openPackedProgram(
   folder: string,
   word: string,
   environment: Environment,
-): Bundle | undefined {
+): PackedProgram | undefined {
   let entry: string;
   try {
-    const file = path.join(folder, "bundle/entry");
-    // tsc alone does not make a bundle: what it wrote counts then.
+    const file = path.join(folder, "packed/entry");
+    // tsc alone packs nothing: what it wrote counts then.
     if (statSync(path.join(folder, "cli.js")).mtimeMs > statSync(file).mtimeMs) return undefined;
-    entry = path.join(folder, "bundle", readFileSync(file, "utf8"));
+    entry = path.join(folder, "packed", readFileSync(file, "utf8"));
   } catch {
     return undefined;
   }
   const compiled = new CompiledCode(environment, entry, word);
   const loader = new Loader(compiled);
   return {
-    main: loader.load(entry) as Bundle["main"],
+    main: loader.load(entry) as PackedProgram["main"],
     keep: () => compiled.write(loader.scripts),
   };
 }

@@ -11,29 +11,29 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openBundle } from "../../src/bundle.ts";
+import { openPackedProgram } from "../../src/packed-program.ts";
 
 let folder: string;
 let environment: Record<string, string>;
 
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), "hostkit-bundle-"));
+  folder = mkdtempSync(path.join(tmpdir(), "hostkit-packed-"));
   environment = { XDG_CACHE_HOME: path.join(folder, "cache") };
-  mkdirSync(path.join(folder, "bundle"));
+  mkdirSync(path.join(folder, "packed"));
   writeFileSync(path.join(folder, "cli.js"), "");
   writeFileSync(
-    path.join(folder, "bundle/main-1.cjs"),
+    path.join(folder, "packed/main-1.cjs"),
     'exports.main = () => require("./part-1.cjs").name + require("node:path").sep;',
   );
-  writeFileSync(path.join(folder, "bundle/part-1.cjs"), 'exports.name = "part";');
-  writeFileSync(path.join(folder, "bundle/entry"), "main-1.cjs");
+  writeFileSync(path.join(folder, "packed/part-1.cjs"), 'exports.name = "part";');
+  writeFileSync(path.join(folder, "packed/entry"), "main-1.cjs");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 function run(): string {
-  const bundle = openBundle(folder, "plan", environment);
-  const answer = String((bundle?.main as unknown as { main?: () => string } | undefined)?.main?.());
-  bundle?.keep();
+  const packed = openPackedProgram(folder, "plan", environment);
+  const answer = String((packed?.main as unknown as { main?: () => string } | undefined)?.main?.());
+  packed?.keep();
   return answer;
 }
 
@@ -43,7 +43,7 @@ function keptCode(): string {
   return path.join(codes, build, "plan");
 }
 
-describe("openBundle", () => {
+describe("openPackedProgram", () => {
   test("runs what is in the files, and again from the compiled code, which nobody else may read", () => {
     expect(run()).toBe("part/");
     const { mode, mtimeMs, ino } = statSync(keptCode());
@@ -53,12 +53,12 @@ describe("openBundle", () => {
   });
 
   test("is nothing where tsc has written anew since, and where there is none", () => {
-    const entry = path.join(folder, "bundle/entry");
+    const entry = path.join(folder, "packed/entry");
     const { mtimeMs } = statSync(path.join(folder, "cli.js"));
     utimesSync(entry, mtimeMs / 1000 - 10, mtimeMs / 1000 - 10);
-    expect(openBundle(folder, "plan", environment)).toBeUndefined();
+    expect(openPackedProgram(folder, "plan", environment)).toBeUndefined();
     rmSync(entry);
-    expect(openBundle(folder, "plan", environment)).toBeUndefined();
+    expect(openPackedProgram(folder, "plan", environment)).toBeUndefined();
   });
 
   test.each([

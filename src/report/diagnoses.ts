@@ -1,7 +1,7 @@
 import type { Colors } from "./colors.ts";
 
 /** One thing that was looked at, by `doctor`. */
-export interface Finding {
+export interface Diagnosis {
   readonly about: string;
   readonly state: "ok" | "warning" | "problem";
   readonly message: string;
@@ -9,15 +9,15 @@ export interface Finding {
   readonly next?: string;
 }
 
-/** Findings for a terminal, under a title. No trailing newline. */
-export function renderFindings(
+/** Diagnoses for a terminal, under a title. No trailing newline. */
+export function renderDiagnoses(
   title: string,
-  findings: readonly Finding[],
+  diagnoses: readonly Diagnosis[],
   colors: Colors,
 ): string {
-  const width = Math.max(0, ...findings.map(({ about }) => about.length));
+  const width = Math.max(0, ...diagnoses.map(({ about }) => about.length));
   const marks = { ok: colors.green("✓"), warning: colors.yellow("!"), problem: colors.red("✗") };
-  const lines = findings.flatMap(({ about, state, message, next }) => [
+  const lines = diagnoses.flatMap(({ about, state, message, next }) => [
     `  ${marks[state]} ${about.padEnd(width)}  ${message}`,
     ...(next === undefined ? [] : [`    ${" ".repeat(width)}  ${colors.dim(`→ ${next}`)}`]),
   ]);

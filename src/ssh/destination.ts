@@ -2,7 +2,7 @@ import type { Mark } from "./mark.ts";
 import type { Prompts } from "./prompts.ts";
 
 /** Where and as whom to connect. What is left out comes from ssh_config(5), then from OpenSSH's defaults. */
-export interface HostTarget {
+export interface Destination {
   /** The host's name in the manifest; for messages. */
   readonly name: string;
   /** A DNS name, an IPv4 or IPv6 address, or an alias of ~/.ssh/config. */
@@ -13,8 +13,8 @@ export interface HostTarget {
   readonly identity?: string;
   /** Pinned host keys, one of which must be shown: `ssh-ed25519 AAAA…` or `SHA256:…`. known_hosts is then not asked. */
   readonly hostKey?: string | readonly string[];
-  /** `[user@]host[:port]`, several separated by commas (first hop first), `none`, or a target of its own. */
-  readonly jump?: string | HostTarget;
+  /** `[user@]host[:port]`, several separated by commas (first hop first), `none`, or a destination of its own. */
+  readonly jump?: string | Destination;
   /** false: never use sudo. Otherwise it is used when the user is not root, and asks when it must. */
   readonly sudo?: boolean;
 }
