@@ -2,7 +2,7 @@ import { exitCodes, HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
 import { diskFacts } from "../facts/files/disk.ts";
-import { listenerFacts, listenersSubject } from "../facts/system/listeners.ts";
+import { textFacts } from "../facts/files/file.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { packageFacts } from "../facts/packages/package.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/system/rival-firewall.ts";
@@ -12,7 +12,13 @@ import { gatherFacts } from "../host/gather.ts";
 import { checkSystem } from "../host/inspect.ts";
 import { inspectMachine, isWritable } from "../local/machine.ts";
 import { stackDirectoryOf } from "../stack/names.ts";
-import { findPortConflicts } from "../stack/services/port-conflicts.ts";
+import {
+  adviseHolder,
+  describeHolder,
+  findPortConflicts,
+  portNeeds,
+} from "../plan/port-conflicts.ts";
+import { parseState, statePath } from "../plan/state.ts";
 import { renderDiagnoses } from "../report/diagnoses.ts";
 import type { Diagnosis } from "../report/diagnoses.ts";
 import { logDirectoryOf } from "../report/log.ts";
@@ -143,7 +149,8 @@ async function examineHost(project: Project, host: HostAccess): Promise<Diagnosi
       const needs = [
         need(systemFacts, systemSubject),
         ...diskFolders.map((folder) => need(diskFacts, folder)),
-        need(listenerFacts, listenersSubject),
+        ...portNeeds,
+        need(textFacts, statePath(directory)),
         need(packageFacts, "docker.io"),
         need(packageFacts, "docker-ce"),
         need(unitFacts, "docker.service"),
@@ -237,12 +244,13 @@ function examineStack(project: Project, facts: Facts, directory: string): Diagno
           : { about: "docker", state: "ok", message: docker.version },
     );
   }
-  for (const { port, protocol, wantedBy, heldBy } of findPortConflicts(project.manifest, facts)) {
+  const owned = parseState(facts.get(textFacts, statePath(directory)) ?? "");
+  for (const conflict of findPortConflicts(project.manifest, owned, facts)) {
     diagnoses.push({
-      about: `port ${port}/${protocol}`,
+      about: `port ${conflict.port}/${conflict.protocol}`,
       state: "problem",
-      message: `${heldBy.program || "another program"} holds it, ${wantedBy} needs it`,
-      next: `systemctl status ${heldBy.pid}   on the host, then stop and disable it`,
+      message: `${describeHolder(conflict)} holds it, ${conflict.wantedBy} needs it`,
+      next: `on the host: ${adviseHolder(conflict)}`,
     });
   }
   for (const rival of project.manifest.firewall === undefined

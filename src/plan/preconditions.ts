@@ -3,23 +3,24 @@ import { diskFacts } from "../facts/files/disk.ts";
 import { engineFacts, engineSubject } from "../facts/containers/engine.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import { listenerFacts, listenersSubject } from "../facts/system/listeners.ts";
 import { packetRulesFacts, packetRulesSubject } from "../facts/system/packet-rules.ts";
 import { plantedFacts } from "../facts/files/planted.ts";
 import { packageFacts } from "../facts/packages/package.ts";
 import { rivalFirewallFacts, rivalFirewalls } from "../facts/system/rival-firewall.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { adviseHolder, describeHolder, findPortConflicts, portNeeds } from "./port-conflicts.ts";
 import type { Plan } from "./types.ts";
 import { checkFlush, checkRivalRules } from "./rivals/check.ts";
 import { checkDisk, diskFolders } from "./room.ts";
+import { parseState } from "./state.ts";
 import { checkEngine, checkPackages, engineNames, wordsOf } from "./package-obstacles.ts";
 
 /** What the checks ask about, of a host for which there is this plan. */
 export function preconditionNeeds(plan: Plan): FactNeed[] {
   const words = wordsOf(plan);
   return [
-    need(listenerFacts, listenersSubject),
+    ...portNeeds,
     ...diskFolders.map((folder) => need(diskFacts, folder)),
     ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
     need(packetRulesFacts, packetRulesSubject),
@@ -68,25 +69,21 @@ function listRefusals(plan: Plan): HostkitError[] {
 }
 
 function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError | undefined {
-  if (manifest.proxy === undefined || manifest.proxy.sites.length === 0) return undefined;
-  const taken = (facts.get(listenerFacts, listenersSubject) ?? []).filter(
-    (listener) =>
-      listener.protocol === "tcp" &&
-      [80, 443].includes(listener.port) &&
-      !["caddy", ""].includes(listener.program),
-  );
-  const unique = [
-    ...new Map(
-      taken.map((listener) => [`${listener.port} ${listener.program}`, listener]),
-    ).values(),
-  ];
-  const [first] = unique;
+  const conflicts = findPortConflicts(manifest, parseState(plan.state), facts);
+  const [first] = conflicts;
   if (first === undefined) return undefined;
+  const taken = conflicts.map(
+    (one) =>
+      `${one.port}${one.protocol === "udp" ? "/udp" : ""} is taken by ${describeHolder(one)}`,
+  );
+  const wanting = [...new Set(conflicts.map(({ wantedBy }) => wantedBy))].map((name) =>
+    name === "proxy" ? "the reverse proxy needs ports 80 and 443" : `${name} publishes it`,
+  );
   return new HostkitError("port_taken", {
-    what: `port ${unique.map((listener) => `${listener.port} is taken by ${listener.program} (process ${listener.pid})`).join(", port ")}`,
+    what: `port ${taken.join(", port ")}`,
     where: plan.host,
-    why: "the reverse proxy needs ports 80 and 443; nothing was changed",
-    next: `on the host: systemctl status ${first.pid}   then stop and disable what it shows`,
+    why: `${wanting.join(", ")}; nothing was changed`,
+    next: `on the host: ${adviseHolder(first)}`,
   });
 }
 

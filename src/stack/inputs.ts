@@ -47,3 +47,18 @@ export const packagesId: ResourceId = "packages:apt";
 
 /** A section that contributes nothing. */
 export const emptySection: Section = { packages: [], resources: [] };
+
+/** One section of several: all that each of them contributes. */
+export function joinSections(sections: readonly Section[]): Required<Section> {
+  const merge = <T>(pick: (section: Section) => Readonly<Record<string, T>> | undefined) =>
+    Object.fromEntries(sections.flatMap((section) => Object.entries(pick(section) ?? {})));
+  return {
+    packages: sections.flatMap((section) => section.packages),
+    dataPackages: sections.flatMap((section) => section.dataPackages ?? []),
+    startsLater: merge((section) => section.startsLater),
+    alternatives: merge((section) => section.alternatives),
+    pins: merge((section) => section.pins),
+    resources: sections.flatMap((section) => section.resources),
+    beforePackages: sections.flatMap((section) => section.beforePackages ?? []),
+  };
+}

@@ -6,6 +6,7 @@ import { claimAll } from "./claims.ts";
 import { resolveDatabase } from "./database/database.ts";
 import { resolveFirewall } from "./host/firewall.ts";
 import { resolveHost } from "./host/host.ts";
+import { joinSections } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { resolveProxy } from "./proxy.ts";
@@ -29,28 +30,18 @@ export function resolveStack(inputs: StackInputs): Resource[] {
       sections.flatMap((section) => section.resources),
     ),
   );
-  const beforePackages = sections.flatMap((section) => section.beforePackages ?? []);
+  const { resources, beforePackages, ...all } = joinSections(sections);
   const packages: PackagesResource = {
     kind: "packages",
     name: "apt",
     ...(beforePackages.length === 0 ? {} : { after: [...new Set(beforePackages)] }),
-    packages: [...new Set(sections.flatMap((section) => section.packages))].sort(),
+    packages: [...new Set(all.packages)].sort(),
     stackDirectory: stackDirectoryOf(inputs.manifest.stack),
-    alternatives: Object.assign(
-      {},
-      ...sections.map((section) => section.alternatives ?? {}),
-    ) as Record<string, readonly string[]>,
-    dataPackages: [...new Set(sections.flatMap((section) => section.dataPackages ?? []))].sort(),
-    startsLater: Object.assign(
-      {},
-      ...sections.map((section) => section.startsLater ?? {}),
-    ) as Record<string, string>,
-    pins: Object.assign({}, ...sections.map((section) => section.pins ?? {})) as Record<
-      string,
-      string
-    >,
+    alternatives: all.alternatives,
+    dataPackages: [...new Set(all.dataPackages)].sort(),
+    startsLater: all.startsLater,
+    pins: all.pins,
   };
-  const resources = sections.flatMap((section) => section.resources);
   return claimAll(inputs.manifest, [
     packages,
     ...mergeEqual([...resources, ...resolveTarget(inputs, resources)]),

@@ -2,8 +2,8 @@ import { sh } from "../../shell/script.ts";
 import type { FactGroup, FactSource } from "../fact.ts";
 
 /**
- * perl(1): asks Docker's daemon at its socket, and prints each answer, a line of JSON (`GET /images/NAME/json`, `/networks/NAME` of
- * Docker's API); of a volume (`/volumes/NAME`) only `volume NAME USER GROUP`, who owns its folder. HTTP/1.0: the answer comes in one
+ * perl(1): asks Docker's daemon at its socket, and prints each answer, a line of JSON (`GET /images/NAME/json`, `/networks/NAME`,
+ * `/containers/json` of Docker's API); of a volume (`/volumes/NAME`) only `volume NAME USER GROUP`, who owns its folder. HTTP/1.0: the answer comes in one
  * piece and ends with the connection. Perl is on every Debian (perl-base is essential), and without modules it is loaded in a fourth of
  * the time of curl, a seventh of that of Docker's own client.
  */
@@ -28,6 +28,7 @@ const dockerGroup: FactGroup = {
       ...(asked.get("docker-image") ?? []).map((name) => `/images/${encodeURI(name)}/json`),
       ...(asked.get("docker-network") ?? []).map((name) => `/networks/${encodeURIComponent(name)}`),
       ...(asked.get("docker-volume") ?? []).map((name) => `/volumes/${encodeURIComponent(name)}`),
+      ...(asked.has("docker-published") ? ["/containers/json"] : []),
     ]}`,
 };
 
@@ -126,3 +127,46 @@ export const volumeFacts: FactSource<VolumeFact> = {
     return found;
   },
 };
+
+/** A port of the host that Docker hands on to a container. */
+export interface PublishedFact {
+  readonly container: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+/** The one subject of `publishedFacts`. */
+export const publishedSubject = "host";
+
+interface DockerContainer {
+  readonly Names?: readonly string[];
+  readonly Ports?: readonly { readonly PublicPort?: number; readonly Type?: string }[];
+}
+
+/** What running containers publish, whoever started them. */
+export const publishedFacts: FactSource<readonly PublishedFact[]> = {
+  name: "docker-published",
+  group: dockerGroup,
+  parse(stdout) {
+    const line = stdout.split("\n").find((one) => one.startsWith("["));
+    if (line === undefined) return new Map();
+    const found = new Map<string, PublishedFact>();
+    for (const { Names: names, Ports: ports } of readContainers(line))
+      for (const { PublicPort: port, Type: protocol = "tcp" } of ports ?? []) {
+        if (port === undefined) continue;
+        // Once for IPv4, once for IPv6.
+        const container = (names?.[0] ?? "").replace(/^\//, "");
+        found.set(`${container} ${port}/${protocol}`, { container, port, protocol });
+      }
+    return new Map([[publishedSubject, [...found.values()]]]);
+  },
+};
+
+function readContainers(line: string): readonly DockerContainer[] {
+  try {
+    return JSON.parse(line) as readonly DockerContainer[];
+  } catch {
+    // Cut short: the daemon went away while it answered.
+    return [];
+  }
+}

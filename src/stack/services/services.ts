@@ -1,6 +1,6 @@
 import { resolveContainer } from "./container.ts";
+import { joinSections } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
-import { emptySection } from "../inputs.ts";
 import { resolveNative } from "./native-service.ts";
 
 /** The manifest's `services`: native programs, and containers that nothing is asked of but to live. */
@@ -12,22 +12,4 @@ export function resolveServices(inputs: StackInputs): Section {
         : resolveContainer(inputs, service),
     ),
   );
-}
-
-/** One section of several. */
-export function joinSections(sections: readonly Section[]): Section {
-  if (sections.length === 0) return emptySection;
-  return {
-    packages: sections.flatMap((section) => section.packages),
-    pins: Object.assign({}, ...sections.map((section) => section.pins ?? {})) as Record<
-      string,
-      string
-    >,
-    alternatives: Object.assign(
-      {},
-      ...sections.map((section) => section.alternatives ?? {}),
-    ) as Record<string, readonly string[]>,
-    resources: sections.flatMap((section) => section.resources),
-    beforePackages: sections.flatMap((section) => section.beforePackages ?? []),
-  };
 }

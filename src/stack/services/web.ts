@@ -1,7 +1,7 @@
 import { resolveContainer } from "./container.ts";
+import { joinSections } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { resolveNative } from "./native-service.ts";
-import { joinSections } from "./services.ts";
 
 /** The manifest's `web`: containers in two slots, and native programs that are restarted in place. */
 export function resolveWeb(inputs: StackInputs): Section {

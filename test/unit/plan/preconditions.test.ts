@@ -225,6 +225,19 @@ describe("obstacles before a run", () => {
     expect(seen).toEqual([["port_taken", "port 80 is taken by nginx (process 7)"]]);
   });
 
+  test("a published port that is taken is in the way as well", () => {
+    const { manifest: publishing } = parseManifest(
+      `stack: t
+hosts: { h: 192.0.2.1 }
+services: { mail: { image: "example.org/mail@sha256:${"0".repeat(64)}", ports: ["25"] } }
+`,
+      "hostkit.yaml",
+    );
+    const exim = listener({ port: 25, address: "127.0.0.1", program: "exim4", pid: 9 });
+    const seen = obstacles([file("/a", "")], 9000, [exim], {}, undefined, { of: publishing! });
+    expect(seen).toEqual([["port_taken", "port 25 is taken by exim4 (process 9)"]]);
+  });
+
   test("another firewall is in the way of rules that are to be loaded, of nothing else", () => {
     const rules = nftablesTable(
       "inet hostkit",

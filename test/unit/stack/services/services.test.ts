@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../../src/facts/fact.ts";
 import { textFacts } from "../../../../src/facts/files/file.ts";
-import { listenerFacts, listenersSubject } from "../../../../src/facts/system/listeners.ts";
 import { readTemplates } from "../../../../src/local/templates.ts";
 import { parseManifest } from "../../../../src/manifest/parse.ts";
 import { orderResources } from "../../../../src/plan/order.ts";
@@ -16,7 +15,6 @@ import type { Resource } from "../../../../src/resources/resource.ts";
 import type { TargetResource } from "../../../../src/resources/units/target.ts";
 import { unitsOfService } from "../../../../src/stack/services/active-units.ts";
 import type { StackInputs } from "../../../../src/stack/inputs.ts";
-import { findPortConflicts } from "../../../../src/stack/services/port-conflicts.ts";
 import { resolveStack } from "../../../../src/stack/resolve.ts";
 import { allocatePorts } from "../../../../src/stack/services/service-places.ts";
 
@@ -302,20 +300,6 @@ describe("the proxy", () => {
     expect(() => resolve(site("acme"), { distribution: "ubuntu", version: "22.04" })).toThrow(
       /no package caddy/,
     );
-  });
-
-  test("a port that another program holds is named before anything is touched; Caddy's own is not", () => {
-    const { manifest } = inputsOf(site("acme"));
-    const listen = (program: string, port: number) => ({
-      ...{ protocol: "tcp" as const, address: "0.0.0.0", port, program, pid: 4 },
-    });
-    const facts = Facts.of([
-      listenerFacts,
-      { [listenersSubject]: [listen("nginx", 80), listen("caddy", 443)] },
-    ]);
-    expect(findPortConflicts(manifest, facts)).toEqual([
-      { port: 80, protocol: "tcp", wantedBy: "proxy", heldBy: listen("nginx", 80) },
-    ]);
   });
 });
 
