@@ -6,9 +6,9 @@ const rows = report.testResults
   .flatMap((file) => file.assertionResults)
   .map(
     (one) =>
-      /^(\S+) (debian-\d+|none): (.*)$/.exec(one.title) && {
+      /^(\S+) ([a-z]+-[\d.]+|none): (.*)$/.exec(one.title) && {
         ...one,
-        parts: /^(\S+) (debian-\d+|none): (.*)$/.exec(one.title),
+        parts: /^(\S+) ([a-z]+-[\d.]+|none): (.*)$/.exec(one.title),
       },
   )
   .filter((one) => one && one.status !== "pending");
@@ -21,12 +21,14 @@ for (const { parts, status, duration } of rows) {
   byName.set(name, row);
 }
 const width = Math.max(4, ...[...byName.keys()].map((name) => name.length));
-console.log(`\n${"case".padEnd(width)}  debian-12  debian-13  check  seconds`);
+const systems = [...new Set(rows.map(({ parts }) => parts[2]))].filter((one) => one !== "none");
+const line = (name, cells, seconds) =>
+  `${name.padEnd(width)}  ${cells.map((cell) => cell.padEnd(12)).join("")}${seconds.padStart(7)}`;
+const columns = [...systems.sort(), "none"];
+console.log(`\n${line("case", [...systems, "check"], "seconds")}`);
 for (const [name, { results, seconds }] of [...byName].sort(([a], [b]) => (a < b ? -1 : 1))) {
-  const cells = ["debian-12", "debian-13", "none"].map((system) => results[system] ?? "");
-  console.log(
-    `${name.padEnd(width)}  ${cells[0].padEnd(9)}  ${cells[1].padEnd(9)}  ${cells[2].padEnd(5)}  ${seconds.toFixed(0).padStart(7)}`,
-  );
+  const cells = columns.map((system) => results[system] ?? "");
+  console.log(line(name, cells, seconds.toFixed(0)));
 }
 const wrong = rows.filter(({ status }) => status !== "passed").length;
 console.log(`\n${byName.size} cases, ${rows.length} tries, ${wrong} wrong`);

@@ -1,5 +1,5 @@
 import { HostkitError } from "../errors.ts";
-import type { LabOs } from "../lab/base.ts";
+import type { LabOs } from "../lab/systems.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import { table } from "../report/status.ts";

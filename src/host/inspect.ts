@@ -1,3 +1,4 @@
+import { findDistribution, likeliestRelease, nameDistributions } from "../distributions.ts";
 import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
@@ -45,16 +46,9 @@ export interface Inspection {
 }
 
 const firstGuess: SystemGuess = {
-  distribution: "debian",
-  version: "13",
+  ...likeliestRelease,
   architecture: "amd64",
   hostname: "",
-};
-
-/** Distributions and versions a plan can be made for. */
-const supported: Readonly<Record<string, readonly string[]>> = {
-  debian: ["12", "13"],
-  ubuntu: ["22.04", "24.04", "26.04"],
 };
 
 /**
@@ -86,7 +80,12 @@ export async function inspectHost(
     return resources;
   };
 
-  const guess = options.guess ?? firstGuess;
+  // A host that hostkit provisioned once may be remembered with a release that is no row any more.
+  const remembered = options.guess;
+  const guess =
+    remembered === undefined || findDistribution(remembered) === undefined
+      ? firstGuess
+      : remembered;
   let resources = resolve(guess, guess.hostname);
   let facts = await look(resources);
   let system = readSystem(facts, guess, await opening);
@@ -150,15 +149,14 @@ export function checkSystem(
   system: SystemFact | undefined,
   connection: Pick<Connection, "description">,
 ): asserts system is SystemFact {
-  const isKnown =
-    system !== undefined && supported[system.distribution]?.includes(system.version) === true;
+  const isKnown = system !== undefined && findDistribution(system) !== undefined;
   if (isKnown && system.isSystemd) return;
   throw new HostkitError("os_unsupported", {
     what: isKnown
       ? `${system.prettyName} runs without systemd`
       : `hostkit does not know ${system === undefined || system.prettyName === "" ? "this operating system" : system.prettyName}`,
     where: connection.description,
-    why: "hostkit provisions Debian 12 and 13 and Ubuntu 22.04, 24.04 and 26.04, booted with systemd; nothing was changed",
+    why: `hostkit provisions ${nameDistributions()}, booted with systemd; nothing was changed`,
     next: "take a host with one of these, or see docs/hosts.md",
   });
 }

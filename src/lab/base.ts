@@ -6,11 +6,8 @@ import { execute } from "./programs.ts";
 import { withLock } from "./lock.ts";
 import { type MachineApt, readMachineApt } from "./machine-apt.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
+import { type LabOs, labSystems } from "./systems.ts";
 import { ensureLabTools, exists, lastLines } from "./tools.ts";
-
-export type LabOs = "debian-12" | "debian-13";
-
-export const codenames: Record<LabOs, string> = { "debian-12": "bookworm", "debian-13": "trixie" };
 
 /** What a lab host has beyond Debian's essential packages: about as much as a bare cloud image, without Python. */
 const hostPackages = [
@@ -79,7 +76,7 @@ export interface BaseOptions {
 /** Builds (once per recipe) the root folder that lab hosts of this release are laid over; returns its path. */
 export async function ensureBase(os: LabOs, options: BaseOptions = {}): Promise<string> {
   const { packages = [], log = () => undefined, paths = labPaths() } = options;
-  const codename = codenames[os];
+  const { codename } = labSystems[os];
   const recipe: Recipe = {
     purpose: "base",
     codename,

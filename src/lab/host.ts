@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import { type LabOs, ensureBase } from "./base.ts";
+import { ensureBase } from "./base.ts";
 import { execute } from "./programs.ts";
 import { withLock } from "./lock.ts";
 import { type LabNetwork, ensureNetwork, removeNetwork } from "./network.ts";
@@ -20,6 +20,7 @@ import { type LabPaths, labPaths } from "./paths.ts";
 import type { LabHost } from "./lab-host.ts";
 import { waitUntilBooted } from "./login.ts";
 import { cutPower, kernelNames, startSupervisor, supervisorRuns } from "./power.ts";
+import { type LabOs, usualLabSystem } from "./systems.ts";
 import { ensureLabTools, exists } from "./tools.ts";
 
 export type LabHostState = "running" | "off";
@@ -48,7 +49,7 @@ const loginUsers = [
 export async function upLabHost(options: UpOptions): Promise<LabHost> {
   const {
     name,
-    os = "debian-13",
+    os = usualLabSystem,
     packages = [],
     install = false,
     log = () => undefined,

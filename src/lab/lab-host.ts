@@ -1,4 +1,4 @@
-import type { LabOs } from "./base.ts";
+import type { LabOs } from "./systems.ts";
 
 /** A disposable Debian host on this machine, reached over real SSH. */
 export interface LabHost {

@@ -7,6 +7,7 @@ import { type Pack, pack } from "tar-stream";
 import { type Recipe, ensureImage, runMmdebstrap } from "./base.ts";
 import { readMachineApt } from "./machine-apt.ts";
 import { type LabPaths, labPaths } from "./paths.ts";
+import { imageSystem, labSystems } from "./systems.ts";
 
 /** The tag under which `docker load` knows the image. */
 export const nodeImageTag = "hostkit-lab/node:20";
@@ -19,20 +20,21 @@ export interface NodeImage {
 }
 
 /**
- * Builds (once per recipe) a container image with Debian 13's Node.js 20, for hosts that reach no registry.
+ * Builds (once per recipe) a container image with Debian's Node.js 20, for hosts that reach no registry.
  * Essential packages, nodejs and ca-certificates; no apt, no documentation, no npm.
  */
 export async function ensureNodeImage(
   options: { log?: (line: string) => void; paths?: LabPaths } = {},
 ): Promise<NodeImage> {
   const { log = () => undefined, paths = labPaths() } = options;
+  const { codename } = labSystems[imageSystem];
   const recipe: Recipe = {
     purpose: "node",
-    codename: "trixie",
+    codename,
     variant: "essential",
     packages: ["nodejs", "ca-certificates"],
     setup: `rm -rf "$1"/usr/share/doc "$1"/usr/share/nodejs/corepack "$1"/var/cache/debconf/*-old\n`,
-    apt: await readMachineApt("trixie"),
+    apt: await readMachineApt(codename),
     dpkg: ["doc", "man", "info", "locale", "zoneinfo/right"].map(
       (part) => `path-exclude=/usr/share/${part}/*`,
     ),

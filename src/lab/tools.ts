@@ -43,7 +43,7 @@ export async function ensureLabTools(
     throw new HostkitError("lab_unavailable", {
       what: `lab hosts need Linux, this is ${process.platform}`,
       why: "a lab host is a Debian system in Linux namespaces",
-      next: "run the lab on a Debian 12 or 13 machine",
+      next: "run the lab on a machine with Debian",
     });
   }
   if (process.geteuid?.() !== 0) {

@@ -1,3 +1,4 @@
+import { findDistribution, nameRelease } from "../distributions.ts";
 import { HostkitError } from "../errors.ts";
 import type { ErrorParts } from "../errors.ts";
 import { candidateFacts } from "../facts/packages/candidate.ts";
@@ -8,7 +9,7 @@ import { clusterFacts } from "../facts/postgres/postgres.ts";
 import { postgresConfigDirectory } from "../facts/postgres/psql.ts";
 import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
-import { distributionMajors, postgresMajorOf } from "../stack/database/database-place.ts";
+import { postgresMajorOf } from "../stack/database/database-place.ts";
 import type { Plan } from "./types.ts";
 
 interface Input {
@@ -21,7 +22,7 @@ interface Input {
 export function postgresNeeds(input: Input): FactNeed[] {
   const major = majorOf(input);
   if (major === undefined) return [];
-  const isOther = distributionMajors[distributionOf(input.system)] !== major;
+  const isOther = findDistribution(input.system)?.postgresql !== major;
   return [
     need(clusterFacts, String(major)),
     ...(isOther && installs(input.plan, major)
@@ -45,14 +46,14 @@ export function findPostgresObstacles(input: Input, facts: Facts): HostkitError[
       why: `${parts.why === undefined ? "" : `${parts.why}; `}nothing was changed`,
     });
   if (facts.get(candidateFacts, `postgresql-${major}`) === "none") {
-    const own = distributionMajors[distributionOf(system)];
+    const own = findDistribution(system)?.postgresql;
     return [
       refuse({
         what: `the host's apt sources have no postgresql-${major}`,
         why:
           own === undefined
             ? "database.version asks for it"
-            : `database.version asks for it, and ${distributionOf(system)} brings PostgreSQL ${own}`,
+            : `database.version asks for it, and ${nameRelease(system)} brings PostgreSQL ${own}`,
         next: `write database: { version: ${own ?? "distro"} }, or add a source that has it (https://wiki.postgresql.org/wiki/Apt) and run apt-get update on the host`,
       }),
     ];
@@ -68,10 +69,6 @@ function majorOf({ manifest, system, plan }: Input): number | undefined {
     ({ id }) => id.startsWith("postgres-") || id.startsWith("unit:postgresql@"),
   );
   return database === undefined || !touches ? undefined : postgresMajorOf(database, system);
-}
-
-function distributionOf({ distribution, version }: System): string {
-  return `${distribution} ${version}`;
 }
 
 function installs({ changes }: Plan, major: number): boolean {

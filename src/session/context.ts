@@ -18,7 +18,7 @@ import type { Terminal } from "./terminal.ts";
 export interface CommonOptions {
   readonly file?: string;
   readonly host?: readonly string[];
-  /** "debian-12", "debian-13", or "any": as it is, else the newest. */
+  /** A system of the lab, or "any": as the twin is, else the usual one. */
   readonly lab?: string;
   readonly acceptNewHostKey?: boolean;
   readonly json?: boolean;

@@ -1,5 +1,5 @@
 import type { Destination } from "../ssh/destination.ts";
-import type { LabOs } from "../lab/base.ts";
+import type { LabOs } from "../lab/systems.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Context } from "./context.ts";

@@ -1,3 +1,4 @@
+import { distributionOf, nameDistributions, nameRelease } from "../distributions.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
 import { hashText } from "../facts/files/hash.ts";
@@ -23,11 +24,12 @@ export function resolveProxy(inputs: StackInputs): Section {
   const { manifest, system, templates } = inputs;
   const { proxy, stack } = manifest;
   if (proxy === undefined || proxy.sites.length === 0) return emptySection;
-  if (system.distribution === "ubuntu" && Number.parseFloat(system.version) < 24) {
+  if (!distributionOf(system).hasCaddy) {
     throw new HostkitError("os_unsupported", {
-      what: `Ubuntu ${system.version} has no package caddy, which the proxy is`,
+      what: `${nameRelease(system)} has no package caddy, which the proxy is`,
       where: "proxy",
-      next: "use Debian 12, Debian 13 or Ubuntu 24.04, or leave the proxy section out",
+      why: `${nameDistributions((one) => one.hasCaddy)} have it`,
+      next: "take a host with one of these, or leave the proxy section out",
     });
   }
   const config = caddy(

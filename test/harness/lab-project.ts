@@ -8,7 +8,7 @@ import path from "node:path";
 import { execa } from "execa";
 import { expect } from "vitest";
 import { parseDocument } from "yaml";
-import type { LabOs } from "../../src/lab/base.ts";
+import type { LabOs } from "../../src/lab/systems.ts";
 import { downLabHost, listLabHosts, upLabHost } from "../../src/lab/host.ts";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";

@@ -10,6 +10,8 @@ import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
 import { runOnLabHost } from "../../src/lab/login.ts";
 import { ensureNodeImage } from "../../src/lab/node-image.ts";
+import { type LabOs, labSystemNames } from "../../src/lab/systems.ts";
+import { distributionOn } from "./systems.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const cli = path.join(root, "dist/cli.js");
@@ -53,7 +55,7 @@ const schema = z.strictObject({
   right: z.enum(["handled", "refused"]),
   /** What hostkit does in this state, one sentence. */
   words: z.string(),
-  systems: z.array(z.enum(["debian-12", "debian-13"])).optional(),
+  systems: z.array(z.enum(labSystemNames)).optional(),
   packages: z.array(z.string()).optional(),
   ci: z.boolean().optional(),
   node_image: z.boolean().optional(),
@@ -94,16 +96,13 @@ export function isCheckOnly(one: StrangerCase): boolean {
 }
 
 /** The systems that a case is tried on; a check has none. */
-export function systemsOf(one: StrangerCase): readonly ("debian-12" | "debian-13" | "none")[] {
+export function systemsOf(one: StrangerCase): readonly (LabOs | "none")[] {
   if (isCheckOnly(one)) return ["none"];
-  return one.systems ?? ["debian-12", "debian-13"];
+  return one.systems ?? labSystemNames;
 }
 
 /** Carries out a case on a host of its own. @throws Error with all that was said, where something is not right */
-export async function runStrangerCase(
-  one: StrangerCase,
-  system: "debian-12" | "debian-13" | "none",
-): Promise<void> {
+export async function runStrangerCase(one: StrangerCase, system: LabOs | "none"): Promise<void> {
   const label = createHash("sha256").update(one.name).digest("hex").slice(0, 8);
   const name = `strange-${label}-${process.pid}-${system.slice(-2)}`;
   const folder = await mkdtemp(path.join(tmpdir(), `hostkit-${label}-`));
@@ -125,12 +124,10 @@ export async function runStrangerCase(
 }
 
 /** `postgresql-MAJOR` is the distribution's. */
-function packagesOf(one: StrangerCase, system: "debian-12" | "debian-13"): string[] {
-  return (one.packages ?? []).map((name) => name.replace("$PG_MAJOR", majorOf(system)));
-}
-
-function majorOf(system: string): string {
-  return system === "debian-12" ? "15" : "17";
+function packagesOf(one: StrangerCase, system: LabOs): string[] {
+  return (one.packages ?? []).map((name) =>
+    name.replace("$PG_MAJOR", String(distributionOn(system).postgresql)),
+  );
 }
 
 async function prepare(one: StrangerCase, host: LabHost, folder: string): Promise<void> {
@@ -146,7 +143,7 @@ async function prepare(one: StrangerCase, host: LabHost, folder: string): Promis
 }
 
 function shellText(text: string, host: LabHost): string {
-  return `PG_MAJOR=${majorOf(host.os)}\nexport PG_MAJOR DEBIAN_FRONTEND=noninteractive\n${text}\n`;
+  return `PG_MAJOR=${distributionOn(host.os).postgresql}\nexport PG_MAJOR DEBIAN_FRONTEND=noninteractive\n${text}\n`;
 }
 
 interface Place {

@@ -6,16 +6,16 @@ import type { Destination } from "../../src/ssh/destination.ts";
 import { HostkitError } from "../../src/errors.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import type { LabHost } from "../../src/lab/lab-host.ts";
+import { labSystemNames } from "../../src/lab/systems.ts";
 import { makeSshHome, type SshHome, scriptedPrompts } from "../harness/ssh-client.ts";
 
 /** What only a real sshd and a real sudo can prove. */
-const systems = ["debian-12", "debian-13"] as const;
 const hosts = new Map<string, LabHost>();
 let home: SshHome;
 
 beforeAll(async () => {
   home = makeSshHome();
-  for (const os of systems)
+  for (const os of labSystemNames)
     hosts.set(os, await upLabHost({ name: `connection-${os.slice(-2)}`, os }));
 });
 afterAll(async () => {
@@ -43,7 +43,7 @@ async function failure(promise: Promise<unknown>): Promise<HostkitError> {
   throw error;
 }
 
-describe.each(systems)("%s", (os) => {
+describe.each(labSystemNames)("%s", (os) => {
   describe.each([
     ["root", 0],
     ["deploy", 1],

@@ -2,7 +2,7 @@ import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findOpenPorts } from "../../src/host/prove.ts";
-import type { LabOs } from "../../src/lab/base.ts";
+import type { LabOs } from "../../src/lab/systems.ts";
 import { downLabHost, upLabHost } from "../../src/lab/host.ts";
 import { rebootLabHost, runOnLabHost } from "../../src/lab/login.ts";
 import { getSite, makeDxCluster, startSimulator, until } from "../harness/lab-project.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, describe, expect, test } from "vitest";
-import type { LabOs } from "../../src/lab/base.ts";
+import { labSystemNames, labSystems } from "../../src/lab/systems.ts";
 import {
   downAll,
   downLabHost,
@@ -54,7 +54,7 @@ async function traces(): Promise<string[]> {
   return found.filter((line) => names.some((name) => line.includes(name)));
 }
 
-describe.each<LabOs>(["debian-13", "debian-12"])("a lab host with %s", (os) => {
+describe.each(labSystemNames)("a lab host with %s", (os) => {
   let host: LabHost;
 
   test("comes up as a bare Debian with its own identity", async () => {
@@ -94,7 +94,7 @@ describe.each<LabOs>(["debian-13", "debian-12"])("a lab host with %s", (os) => {
       "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends nftables",
     );
     const sources = await output(host, "apt-get indextargets --format '$(SUITE)' | sort -u");
-    const codename = os === "debian-12" ? "bookworm" : "trixie";
+    const { codename } = labSystems[os];
     const plain = await output(
       host,
       "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true",

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LabOs } from "../../src/lab/base.ts";
+import { labSystemNames } from "../../src/lab/systems.ts";
+import { distributionOn } from "../harness/systems.ts";
 import { makeProject, until } from "../harness/lab-project.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 
@@ -154,7 +155,7 @@ const bad: readonly Sample[] = [
   },
 ];
 
-describe.each<LabOs>(["debian-12", "debian-13"])("migrations of strangers on %s", (os) => {
+describe.each(labSystemNames)("migrations of strangers on %s", (os) => {
   let project: LabProject;
   const nameOf = (kind: string, index: number) => `${kind}${index}`;
 
@@ -181,7 +182,7 @@ describe.each<LabOs>(["debian-12", "debian-13"])("migrations of strangers on %s"
   };
 
   beforeAll(async () => {
-    const major = os === "debian-12" ? 15 : 17;
+    const major = distributionOn(os).postgresql;
     project = await makeProject(`migrations-${major}`, os, "stack: mg\nhosts: {}\ndatabase: {}\n", [
       `postgresql-${major}`,
     ]);

@@ -27,7 +27,7 @@ describe("strangers", () => {
   for (const one of chosen) {
     for (const system of systemsOf(one)) {
       // One system is enough for the sample.
-      if (wanted === undefined && system === "debian-12" && systemsOf(one).length > 1) continue;
+      if (wanted === undefined && system !== systemsOf(one).at(-1)) continue;
       test.concurrent(`${one.name} ${system}: ${one.title}`, async () => {
         await runStrangerCase(one, system);
       });

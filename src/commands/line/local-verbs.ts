@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
+import { labSystemNames } from "../../lab/systems.ts";
 import type { Define } from "./verb.ts";
 
 /** Verbs that are as much about this machine as about hosts. */
@@ -99,11 +100,11 @@ function defineLab(program: Command, define: Define): void {
       more: "Needs root on a Linux machine. Any verb with --lab works on the twins.",
       examples: [
         ["hostkit lab up", "one twin for each host of the manifest"],
-        ["hostkit lab up try --os debian-12", "a host of its own"],
+        [`hostkit lab up try --os ${labSystemNames[0]}`, "a host of its own"],
       ],
     },
     async () => (await import("../lab.ts")).runLabUp,
-  ).addOption(new Option("--os <system>", "operating system").choices(["debian-12", "debian-13"]));
+  ).addOption(new Option("--os <system>", "operating system").choices(labSystemNames));
   define(
     lab,
     "down [NAME...]",

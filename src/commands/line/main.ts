@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { exitCodes, formatError, HostkitError } from "../../errors.ts";
+import { labSystemNames } from "../../lab/systems.ts";
 import { fitForTerminal, plainText } from "../../report/terminal-text.ts";
 import type { Context } from "../../session/context.ts";
 import { answerOtherWord } from "./other-words.ts";
@@ -41,13 +42,20 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
 function expandLab(words: readonly string[]): string[] {
   const end = words.indexOf("--");
   const isLab = (index: number): boolean => words[index] === "--lab" && (end < 0 || index < end);
-  const isRelease = (word: string | undefined): boolean => /^debian-\d+$/.test(word ?? "");
+  // Also one that the lab does not have: it is told so.
+  const isRelease = (word = ""): boolean => /^[a-z]+-[\d.]+$/.test(word) && isOfLab(word);
   return words.flatMap((word, index) => {
     if (isLab(index - 1) && isRelease(word)) return [];
     if (!isLab(index)) return [word];
     const next = words[index + 1];
     return [`--lab=${isRelease(next) ? next : "any"}`];
   });
+}
+
+/** Whether the lab has a system of that distribution. */
+function isOfLab(word: string): boolean {
+  const distribution = word.replace(/[\d.]+$/, "");
+  return labSystemNames.some((name) => name.startsWith(distribution));
 }
 
 /** Who asks `plan` wants to tell three cases apart: nothing (0), changes (2), no answer (1). */

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { everyCommand } from "./command-tree.ts";
 import { defineVerbs } from "./verbs.ts";
+import { isLabSystem, labSystemNames } from "../../lab/systems.ts";
 import { createContext } from "../../session/context.ts";
 import type { Context } from "../../session/context.ts";
 import { readVersion } from "../../local/templates.ts";
@@ -91,10 +92,7 @@ function addCommon(
   }
   if (scope === undefined || scope === "hosts") {
     add("--host <name>", "only this host of the manifest; again for more").argParser(collect);
-    add(
-      "--lab [os]",
-      "on lab twins of the hosts: --lab, --lab=debian-12 or --lab=debian-13",
-    ).argParser(parseLab);
+    add("--lab [os]", `on lab twins of the hosts: ${labWays}`).argParser(parseLab);
     add("--accept-new-host-key", "trust the key of a host that was never seen before");
   }
   add("--json", "answer in JSON");
@@ -116,9 +114,15 @@ function collect(value: string, before: readonly string[] | undefined): string[]
   return [...(before ?? []), value];
 }
 
+/** "--lab, --lab=A or --lab=B" */
+const labWays = `--lab, ${labSystemNames.map((name) => `--lab=${name}`).join(", ")}`.replace(
+  /, ([^,]*)$/,
+  " or $1",
+);
+
 function parseLab(value: string): string {
-  if (value === "any" || value === "debian-12" || value === "debian-13") return value;
-  throw new InvalidArgumentError("Write --lab, --lab=debian-12 or --lab=debian-13.");
+  if (value === "any" || isLabSystem(value)) return value;
+  throw new InvalidArgumentError(`Write ${labWays}.`);
 }
 
 /** What was given before and after the verb; defaults lose. */

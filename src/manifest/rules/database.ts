@@ -1,3 +1,4 @@
+import { distributions } from "../../distributions.ts";
 import type { Finding, Pointer } from "../problems.ts";
 import { ownerOf } from "../sections/database.ts";
 import { normalizeAccess } from "../sections/normalize-services.ts";
@@ -14,8 +15,10 @@ export const databaseRules: readonly Rule[] = [
   serviceLogin,
 ];
 
-/** What Debian 11 to 13 and Ubuntu 22.04 to 26.04 bring; apt.postgresql.org has others (docs/database.md). */
-const distributionVersions = [13, 14, 15, 16, 17, 18];
+/** apt.postgresql.org has others (docs/database.md). */
+const distributionVersions = [...new Set(distributions.map(({ postgresql }) => postgresql))].sort(
+  (left, right) => left - right,
+);
 
 function knownVersion({ written }: RuleInput): Finding[] {
   const version = Number(written.database?.version);

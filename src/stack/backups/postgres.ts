@@ -1,3 +1,4 @@
+import { distributionOf, nameDistributions, nameRelease } from "../../distributions.ts";
 import { HostkitError } from "../../errors.ts";
 import type { Backups, PostgresBackup, Repository } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
@@ -80,7 +81,7 @@ export function resolvePostgresRepositories(
     return [
       ...storageOptions(repository, prefix, stack),
       [`${prefix}-cipher-type`, "aes-256-cbc"],
-      ...(system.version === "22.04" ? [] : [[`${prefix}-bundle`, "y"]]),
+      ...(distributionOf(system).pgbackrest.bundle ? [[`${prefix}-bundle`, "y"]] : []),
       [`${prefix}-retention-full-type`, "count"],
       [`${prefix}-retention-full`, String(postgres.keep.full)],
       ...(postgres.keep.differential === undefined
@@ -213,15 +214,12 @@ export function secretOf(secrets: ReadonlyMap<string, string | Uint8Array>, name
   return value.trim();
 }
 
-/** pgBackRest learned SFTP with 2.46. */
 function refuseOld(repository: Repository, { system }: StackInputs): void {
-  const old = ["debian 11", "debian 12", "ubuntu 22.04"];
-  if (repository.kind !== "sftp" || !old.includes(`${system.distribution} ${system.version}`))
-    return;
+  if (repository.kind !== "sftp" || distributionOf(system).pgbackrest.sftp) return;
   throw new HostkitError("os_unsupported", {
-    what: `the pgBackRest of ${system.distribution} ${system.version} cannot write to an SFTP server`,
+    what: `the pgBackRest of ${nameRelease(system)} cannot write to an SFTP server`,
     where: `backups.repositories.${repository.name}`,
-    why: "it came with pgBackRest 2.46; Debian 13 and Ubuntu 24.04 have it",
+    why: `it came with pgBackRest 2.46; ${nameDistributions((one) => one.pgbackrest.sftp)} have it`,
     next: "send postgres to a local or S3 repository (backups.postgres.repositories); files may stay on SFTP",
   });
 }

@@ -1,32 +1,15 @@
-import { HostkitError } from "../../errors.ts";
+import { distributionOf } from "../../distributions.ts";
 import type { ClusterPlace } from "../../facts/postgres/cluster.ts";
 import { dataDirectory } from "../../facts/postgres/psql.ts";
 import type { System } from "../../facts/system/system.ts";
 import type { Database, Manifest } from "../../manifest/schema.ts";
-
-/** The major version each release of a distribution brings: docs/database.md. */
-export const distributionMajors: Readonly<Record<string, number>> = {
-  "debian 11": 13,
-  "debian 12": 15,
-  "debian 13": 17,
-  "ubuntu 22.04": 14,
-  "ubuntu 24.04": 16,
-  "ubuntu 26.04": 18,
-};
 
 /**
  * The major version of PostgreSQL on a host.
  * @throws HostkitError os_unsupported where `distro` is asked of a distribution that is not known
  */
 export function postgresMajorOf(database: Database, system: System): number {
-  if (database.version !== "distro") return database.version;
-  const major = distributionMajors[`${system.distribution} ${system.version}`];
-  if (major !== undefined) return major;
-  throw new HostkitError("os_unsupported", {
-    what: `hostkit does not know which PostgreSQL ${system.distribution} ${system.version} brings`,
-    where: "database.version",
-    next: "write the major version into the manifest: database: { version: 17 }",
-  });
+  return database.version === "distro" ? distributionOf(system).postgresql : database.version;
 }
 
 /** Where the cluster is: as the host was seen; before that, as its package makes it. */

@@ -1,3 +1,4 @@
+import { distributionOf } from "../../distributions.ts";
 import type { System } from "../../facts/system/system.ts";
 
 /**
@@ -72,16 +73,12 @@ export interface SshAlgorithms {
 
 /**
  * Lists that ssh-audit 3.3.0 finds nothing wrong with. curve25519 stays for clients without post-quantum key exchange;
- * RSA host keys stay for clients that only know that one. OpenSSH 9.9 brought mlkem768x25519-sha256 and the short name of
- * sntrup761x25519-sha512 (release notes); Debian 13 has 10.0, Debian 12 has 9.2, Ubuntu 22.04 has 8.9, 24.04 has 9.6.
+ * RSA host keys stay for clients that only know that one.
  */
 export function sshAlgorithmsOf(system: System): SshAlgorithms {
-  const isOld =
-    (system.distribution === "debian" && Number(system.version) < 13) ||
-    (system.distribution === "ubuntu" && Number(system.version) < 25);
   return {
     kex: [
-      ...(isOld ? [] : ["mlkem768x25519-sha256", "sntrup761x25519-sha512"]),
+      ...distributionOf(system).newKeyExchanges,
       "sntrup761x25519-sha512@openssh.com",
       "curve25519-sha256",
       "curve25519-sha256@libssh.org",
@@ -112,24 +109,8 @@ export function sshAlgorithmsOf(system: System): SshAlgorithms {
   };
 }
 
-/** Where unattended upgrades may come from (Unattended-Upgrade::Origins-Pattern; `\${…}` is filled in by that program). */
+/** Where unattended upgrades may come from. */
 export function updateOriginsOf(system: System, updates: "security" | "all"): readonly string[] {
-  const code = "codename=${distro_codename}";
-  if (system.distribution === "ubuntu") {
-    const origin = (archive: string) =>
-      `origin=Ubuntu,archive=\${distro_codename}${archive},label=Ubuntu`;
-    const security = [
-      origin("-security"),
-      "origin=UbuntuESM,archive=${distro_codename}-infra-security",
-      "origin=UbuntuESMApps,archive=${distro_codename}-apps-security",
-    ];
-    return updates === "security" ? security : [...security, origin(""), origin("-updates")];
-  }
-  const security = [`origin=Debian,${code}-security,label=Debian-Security`];
-  if (updates === "security") return security;
-  return [
-    ...security,
-    `origin=Debian,${code},label=Debian`,
-    `origin=Debian,${code}-updates,label=Debian`,
-  ];
+  const { security, others } = distributionOf(system).updateOrigins;
+  return updates === "security" ? security : [...security, ...others];
 }

@@ -1,3 +1,4 @@
+import { distributionOf } from "../../distributions.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, WebService } from "../../manifest/schema.ts";
 import type { Service } from "../../manifest/schema.ts";
@@ -61,7 +62,7 @@ export function resolveEngine(inputs: StackInputs): Section {
   const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });
   const resources: Resource[] = [daemon, docker, stackNetwork];
   return {
-    packages: [...enginePackages(system.distribution, system.version), "curl", "iptables"],
+    packages: [...distributionOf(system).docker, "curl", "iptables"],
     alternatives: engineAlternatives,
     resources,
     // Read at Docker's first start, which is its package's.
@@ -74,9 +75,3 @@ const engineAlternatives: Readonly<Record<string, readonly string[]>> = {
   "docker.io": ["docker-ce", "moby-engine"],
   "docker-cli": ["docker-ce-cli", "moby-cli"],
 };
-
-/** Debian 13 has put the client into a package of its own. */
-function enginePackages(distribution: string, version: string): string[] {
-  const isSplit = distribution === "debian" && Number.parseInt(version, 10) >= 13;
-  return isSplit ? ["docker.io", "docker-cli"] : ["docker.io"];
-}

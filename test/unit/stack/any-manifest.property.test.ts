@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { distributions } from "../../../src/distributions.ts";
 import { HostkitError } from "../../../src/errors.ts";
 import { Facts } from "../../../src/facts/fact.ts";
 import { readTemplates } from "../../../src/local/templates.ts";
@@ -256,12 +257,7 @@ const manifest = fc.record({
   ),
 });
 
-const systems = [
-  { distribution: "debian", version: "12" },
-  { distribution: "debian", version: "13" },
-  { distribution: "ubuntu", version: "22.04" },
-  { distribution: "ubuntu", version: "24.04" },
-];
+const systems = distributions.map(({ id, version }) => ({ distribution: id, version }));
 
 let templates: ReadonlyMap<string, string>;
 beforeAll(async () => {

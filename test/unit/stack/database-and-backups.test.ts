@@ -140,7 +140,7 @@ describe("database section", () => {
     });
   });
 
-  test("a distribution that is not known needs a version in the manifest", () => {
+  test("of a distribution that is not known nobody knows which PostgreSQL it brings", () => {
     const unknown: System = { ...trixie, distribution: "ubuntu", version: "25.10" };
     expect(() => resolveDatabase(inputsOf(base, unknown))).toThrow(HostkitError);
     const written = base.replace("database:\n", "database:\n  version: 17\n");
