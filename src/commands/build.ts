@@ -3,6 +3,7 @@ import { listBuildCommands, readProducts, runBuildCommand } from "../local/build
 import type { BuildCommand, Product } from "../local/build.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { servicesOf } from "../manifest/services.ts";
 import { formatBytes } from "../report/bytes.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { table } from "../report/status.ts";
@@ -60,7 +61,7 @@ async function runShown(context: Context, command: BuildCommand, folder: string)
 }
 
 function refuseUnknown(manifest: Manifest, name: string): void {
-  const known = [...manifest.services, ...manifest.web].map((service) => service.name);
+  const known = servicesOf(manifest).map((service) => service.name);
   if (known.includes(name)) return;
   throw new HostkitError("usage", {
     what: `the stack has no service ${JSON.stringify(name)}`,
@@ -70,7 +71,7 @@ function refuseUnknown(manifest: Manifest, name: string): void {
 }
 
 function explainNothing(manifest: Manifest, names: readonly string[]): HostkitError {
-  const services = [...manifest.services, ...manifest.web].filter(
+  const services = servicesOf(manifest).filter(
     ({ name }) => names.length === 0 || names.includes(name),
   );
   const local = services.filter(({ source }) =>

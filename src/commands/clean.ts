@@ -21,6 +21,7 @@ import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";
 import { collectResults, newMarker, openProject } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
+import { servicesOf } from "../manifest/services.ts";
 
 interface CleanOptions {
   readonly yes?: boolean;
@@ -146,7 +147,7 @@ async function look(
   return planCleaning({
     ...{ stack: manifest.stack, stackDirectory, leftovers, kinds, keepRuns },
     owned: parseState(facts.get(textFacts, state) ?? "").values(),
-    services: [...manifest.services, ...manifest.web].map(({ name }) => name),
+    services: servicesOf(manifest).map(({ name }) => name),
   });
 }
 

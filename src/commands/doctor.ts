@@ -26,6 +26,7 @@ import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { newMarker, openProject } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
+import { containersOf } from "../manifest/services.ts";
 
 /** What could keep hostkit from working, here and on each host, and what to do about it. */
 export const runDoctor: Verb = async (context) => {
@@ -226,9 +227,7 @@ function examineStack(project: Project, facts: Facts, directory: string): Diagno
   const diagnoses: Diagnosis[] = [];
   const docker = facts.get(packageFacts, "docker.io") ?? facts.get(packageFacts, "docker-ce");
   const unit = facts.get(unitFacts, "docker.service");
-  const needsDocker = [...project.manifest.services, ...project.manifest.web].some(
-    ({ runtime }) => runtime === "container",
-  );
+  const needsDocker = containersOf(project.manifest).length > 0;
   if (docker !== undefined || needsDocker) {
     const isDown = docker !== undefined && unit?.activeState !== "active";
     diagnoses.push(

@@ -6,6 +6,7 @@ import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import type { LocalFiles } from "../local/inputs.ts";
 import type { ServiceSource } from "../local/sources.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { servicesOf } from "../manifest/services.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Blob } from "../resources/resource.ts";
 import { activeUnitNeeds, unitsOfService } from "../stack/services/active-units.ts";
@@ -87,7 +88,7 @@ export async function readPlaces(
 ): Promise<ReadonlyMap<string, Place>> {
   const facts = await gatherFacts(connection, activeUnitNeeds(manifest), newMarker());
   return new Map(
-    [...manifest.services, ...manifest.web].map(({ name }) => {
+    servicesOf(manifest).map(({ name }) => {
       const upstreamPath = upstreamFileOf(manifest.stack, name);
       const [upstreamLine = ""] = (facts.get(textFacts, upstreamPath) ?? "").split("\n");
       return [name, { units: unitsOfService(manifest, name, facts), upstreamPath, upstreamLine }];

@@ -22,6 +22,7 @@ import { sendChanges, startAgain } from "./sync.ts";
 import type { FileChanges } from "./sync.ts";
 import { BuildTriggers } from "./triggers.ts";
 import type { Verdict } from "./triggers.ts";
+import { servicesOf } from "../manifest/services.ts";
 
 /** What a session works with. */
 export interface SessionOptions {
@@ -84,7 +85,7 @@ export class DevSession {
   /** Services of the manifest that are worked on. */
   get names(): readonly string[] {
     const { manifest } = this.project;
-    const all = [...manifest.services, ...manifest.web].map(({ name }) => name);
+    const all = servicesOf(manifest).map(({ name }) => name);
     return this.#options.names.length === 0 ? all : this.#options.names;
   }
 
@@ -333,7 +334,7 @@ function isSame(before: Sources, now: Sources): boolean {
 /** One host: a session is for one. */
 function chosen(project: Project, names: readonly string[]): Project {
   const { manifest, hosts } = project;
-  const known = [...manifest.services, ...manifest.web].map(({ name }) => name);
+  const known = servicesOf(manifest).map(({ name }) => name);
   for (const name of names) {
     if (known.includes(name)) continue;
     throw new HostkitError("usage", {

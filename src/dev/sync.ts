@@ -4,7 +4,7 @@ import { listMounted } from "../local/sources.ts";
 import type { ServiceSource } from "../local/sources.ts";
 import { openTree } from "../local/tree.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { findService } from "../stack/services/active-units.ts";
+import { findService } from "../manifest/services.ts";
 import { devFolderOf } from "./mounts.ts";
 import {
   changeScript,
@@ -110,7 +110,7 @@ function nameOf({ service }: ServiceSource): string {
 
 function graceOf(manifest: Manifest, name: string): number {
   const service = findService(manifest, name);
-  return service !== undefined && "health" in service ? service.health.graceSeconds : 60;
+  return service?.section === "web" ? service.health.graceSeconds : 60;
 }
 
 function explainSending(

@@ -3,6 +3,7 @@ import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference } from "../manifest/references.ts";
+import { servicesOf } from "../manifest/services.ts";
 import type { Blob } from "../resources/resource.ts";
 import { readLocalFiles } from "./inputs.ts";
 import type { LoadedManifest } from "./manifest.ts";
@@ -32,23 +33,17 @@ const productKinds: ReadonlySet<string> = new Set(["deb", "image-archive", "buil
  * @param names services; all without it
  */
 export function listBuildCommands(manifest: Manifest, names?: readonly string[]): BuildCommand[] {
-  const sections = [
-    ["services", manifest.services],
-    ["web", manifest.web],
-  ] as const;
-  const chosen = sections.flatMap(([section, services]) =>
-    services
-      .filter(({ name }) => names === undefined || names.includes(name))
-      .map((service) => ({ section, service })),
+  const chosen = servicesOf(manifest).filter(
+    ({ name }) => names === undefined || names.includes(name),
   );
-  const own = chosen.flatMap(({ section, service: { name, buildCommand } }) =>
+  const own = chosen.flatMap(({ section, name, buildCommand }) =>
     buildCommand === undefined
       ? []
       : [{ words: buildCommand, from: `${section}.${name}.build_command` }],
   );
   // Named services that all have their own command do not need the stack's.
   const wantsStack =
-    names === undefined || chosen.some(({ service }) => service.buildCommand === undefined);
+    names === undefined || chosen.some(({ buildCommand }) => buildCommand === undefined);
   const stack = wantsStack ? manifest.buildCommand : undefined;
   return [...(stack === undefined ? [] : [{ words: stack, from: "build_command" }]), ...own];
 }

@@ -8,6 +8,7 @@ import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
+import { findService, servicesOf } from "../manifest/services.ts";
 import { readMigration } from "../resources/postgres/migration-file.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
@@ -55,8 +56,7 @@ const made: ReadonlySet<ReferenceKind> = new Set([
 
 /** Words of the command that makes what a service consists of: its own, else the stack's. */
 export function commandFor(manifest: Manifest, name: string): readonly string[] | undefined {
-  const service = [...manifest.services, ...manifest.web].find((one) => one.name === name);
-  return service?.buildCommand ?? manifest.buildCommand;
+  return findService(manifest, name)?.buildCommand ?? manifest.buildCommand;
 }
 
 /** Reads every local file a manifest names. All that is missing or unfit is reported, each with its place in the manifest. */
@@ -121,14 +121,9 @@ export async function readLocalFiles(
     );
   }
   problems.push(...locateEnvironmentProblems(loaded, manifest, texts));
-  for (const [section, services] of [
-    ["services", manifest.services],
-    ["web", manifest.web],
-  ] as const) {
-    for (const service of services) {
-      const found = await checkBuild(service, blobs, commandFor(manifest, service.name));
-      for (const { at, message } of found) complain([section, service.name, ...at], message);
-    }
+  for (const service of servicesOf(manifest)) {
+    const found = await checkBuild(service, blobs, commandFor(manifest, service.name));
+    for (const { at, message } of found) complain([service.section, service.name, ...at], message);
   }
   for (const site of manifest.proxy?.sites ?? []) {
     if (site.tls.kind !== "files") continue;

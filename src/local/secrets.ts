@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Manifest, Secret } from "../manifest/manifest.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { problemAt } from "../manifest/parse.ts";
+import { servicesOf } from "../manifest/services.ts";
 import { readDotenv as parseDotenv } from "../writers/dotenv.ts";
 import { pgbackrestValue } from "../writers/pgbackrest.ts";
 import { reasonToRefuse } from "../writers/written.ts";
@@ -70,16 +71,14 @@ function nativeCredentials(
   manifest: Manifest,
   secrets: ReadonlyMap<string, string | Uint8Array>,
 ): { readonly name: string; readonly at: Pointer; readonly bytes: number }[] {
-  return (["services", "web"] as const).flatMap((section) =>
-    manifest[section]
-      .filter(({ runtime }) => runtime === "native")
-      .flatMap((service) =>
-        service.secrets
-          .map((name) => ({ name, bytes: Buffer.byteLength(secrets.get(name) ?? "") }))
-          .filter(({ bytes }) => bytes > 1024 * 1024)
-          .map(({ name, bytes }) => ({ name, bytes, at: [section, service.name, "secrets"] })),
-      ),
-  );
+  return servicesOf(manifest)
+    .filter(({ runtime }) => runtime === "native")
+    .flatMap((service) =>
+      service.secrets
+        .map((name) => ({ name, bytes: Buffer.byteLength(secrets.get(name) ?? "") }))
+        .filter(({ bytes }) => bytes > 1024 * 1024)
+        .map((large) => ({ ...large, at: [service.section, service.name, "secrets"] })),
+    );
 }
 
 /** The secrets of repositories: passphrases and keys of S3. */
@@ -192,10 +191,8 @@ function valueOf(bytes: Uint8Array): string | Uint8Array {
 
 /** Where the manifest asks for a secret. */
 function pointerOf(manifest: Manifest, name: string): Pointer {
-  for (const section of ["services", "web"] as const) {
-    const user = manifest[section].find((service) => service.secrets.includes(name));
-    if (user !== undefined) return [section, user.name, "secrets"];
-  }
+  const user = servicesOf(manifest).find(({ secrets }) => secrets.includes(name));
+  if (user !== undefined) return [user.section, user.name, "secrets"];
   for (const repository of manifest.backups?.repositories ?? []) {
     const at = ["backups", "repositories", repository.name];
     if (repository.passphrase === name) return [...at, "passphrase"];

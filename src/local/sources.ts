@@ -3,6 +3,7 @@ import { lstat, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { servicesOf } from "../manifest/services.ts";
 import type { Blob } from "../resources/resource.ts";
 import { findSourceMounts } from "../stack/services/source-mounts.ts";
 import type { SourceMount } from "../stack/services/source-mounts.ts";
@@ -51,7 +52,7 @@ export async function readSources(
 ): Promise<Sources> {
   const services: ServiceSource[] = [];
   const rest = createHash("sha256").update(JSON.stringify(manifest));
-  for (const service of [...manifest.services, ...manifest.web]) {
+  for (const service of servicesOf(manifest)) {
     const { name, source } = service;
     if (source.kind !== "build" || !names.includes(name)) continue;
     const blob = files.blobs.get(source.context);

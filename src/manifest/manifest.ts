@@ -102,7 +102,9 @@ export type Source =
   /** A local `docker save` or OCI archive. */
   | { readonly kind: "image-archive"; readonly path: string };
 
+/** What both sections of programs have in common; `section` tells them apart. */
 export interface ServiceBase {
+  readonly section: "services" | "web";
   readonly name: string;
   readonly source: Source;
   readonly runtime: "native" | "container";
@@ -127,12 +129,16 @@ export interface ServiceBase {
   readonly stateful: boolean;
 }
 
+export type AnyService = Service | WebService;
+
 export interface Service extends ServiceBase {
+  readonly section: "services";
   /** WatchdogSec; only for programs that speak sd_notify. */
   readonly watchdogSeconds?: number;
 }
 
 export interface WebService extends ServiceBase {
+  readonly section: "web";
   /** Where the program listens, inside its container or on the host. */
   readonly port: number;
   readonly health: HealthCheck;

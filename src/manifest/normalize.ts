@@ -9,6 +9,7 @@ import { normalizeServices, normalizeWeb } from "./sections/normalize-services.t
 import { normalizeProxy } from "./sections/proxy.ts";
 import { normalizeSecrets } from "./sections/secrets.ts";
 import { secretUses } from "./uses.ts";
+import { servicesOf } from "./services.ts";
 
 /** Fills in defaults and expands shorthands. Only for manifests that keep every rule. */
 export function normalizeManifest(written: WrittenManifest): Manifest {
@@ -17,7 +18,7 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
   const web = normalizeWeb(written.web ?? {}, written.database).map((service) =>
     askByName(service, proxy?.sites ?? []),
   );
-  const everything = [...services, ...web];
+  const everything = servicesOf({ services, web });
   const loginRoles = new Set(everything.flatMap((service) => service.database?.role ?? []));
   const firewall = normalizeFirewall(
     written.firewall,

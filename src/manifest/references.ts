@@ -1,5 +1,6 @@
 import type { Manifest, ServiceBase } from "./manifest.ts";
 import type { Pointer } from "./problems.ts";
+import { servicesOf } from "./services.ts";
 
 export type ReferenceKind =
   | "deb"
@@ -34,8 +35,7 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
   for (const database of manifest.database?.databases ?? []) {
     add("migrations", database.migrations, ["database", "databases", database.name, "migrations"]);
   }
-  for (const service of manifest.services) addService("services", service, add);
-  for (const service of manifest.web) addService("web", service, add);
+  for (const service of servicesOf(manifest)) addService(service, add);
   add("ca-root", manifest.proxy?.acmeCaRoot, ["proxy", "acme_ca_root"]);
   for (const site of manifest.proxy?.sites ?? []) {
     if (site.tls.kind !== "files") continue;
@@ -54,11 +54,10 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
 }
 
 function addService(
-  section: "services" | "web",
   service: ServiceBase,
   add: (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => void,
 ): void {
-  const at = (key: string): Pointer => [section, service.name, key];
+  const at = (key: string): Pointer => [service.section, service.name, key];
   const { source } = service;
   if (source.kind === "package") add("deb", source.path, at("package"));
   if (source.kind === "image-archive") add("image-archive", source.path, at("archive"));

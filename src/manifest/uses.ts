@@ -1,6 +1,7 @@
 import type { Pointer } from "./problems.ts";
 import type { WrittenManifest } from "./schema.ts";
 import type { WrittenCommon } from "./sections/services.ts";
+import { serviceSections } from "./services.ts";
 
 export interface Use {
   readonly name: string;
@@ -10,7 +11,7 @@ export interface Use {
 /** Every place that names a secret, in the order of the sections. */
 export function secretUses(written: WrittenManifest): Use[] {
   const uses: Use[] = [];
-  for (const section of ["services", "web"] as const) {
+  for (const section of serviceSections) {
     const entries: Record<string, WrittenCommon> = written[section] ?? {};
     for (const [service, entry] of Object.entries(entries)) {
       entry.secrets?.forEach((name, index) =>

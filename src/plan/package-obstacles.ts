@@ -4,6 +4,7 @@ import type { Facts } from "../facts/fact.ts";
 import { isInstalled, packageFacts } from "../facts/packages/package.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { containersOf } from "../manifest/services.ts";
 import type { Plan } from "./types.ts";
 
 /** Packages that bring a Docker, and one that stands in its place. */
@@ -86,10 +87,7 @@ export function checkPackages(plan: Plan, facts: Facts): HostkitError[] {
 
 /** A Docker that is there is used, where it can be. */
 export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
-  const isWanted = [...manifest.services, ...manifest.web].some(
-    ({ runtime }) => runtime === "container",
-  );
-  if (!isWanted || !facts.wasAsked(engineFacts)) return [];
+  if (containersOf(manifest).length === 0 || !facts.wasAsked(engineFacts)) return [];
   const found = facts.get(engineFacts, engineSubject);
   const installed = engines.find((name) => isInstalled(facts.get(packageFacts, name)));
   if (installed === undefined) {

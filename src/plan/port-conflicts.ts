@@ -5,6 +5,7 @@ import type { FactNeed, Facts } from "../facts/fact.ts";
 import { listenerFacts, listenersSubject } from "../facts/system/listeners.ts";
 import type { Listener } from "../facts/system/listeners.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { containersOf, servicesOf } from "../manifest/services.ts";
 import type { Owned, ResourceId } from "../resources/resource.ts";
 import { serviceUnitOf } from "../stack/names.ts";
 
@@ -59,15 +60,13 @@ function wantedPorts(manifest: Manifest): WantedPort[] {
   const proxy = (manifest.proxy?.sites.length ?? 0) > 0 ? [80, 443] : [];
   return [
     ...proxy.map((port): WantedPort => ({ port, protocol: "tcp", wantedBy: "proxy" })),
-    ...[...manifest.services, ...manifest.web]
-      .filter(({ runtime }) => runtime === "container")
-      .flatMap(({ name, ports }) =>
-        ports.map(({ outside, protocol }): WantedPort => ({
-          port: outside,
-          protocol,
-          wantedBy: name,
-        })),
-      ),
+    ...containersOf(manifest).flatMap(({ name, ports }) =>
+      ports.map(({ outside, protocol }): WantedPort => ({
+        port: outside,
+        protocol,
+        wantedBy: name,
+      })),
+    ),
   ];
 }
 
@@ -79,14 +78,16 @@ function mayHold({ wantedBy }: WantedPort, { program }: Listener): boolean {
 
 /** Containers of this stack by their names; those of services that left the manifest count until they are taken away. */
 function ownContainers(
-  { stack, services, web }: Manifest,
+  manifest: Manifest,
   owned: ReadonlyMap<ResourceId, Owned>,
 ): (container: string) => boolean {
   const names = new Set([
-    ...[...services, ...web].map(({ name }) => name),
+    ...servicesOf(manifest).map(({ name }) => name),
     ...[...owned.values()].filter(({ kind }) => kind === "release").map(({ name }) => name),
   ]);
-  const bases = [...names].map((name) => serviceUnitOf(stack, name).replace(/\.service$/, ""));
+  const bases = [...names].map((name) =>
+    serviceUnitOf(manifest.stack, name).replace(/\.service$/, ""),
+  );
   return (container) =>
     bases.some(
       (base) => container.startsWith(base) && /^(?:-[ab]\d*)?$/.test(container.slice(base.length)),

@@ -9,6 +9,7 @@ import { clusterFacts } from "../facts/postgres/postgres.ts";
 import { postgresConfigDirectory } from "../facts/postgres/psql.ts";
 import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { servicesOf } from "../manifest/services.ts";
 import { postgresMajorOf } from "../stack/database/database-place.ts";
 import type { Plan } from "./types.ts";
 
@@ -84,7 +85,7 @@ function explainCluster(
 ): ErrorParts | undefined {
   const name = `PostgreSQL's cluster ${major}/main`;
   const config = postgresConfigDirectory(major);
-  const users = [...manifest.services, ...manifest.web].flatMap(({ database }) => database ?? []);
+  const users = servicesOf(manifest).flatMap(({ database }) => database ?? []);
   if (cluster.state === "missing") return explainMissing(manifest, major, cluster.others);
   if (cluster.owner !== "postgres")
     return {

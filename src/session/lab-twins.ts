@@ -2,6 +2,7 @@ import type { Destination } from "../ssh/destination.ts";
 import type { LabOs } from "../lab/systems.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { servicesOf } from "../manifest/services.ts";
 import type { Context } from "./context.ts";
 
 /** Name of the lab host that stands for a host of a manifest: at most 31 characters, as lab names are. */
@@ -58,7 +59,7 @@ export async function labDestinationOf(
 }
 
 function listBuildArguments(manifest: Manifest): string[] {
-  return [...manifest.services, ...manifest.web].flatMap(({ source }) =>
+  return servicesOf(manifest).flatMap(({ source }) =>
     source.kind === "build" ? Object.values(source.args) : [],
   );
 }

@@ -1,5 +1,6 @@
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { findService, servicesOf } from "../manifest/services.ts";
 import { serviceUnitOf, webUnitOf } from "../stack/names.ts";
 
 /** What `logs`, `start`, `stop` and `restart` take besides services: parts of the stack that are units of the distribution. */
@@ -14,7 +15,7 @@ const parts: ReadonlyMap<string, readonly string[]> = new Map([
  */
 export function unitPatternsOf(manifest: Manifest, word: string): readonly string[] {
   const { stack } = manifest;
-  const service = [...manifest.services, ...manifest.web].find(({ name }) => name === word);
+  const service = findService(manifest, word);
   if (service !== undefined) {
     if (service.runtime === "native") return [serviceUnitOf(stack, word)];
     // Slot and replica are the host's affair: `api-a`, `api-b2`.
@@ -24,7 +25,7 @@ export function unitPatternsOf(manifest: Manifest, word: string): readonly strin
   }
   const part = parts.get(word);
   if (part !== undefined && manifest[word as "proxy" | "database"] !== undefined) return part;
-  const known = [...manifest.services, ...manifest.web].map(({ name }) => name);
+  const known = servicesOf(manifest).map(({ name }) => name);
   const own = [...parts.keys()].filter(
     (name) => manifest[name as "proxy" | "database"] !== undefined,
   );

@@ -10,6 +10,7 @@ import { invalidManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets.ts";
 import { readTemplates } from "../local/templates.ts";
 import { formatProblem } from "../manifest/parse.ts";
+import { servicesOf } from "../manifest/services.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveStack } from "../stack/resolve.ts";
 import type { Context } from "./context.ts";
@@ -113,7 +114,7 @@ function hideSecrets(
     repository.kind === "sftp" ? [repository.identity] : [],
   );
   for (const file of [...keys, ...identities]) context.redactor.add(texts.get(file) ?? "");
-  for (const { envFile } of [...manifest.services, ...manifest.web]) {
+  for (const { envFile } of servicesOf(manifest)) {
     for (const line of (envFile === undefined ? "" : (texts.get(envFile) ?? "")).split("\n")) {
       const value = /^\s*(?:export\s+)?[\w.]+\s*=\s*(["']?)(.*?)\1\s*$/.exec(line)?.[2] ?? "";
       // Short values are settings (true, 8080, info), not secrets; hiding them would blacken everything.

@@ -1,5 +1,6 @@
 import type { Claim } from "../facts/neighbours.ts";
 import type { Manifest, PublishedPort } from "../manifest/schema.ts";
+import { servicesOf } from "../manifest/services.ts";
 import { claimsId, claimsOf } from "../resources/claims.ts";
 import { kindOf } from "../resources/kinds.ts";
 import { claimAlone, claimTogether } from "../resources/resource.ts";
@@ -37,8 +38,7 @@ function claimPort(protocol: string, port: number, value?: string): Claim {
 }
 
 function claimPorts(manifest: Manifest): Claim[] {
-  const services = [...manifest.services, ...manifest.web];
-  const published = services
+  const published = servicesOf(manifest)
     .flatMap((service): readonly PublishedPort[] => service.ports)
     .map((port) => claimPort(port.protocol, port.outside, outside));
   const native = manifest.web

@@ -3,6 +3,7 @@ import type { Finding, Pointer } from "../problems.ts";
 import type { WrittenManifest } from "../schema.ts";
 import type { WrittenCommon, WrittenService, WrittenWebService } from "../sections/services.ts";
 import { suggest } from "../suggest.ts";
+import { serviceSections } from "../services.ts";
 
 /** One rule: small, named, and silent about what another rule already says. */
 export type Rule = (input: RuleInput) => Finding[];
@@ -80,7 +81,7 @@ export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
 }
 
 function namedVolumes(raw: unknown): Set<string> {
-  const written = (["services", "web"] as const).flatMap((section) => {
+  const written = serviceSections.flatMap((section) => {
     const entries = valueAt(raw, [section]);
     if (typeof entries !== "object" || entries === null) return [];
     return Object.keys(entries).flatMap((name) => {

@@ -21,6 +21,7 @@ export function normalizeServices(
 ): Service[] {
   return sortNamed(
     Object.entries(written).map(([name, entry]) => ({
+      section: "services",
       ...normalizeCommon(name, entry, database),
       ...(entry.watchdog === undefined ? {} : { watchdogSeconds: entry.watchdog }),
     })),
@@ -33,6 +34,7 @@ export function normalizeWeb(
 ): WebService[] {
   return sortNamed(
     Object.entries(written).map(([name, entry]) => ({
+      section: "web",
       ...normalizeCommon(name, entry, database),
       port: entry.port,
       health: normalizeHealth(entry.health),
@@ -45,7 +47,7 @@ function normalizeCommon(
   name: string,
   entry: WrittenCommon,
   database: WrittenDatabase | undefined,
-): ServiceBase {
+): Omit<ServiceBase, "section"> {
   const source = normalizeSource(entry);
   const command = entry.exec ?? entry.command;
   const access = normalizeAccess(entry.database, database);

@@ -2,6 +2,7 @@ import { HostkitError } from "../../errors.ts";
 import type { Facts } from "../../facts/fact.ts";
 import { packetRulesFacts, packetRulesSubject } from "../../facts/system/packet-rules.ts";
 import type { Manifest } from "../../manifest/schema.ts";
+import { containersOf } from "../../manifest/services.ts";
 import { adviseOnShut, describeShut, findShut, listOpenPorts } from "./rivals.ts";
 
 /** Rules of a person or of another program: a drop anywhere wins over every accept of ours. */
@@ -31,9 +32,7 @@ export function checkFlush(
   facts: Facts,
 ): HostkitError | undefined {
   const rules = facts.get(packetRulesFacts, packetRulesSubject);
-  const hasContainers = [...manifest.services, ...manifest.web].some(
-    ({ runtime }) => runtime === "container",
-  );
+  const hasContainers = containersOf(manifest).length > 0;
   if (rules?.flushesAll !== true || (manifest.firewall === undefined && !hasContainers))
     return undefined;
   return new HostkitError("firewall_taken", {

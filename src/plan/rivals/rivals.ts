@@ -1,5 +1,6 @@
 import type { PacketRules } from "../../facts/system/packet-rules.ts";
 import type { FirewallRule, Manifest } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { readIptables } from "./iptables.ts";
 import { readNft } from "./nft.ts";
 import { findDrops } from "./packet.ts";
@@ -47,7 +48,7 @@ export function listOpenPorts(manifest: Manifest): OpenPort[] {
   }
   return [
     ...(hasSites ? [open(80, "tcp"), open(443, "tcp")] : []),
-    ...[...manifest.services, ...manifest.web].flatMap((service) =>
+    ...servicesOf(manifest).flatMap((service) =>
       service.ports.map(({ outside, protocol }) => open(outside, protocol)),
     ),
   ];

@@ -1,5 +1,6 @@
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { directory } from "../../resources/files/directory.ts";
 import { file } from "../../resources/files/file.ts";
 import { postgresPassword } from "../../resources/postgres/password.ts";
@@ -32,7 +33,7 @@ export function passwordFilesOf(
 export function listTcpUsers(
   manifest: Manifest,
 ): { service: ServiceBase; access: NonNullable<ServiceBase["database"]> }[] {
-  return [...manifest.services, ...manifest.web].flatMap((service) =>
+  return servicesOf(manifest).flatMap((service) =>
     service.database?.tcp === true ? [{ service, access: service.database }] : [],
   );
 }

@@ -2,6 +2,7 @@ import { hashText } from "../../facts/files/hash.ts";
 import type { ClusterPlace } from "../../facts/postgres/cluster.ts";
 import { postgresConfigDirectory } from "../../facts/postgres/psql.ts";
 import type { Database, DatabaseDefinition, Manifest, ServiceBase } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { block } from "../../resources/files/block.ts";
 import { file } from "../../resources/files/file.ts";
 import type { FileResource } from "../../resources/files/file.ts";
@@ -252,7 +253,7 @@ function resolveOne(
 function listDatabaseUsers(
   manifest: Manifest,
 ): { service: ServiceBase; access: NonNullable<ServiceBase["database"]> }[] {
-  return [...manifest.services, ...manifest.web].flatMap((service) =>
+  return servicesOf(manifest).flatMap((service) =>
     service.database === undefined ? [] : [{ service, access: service.database }],
   );
 }

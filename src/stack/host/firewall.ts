@@ -1,5 +1,6 @@
 import { openPortsPath } from "../../facts/system/nftables.ts";
 import type { FirewallRule } from "../../manifest/schema.ts";
+import { containersOf } from "../../manifest/services.ts";
 import { file } from "../../resources/files/file.ts";
 import { firewallLock, nftablesTable } from "../../resources/system/nftables.ts";
 import { idOf } from "../../resources/resource.ts";
@@ -106,9 +107,7 @@ function renderSources(rule: FirewallRule): Written<"nft">[] {
 
 /** Containers that cannot use PostgreSQL's socket may reach its port; nothing else of the host. */
 function renderDatabaseAccess({ manifest, system }: StackInputs): Written<"nft">[] {
-  const isNeeded = [...manifest.services, ...manifest.web].some(
-    (service) => service.runtime === "container" && service.database?.tcp === true,
-  );
+  const isNeeded = containersOf(manifest).some(({ database }) => database?.tcp === true);
   if (!isNeeded) return [];
   const port = nftPorts(Number(databasePortOf(manifest, system)));
   return bridges.map(

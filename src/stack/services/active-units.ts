@@ -1,21 +1,17 @@
 import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
 import { textFacts } from "../../facts/files/file.ts";
-import type { Manifest, Service, WebService } from "../../manifest/schema.ts";
+import type { Manifest } from "../../manifest/schema.ts";
+import { containersOf, findService } from "../../manifest/services.ts";
 import { parseUpstream } from "../../resources/containers/release.ts";
 import { serviceUnitOf, webUnitOf } from "../names.ts";
 import { upstreamFileOf } from "./service-places.ts";
 
-/** A service of the manifest by name. */
-export function findService(manifest: Manifest, name: string): Service | WebService | undefined {
-  return [...manifest.services, ...manifest.web].find((service) => service.name === name);
-}
-
 /** The facts that `unitsOfService` reads. */
 export function activeUnitNeeds(manifest: Manifest): FactNeed[] {
-  return [...manifest.services, ...manifest.web]
-    .filter((service) => service.runtime === "container")
-    .map((service) => need(textFacts, upstreamFileOf(manifest.stack, service.name)));
+  return containersOf(manifest).map((service) =>
+    need(textFacts, upstreamFileOf(manifest.stack, service.name)),
+  );
 }
 
 /**
@@ -28,7 +24,7 @@ export function unitsOfService(manifest: Manifest, name: string, facts: Facts): 
   if (service.runtime === "native") return [serviceUnitOf(manifest.stack, name)];
   const active = parseUpstream(facts.get(textFacts, upstreamFileOf(manifest.stack, name)));
   if (active === undefined) return [];
-  const replicas = "replicas" in service ? service.replicas : 1;
+  const replicas = service.section === "web" ? service.replicas : 1;
   return Array.from({ length: replicas }, (_, index) =>
     webUnitOf(manifest.stack, name, active.slot, index + 1),
   );

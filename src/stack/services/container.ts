@@ -1,5 +1,6 @@
 import { hashText } from "../../facts/files/hash.ts";
 import type { Service, Volume, WebService } from "../../manifest/schema.ts";
+import { containersOf } from "../../manifest/services.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { image } from "../../resources/containers/image.ts";
 import type { ImageResource } from "../../resources/containers/image.ts";
@@ -14,7 +15,7 @@ import type { Blob, Resource } from "../../resources/resource.ts";
 import { volume } from "../../resources/containers/volume.ts";
 import { databaseAfter, databaseMounts } from "../database/database-access.ts";
 import { databasePortOf } from "../database/database-place.ts";
-import { containersOf, engineIds, resolveEngine } from "./engine.ts";
+import { engineIds, resolveEngine } from "./engine.ts";
 import { writeDockerEnvironment } from "../../writers/environment.ts";
 import { collectEnvironment } from "./env-text.ts";
 import type { Section, StackInputs } from "../inputs.ts";

@@ -1,7 +1,6 @@
 import { distributionOf } from "../../distributions.ts";
 import { hashText } from "../../facts/files/hash.ts";
-import type { Manifest, WebService } from "../../manifest/schema.ts";
-import type { Service } from "../../manifest/schema.ts";
+import type { Manifest } from "../../manifest/schema.ts";
 import { jsonFile } from "../../resources/files/json-file.ts";
 import { network } from "../../resources/containers/network.ts";
 import { idOf } from "../../resources/resource.ts";
@@ -12,13 +11,6 @@ import { stackDirectoryOf } from "../names.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { packagesId } from "../inputs.ts";
 import { networkOf } from "../names.ts";
-
-/** Services and web services that run in containers. */
-export function containersOf(manifest: Manifest): (Service | WebService)[] {
-  return [...manifest.services, ...manifest.web].filter(
-    (service) => service.runtime === "container",
-  );
-}
 
 /**
  * What hostkit sets in Docker's own configuration; other keys stay as they are.

@@ -1,5 +1,6 @@
-import type { Manifest, Service, ServiceBase, WebService } from "../../manifest/schema.ts";
+import type { AnyService, Manifest, ServiceBase } from "../../manifest/schema.ts";
 import type { Pointer } from "../../manifest/problems.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { readDotenv } from "../../writers/dotenv.ts";
 import { refuseDockerVariable, writeSystemdVariable } from "../../writers/environment.ts";
 import { reasonToRefuse } from "../../writers/written.ts";
@@ -41,14 +42,11 @@ export function findEnvironmentProblems(
   manifest: Manifest,
   texts: ReadonlyMap<string, string>,
 ): EnvironmentProblem[] {
-  return (["services", "web"] as const).flatMap((section) =>
-    manifest[section].flatMap((service) => findProblemsOf(section, service, texts)),
-  );
+  return servicesOf(manifest).flatMap((service) => findProblemsOf(service, texts));
 }
 
 function findProblemsOf(
-  section: "services" | "web",
-  service: Service | WebService,
+  service: AnyService,
   texts: ReadonlyMap<string, string>,
 ): EnvironmentProblem[] {
   const refuse = (name: string, value: string) => {
@@ -59,8 +57,9 @@ function findProblemsOf(
     );
     return reason === undefined ? undefined : `the variable ${name} of ${service.name}: ${reason}`;
   };
+  const at = [service.section, service.name];
   const { variables, mistakes } = readEnvFile(texts, service);
-  const pointer = [section, service.name, "env_file"];
+  const pointer = [...at, "env_file"];
   const inFile = { pointer, file: service.envFile ?? "" };
   return [
     ...mistakes.map((mistake) => ({ ...inFile, ...mistake })),
@@ -71,9 +70,7 @@ function findProblemsOf(
     }),
     ...Object.entries(service.env).flatMap(([name, value]) => {
       const message = refuse(name, value);
-      return message === undefined
-        ? []
-        : [{ pointer: [section, service.name, "env", name], message }];
+      return message === undefined ? [] : [{ pointer: [...at, "env", name], message }];
     }),
   ];
 }

@@ -1,6 +1,7 @@
 import { HostkitError } from "../../errors.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, Service, ServiceBase, WebService } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { directory } from "../../resources/files/directory.ts";
 import type { DebResource } from "../../resources/packages/deb.ts";
@@ -31,9 +32,7 @@ import { startAfterIds, startAfterUnits } from "./start-order.ts";
  */
 export function resolveUser(manifest: Manifest, service: ServiceBase): Resource {
   const name = userOf(manifest, service);
-  const sharing = [...manifest.services, ...manifest.web].filter(
-    (other) => userOf(manifest, other) === name,
-  );
+  const sharing = servicesOf(manifest).filter((other) => userOf(manifest, other) === name);
   const services = sharing.map((other) => other.name).sort();
   return systemUser(name, {
     comment: `hostkit ${manifest.stack} ${services.join(" ")}`,

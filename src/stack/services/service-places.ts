@@ -1,5 +1,6 @@
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { configDirectoryOf, webUnitOf } from "../names.ts";
 import type { SlotName } from "../../resources/containers/release.ts";
 
@@ -54,9 +55,7 @@ export function allocatePorts(manifest: Manifest): ReadonlyMap<string, number> {
     ...manifest.web
       .filter((service) => service.runtime === "native")
       .map((service) => service.port),
-    ...[...manifest.services, ...manifest.web].flatMap((service) =>
-      service.ports.map((port) => port.outside),
-    ),
+    ...servicesOf(manifest).flatMap((service) => service.ports.map((port) => port.outside)),
   ]);
   for (const service of manifest.web) {
     if (service.runtime !== "container") continue;

@@ -1,4 +1,5 @@
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import type { ResourceId } from "../../resources/resource.ts";
 import { serviceUnitOf, webUnitOf } from "../names.ts";
 
@@ -24,7 +25,5 @@ export function runningIdOf(manifest: Manifest, service: ServiceBase): ResourceI
 }
 
 function findOthers(manifest: Manifest, service: ServiceBase): ServiceBase[] {
-  return [...manifest.services, ...manifest.web].filter((other) =>
-    service.after.includes(other.name),
-  );
+  return servicesOf(manifest).filter((other) => service.after.includes(other.name));
 }
