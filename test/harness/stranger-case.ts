@@ -27,7 +27,7 @@ const texts = z.array(z.string()).min(1);
 const words = z.union([z.string(), texts]);
 
 const action = z.union([
-  /** A command line of hostkit. `says`, `never`: parts of its output, both streams together. */
+  /** A command line of hostkit. `says`, `never`: parts of its output, both streams together; `$PG_MAJOR` as in packages. */
   z.strictObject({
     hostkit: words,
     exit: z.number().int().optional(),
@@ -123,11 +123,13 @@ export async function runStrangerCase(one: StrangerCase, system: LabOs | "none")
   }
 }
 
-/** `postgresql-MAJOR` is the distribution's. */
 function packagesOf(one: StrangerCase, system: LabOs): string[] {
-  return (one.packages ?? []).map((name) =>
-    name.replace("$PG_MAJOR", String(distributionOn(system).postgresql)),
-  );
+  return (one.packages ?? []).map((name) => withMajor(name, system));
+}
+
+/** `$PG_MAJOR` is the distribution's PostgreSQL. */
+function withMajor(text: string, system: LabOs): string {
+  return text.replaceAll("$PG_MAJOR", String(distributionOn(system).postgresql));
 }
 
 async function prepare(one: StrangerCase, host: LabHost, folder: string): Promise<void> {
@@ -173,7 +175,9 @@ async function carryOut(step: z.infer<typeof action>, place: Place): Promise<voi
     });
     said.push(`$ hostkit ${line.join(" ")}   (exit ${result.exitCode})\n${result.all}`);
     if (result.exitCode !== (step.exit ?? 0)) fail(`exit should be ${step.exit ?? 0}`, said);
-    compare(result.all, step.says, step.never, said);
+    const asked = (parts?: readonly string[]) =>
+      host === undefined ? parts : parts?.map((part) => withMajor(part, host.os));
+    compare(result.all, asked(step.says), asked(step.never), said);
     return;
   }
   if (host === undefined) throw new Error("this needs a host");
