@@ -29,6 +29,20 @@ function refuse(plan: Plan, what: string, next: string, details: readonly string
   });
 }
 
+/**
+ * Where dpkg cannot read its list, or finds it empty, it knows nothing of itself either: then nothing looks installed, and all that is
+ * there would be taken for hostkit's.
+ */
+export function checkDpkg(plan: Plan, facts: Facts): HostkitError | undefined {
+  if (!facts.wasAsked(packageFacts) || facts.get(packageFacts, "dpkg") !== undefined)
+    return undefined;
+  return refuse(
+    plan,
+    "dpkg cannot read its list of packages, /var/lib/dpkg/status: what is installed cannot be told",
+    "on the host: dpkg-query -W dpkg   says why; older copies are /var/backups/dpkg.status.*",
+  );
+}
+
 /** What apt would refuse, or only do at a price, as far as it can tell by the lists it has. */
 export function checkPackages(plan: Plan, facts: Facts): HostkitError[] {
   const words = wordsOf(plan);

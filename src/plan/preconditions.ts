@@ -14,7 +14,13 @@ import type { Plan } from "./types.ts";
 import { checkFlush, checkRivalRules } from "./rivals/check.ts";
 import { checkDisk, diskFolders } from "./room.ts";
 import { parseState } from "./state.ts";
-import { checkEngine, checkPackages, engineNames, wordsOf } from "./package-obstacles.ts";
+import {
+  checkDpkg,
+  checkEngine,
+  checkPackages,
+  engineNames,
+  wordsOf,
+} from "./package-obstacles.ts";
 
 /** What the checks ask about, of a host for which there is this plan. */
 export function preconditionNeeds(plan: Plan): FactNeed[] {
@@ -25,7 +31,7 @@ export function preconditionNeeds(plan: Plan): FactNeed[] {
     ...Object.keys(rivalFirewalls).map((name) => need(rivalFirewallFacts, name)),
     need(packetRulesFacts, packetRulesSubject),
     need(engineFacts, engineSubject),
-    ...engineNames.map((name) => need(packageFacts, name)),
+    ...["dpkg", ...engineNames].map((name) => need(packageFacts, name)),
     ...(words === "" ? [] : [need(aptSimulationFacts, words)]),
     ...listPathNeeds(plan),
   ];
@@ -38,12 +44,14 @@ export function preconditionNeeds(plan: Plan): FactNeed[] {
  */
 export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): HostkitError[] {
   if (plan.changes.length === 0) return [];
+  const unreadable = checkDpkg(plan, facts);
   return [
     ...(plan.refusals ?? []).map(
       (parts) => new HostkitError("manifest_invalid", { where: plan.host, ...parts }),
     ),
-    ...checkPackages(plan, facts),
-    ...checkEngine(manifest, plan, facts),
+    ...(unreadable === undefined
+      ? [...checkPackages(plan, facts), ...checkEngine(manifest, plan, facts)]
+      : [unreadable]),
     ...checkDisk(plan, facts),
     checkPorts(manifest, plan, facts),
     checkFirewall(plan, facts) ?? checkRivalRules(manifest, plan.host, facts),

@@ -86,8 +86,8 @@ warn_of_sources() {
 const repairDpkg = String.raw`broken_packages() { dpkg-query -W -f '${"$"}{db:Status-Abbrev}|${"$"}{binary:Package}\n' | awk -F'|' 'substr($1, 2, 1) ~ /[HUFWt]/ || substr($1, 3, 1) == "R" {print $2}'; }
 forced="--force-confdef --force-confold"
 repair_dpkg() {
-  # Where dpkg cannot read its list, nothing looks installed: whatever is there would be taken for hostkit's.
-  if ! dpkg-query -W >/dev/null 2>query.log; then
+  # Where dpkg cannot read its list, or finds it empty, nothing looks installed: whatever is there would be taken for hostkit's.
+  if ! dpkg-query -W dpkg >/dev/null 2>query.log; then
     cat query.log >&2
     echo "dpkg cannot read its list of packages, /var/lib/dpkg/status; older copies are in /var/backups. No package was changed" >&2
     exit 1

@@ -97,6 +97,8 @@ const big = file("/srv/image.tar", {
   blob: { path: "/x", sha256: "00", size: 1024 ** 3, type: "file" },
 });
 
+const dpkg = { dpkg: { version: "1.22", status: "ii" } };
+
 describe("obstacles before a run", () => {
   test.each([
     ["packages need room", [apt], 400, "400 MiB are free under /var, about 465 MiB are needed"],
@@ -164,9 +166,22 @@ describe("obstacles before a run", () => {
 
   test("a package on hold in another version than the pinned one is refused", () => {
     const pinned = { ...apt, pins: { caddy: "3" } } as Resource;
-    const more = [[packageFacts, { caddy: { version: "2", status: "hi" } }]] as never;
+    const more = [[packageFacts, { ...dpkg, caddy: { version: "2", status: "hi" } }]] as never;
     expect(obstacles([pinned], 20_000, [], {}, undefined, { more })).toEqual([
       ["packages_blocked", "caddy is on hold, and the manifest wants another version of it"],
+    ]);
+  });
+
+  test("a dpkg that does not know itself has lost its list: nothing is told of what is installed", () => {
+    const more = [
+      [packageFacts, {}],
+      [aptSimulationFacts, { caddy: { ...simulation, removes: ["theirs"] } }],
+    ] as never;
+    expect(obstacles([apt], 20_000, [], {}, undefined, { more })).toEqual([
+      [
+        "packages_blocked",
+        "dpkg cannot read its list of packages, /var/lib/dpkg/status: what is installed cannot be told",
+      ],
     ]);
   });
 
@@ -203,7 +218,7 @@ describe("obstacles before a run", () => {
     [{}, { daemon: "", client: "", packages: [] }, []],
   ])("a Docker that is there is used, or refused by name: %j", (packages, engine, what) => {
     const more = [
-      [packageFacts, packages],
+      [packageFacts, { ...dpkg, ...packages }],
       [engineFacts, { docker: engine }],
     ] as never;
     const seen = obstacles([file("/a", "")], 20_000, [], {}, undefined, { more, of: containers });
