@@ -180,12 +180,31 @@ const lookAtOwnPackages = String.raw`if [ -e "$ledger.own" ] && [ "$delete_data"
 fi`;
 
 /** What stays keeps what it needs; and apt is asked what would go: nothing that is not hostkit's. */
-const closeOver = String.raw`needed_by() { apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$1" 2>/dev/null | awk '/^[a-z0-9]/ {sub(/:.*/, ""); print $1}' | sort -u; }
-wanted_by() { apt-cache depends --installed "$1" 2>/dev/null | sed -n 's/^[ |]*\(Depends\|PreDepends\|Recommends\): \([^<: ]*\).*/\2/p' | sort -u; }
-keep_needs() { # PACKAGE WHOSE: what it needs stays, and what it recommends (docker.io's client)
+const closeOver = String.raw`# One question for all: each start of apt-cache reads all lists. Lines: PACKAGE, depends or recommends or provides, PACKAGE.
+apt-cache depends --installed $(cat present) 2>/dev/null | awk -v OFS='\t' '
+  /^[a-z0-9]/ { package = $1; sub(/:.*/, "", package); next }
+  /^[ |]*(Pre)?Depends: / { kind = "depends" }
+  /^[ |]*Recommends: / { kind = "recommends" }
+  /^[ |]*[A-Z][A-Za-z]*: / { if ($1 !~ /(Depends|Recommends):$/) kind = ""; name = $2 }
+  /^    [a-z0-9]/ { name = $1; if (kind == "depends") kind = "provides"; if (kind == "recommends") kind = "" }
+  kind != "" && name !~ /^</ { sub(/:.*/, "", name); print package, kind, name }' | sort -u >edges
+needed_by() { # PACKAGE: with all that those need in turn, and itself
+  awk -F'\t' -v from="$1" '
+    $2 != "recommends" { to[$1] = to[$1] " " $3 }
+    END {
+      queue[++last] = from; seen[from]
+      while (++first <= last) {
+        print queue[first]; count = split(to[queue[first]], names, " ")
+        for (i = 1; i <= count; i++) if (!(names[i] in seen)) { seen[names[i]]; queue[++last] = names[i] }
+      }
+    }' edges | sort -u
+}
+wanted_by() { awk -F'\t' -v from="$1" '$1 == from && $2 != "provides" {print $3}' edges | sort -u; }
+# The reasons that begin with "needed by" follow from the others; a report only counts them.
+keep_needs() { # PACKAGE: what it needs stays, and what it recommends (docker.io's client)
   { needed_by "$1"; wanted_by "$1"; } | sort -u | comm -12 - mine >needs
   while read -r p; do
-    [ "$p" = "$1" ] || cut -f1 keep | grep -qxF -- "$p" || stay "$p" "needed by $1$2"
+    [ "$p" = "$1" ] || cut -f1 keep | grep -qxF -- "$p" || stay "$p" "needed by $1"
   done <needs
 }
 choose() { cut -f1 keep | sort -u | comm -13 - mine >go; }
@@ -193,16 +212,15 @@ choose() { cut -f1 keep | sort -u | comm -13 - mine >go; }
 if [ -e "$stack/before/packages" ]; then
   awk -F'|' 'substr($1, 2, 1) !~ /[nc]/ {print $2}' "$stack/before/packages" | sort -u >was
   cat /var/lib/hostkit/*/packages 2>/dev/null | sort -u | sort -u - was | comm -23 present - >since
-  while read -r f; do
-    wanted_by "$f" | comm -12 - mine >needs
-    while read -r p; do stay "$p" "needed by $f, installed since"; done <needs
-  done <since
+  awk -F'\t' 'FILENAME == "mine" {mine[$1]; next} FILENAME == "since" {since[$1]; next}
+    $1 in since && $3 in mine && $2 != "provides" {print $3 "\t" $1}' mine since edges >needs
+  while IFS=$tab read -r p f; do stay "$p" "$f, which was installed since, needs it"; done <needs
 fi
 kept_before=-1
 while [ "$(cut -f1 keep | sort -u | wc -l)" -ne "$kept_before" ]; do
   cut -f1 keep | sort -u >seen
   kept_before=$(wc -l <seen)
-  while read -r p; do keep_needs "$p" ""; done <seen
+  while read -r p; do keep_needs "$p"; done <seen
 done
 choose
 rounds=0
@@ -220,7 +238,11 @@ while [ -s go ]; do
     break
   fi
   [ -s foreign ] || break
-  while read -r f; do keep_needs "$f" ", which is not hostkit's"; done <foreign
+  while read -r f; do
+    wanted_by "$f" | comm -12 - mine >needs
+    while read -r p; do stay "$p" "$f, which is not hostkit's, needs it"; done <needs
+    keep_needs "$f"
+  done <foreign
   choose
   rounds=$((rounds + 1))
 done`;
