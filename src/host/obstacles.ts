@@ -1,6 +1,7 @@
 import type { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Plan } from "../plan/types.ts";
+import { checkSwarm, listEngineNeeds, nameContainers } from "../plan/engine-words.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
 import { listVariableNeeds, nameVariables } from "../plan/variables.ts";
@@ -32,11 +33,16 @@ export async function lookCloser(
   const needs = [
     ...preconditionNeeds(plan),
     ...listVariableNeeds(plan),
+    ...listEngineNeeds(plan),
     ...postgresNeeds(postgres),
   ];
   const facts = await gatherFacts(connection, needs, marker);
   return {
-    obstacles: [...findObstacles(manifest, plan, facts), ...findPostgresObstacles(postgres, facts)],
-    plan: nameVariables(plan, facts),
+    obstacles: [
+      ...findObstacles(manifest, plan, facts),
+      ...findPostgresObstacles(postgres, facts),
+      ...[checkSwarm(plan, facts)].filter((error) => error !== undefined),
+    ],
+    plan: nameContainers(nameVariables(plan, facts), facts),
   };
 }

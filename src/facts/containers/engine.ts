@@ -11,6 +11,10 @@ export interface EngineFact {
   readonly client: string;
   /** Packages these are from; empty where no package brought them. */
   readonly packages: readonly string[];
+  /** Names of the containers that run. */
+  readonly running: readonly string[];
+  /** Whether it is in swarm mode. */
+  readonly isSwarm: boolean;
 }
 
 /** Asked only where something is to be changed. */
@@ -21,7 +25,12 @@ daemon=$(command -v dockerd)
 client=$(command -v docker)
 echo "daemon=$daemon"
 echo "client=$client"
-for f in $daemon $client; do dpkg-query -S "$(readlink -f "$f")" "$f"; done 2>/dev/null | sed -n ${"s/^\\([^:]*\\):.*/package=\\1/p"} | sort -u`,
+for f in $daemon $client; do dpkg-query -S "$(readlink -f "$f")" "$f"; done 2>/dev/null | sed -n ${"s/^\\([^:]*\\):.*/package=\\1/p"} | sort -u
+# Where it does not run, a question would start it.
+if [ -n "$client" ] && systemctl is-active -q docker.service; then
+  timeout 10 docker ps --format ${"running={{.Names}}"}
+  timeout 10 docker info --format ${"swarm={{.Swarm.LocalNodeState}}"}
+fi`,
   parse(stdout) {
     const valuesOf = (key: string): string[] =>
       stdout
@@ -34,6 +43,8 @@ for f in $daemon $client; do dpkg-query -S "$(readlink -f "$f")" "$f"; done 2>/d
           daemon: valuesOf("daemon")[0] ?? "",
           client: valuesOf("client")[0] ?? "",
           packages: valuesOf("package"),
+          running: valuesOf("running"),
+          isSwarm: !["inactive", ""].includes(valuesOf("swarm")[0] ?? ""),
         },
       ],
     ]);

@@ -32,13 +32,18 @@ export interface JsonFileResource extends Resource {
   readonly values: JsonObject;
   /** Asks the program that reads it; the file is `next` in the working folder. Prints why not and fails. */
   readonly check?: Script;
+  /**
+   * What stood there is kept in this folder below the stack's until whoever starts its reader anew takes the folder away. It holds
+   * `file`, or nothing where there was no file.
+   */
+  readonly former?: string;
 }
 
 /** Builds a JSON file resource; its name is the path. */
 export function jsonFile(
   path: string,
   values: JsonObject,
-  options: Partial<Pick<JsonFileResource, "after" | "check">> = {},
+  options: Partial<Pick<JsonFileResource, "after" | "check" | "former">> = {},
 ): JsonFileResource {
   return { kind: "json-file", name: path, path, values, ...options };
 }
@@ -110,12 +115,7 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
       ].join("; "),
       difference: diffLines(text ?? "", next),
       steps: [
-        ...(resource.check === undefined
-          ? []
-          : [
-              { type: "upload" as const, as: "next", content: { text: next } },
-              { type: "script" as const, title: `check ${path}`, script: resource.check },
-            ]),
+        ...checkSteps(resource, next),
         putStep(
           {
             path,
@@ -203,6 +203,24 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
     };
   },
 };
+
+function checkSteps({ path, check, former }: JsonFileResource, next: string): Change["steps"] {
+  if (check === undefined && former === undefined) return [];
+  const keep =
+    former === undefined
+      ? sh``
+      : sh`former="$HOSTKIT_STACK_DIRECTORY"/${former}
+# After a run that was cut short behind the write, what is kept is the one before.
+if ! cmp -s next ${path}; then
+  rm -rf "$former"
+  mkdir -p "$former"
+  hk_keep ${path} "$former/file"
+fi`;
+  return [
+    { type: "upload", as: "next", content: { text: next } },
+    { type: "script", title: `check ${path}`, script: joinScripts([check ?? sh``, keep]) },
+  ];
+}
 
 function parseObject(text: string): JsonObject | undefined {
   try {

@@ -26,6 +26,8 @@ export interface UnitResource extends Resource {
   /** Hash of everything the running unit was made from; "" where nothing matters. */
   readonly inputs: string;
   readonly onChange: "restart" | "reload";
+  /** Starts it, or starts it anew (`$verb`), where systemctl alone would not do; says why it did not, and fails. */
+  readonly start?: Script;
   /** Runs after a start or restart: waits until it is really up, fails otherwise. */
   readonly check?: Script;
   /** How long start and check may take together. */
@@ -154,14 +156,18 @@ systemctl unmask --runtime -q ${name}`,
         ];
     if (resource.state === "started") {
       scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
+      const start =
+        resource.start === undefined
+          ? startScript(verb, name)
+          : joinScripts([sh`verb=${verb}`, resource.start]);
       scripts.push(
         isRunning && !isStale && fact?.needsDaemonReload !== true
           ? sh``
           : resource.sharesStart === true
             ? sh`if ! ${wasStarted(name)}; then
-${startScript(verb, name)}
+${start}
 fi`
-            : startScript(verb, name),
+            : start,
       );
       const check = isKnown ? again.check : resource.check;
       if (check !== undefined) scripts.push(check);

@@ -6,6 +6,7 @@ import { network } from "../../resources/containers/network.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { unit } from "../../resources/units/unit.ts";
+import { daemonPath, startDocker } from "../../resources/containers/docker-start.ts";
 import { sh } from "../../shell/script.ts";
 import { stackDirectoryOf } from "../names.ts";
 import type { Section, StackInputs } from "../inputs.ts";
@@ -24,7 +25,8 @@ const daemonSettings = {
   "no-new-privileges": true,
 } as const;
 
-const daemonPath = "/etc/docker/daemon.json";
+/** Below the stack's folder: the daemon.json that Docker ran with. */
+const formerDaemon = "former/docker";
 
 /** Docker's own word on it, where it is installed and can say (from 23.0 on). */
 const checkDaemon = sh`if command -v dockerd >/dev/null && dockerd --help 2>&1 | grep -q -e --validate; then
@@ -43,13 +45,14 @@ export function engineIds(manifest: Manifest): ResourceId[] {
 /** Docker Engine of the distribution and the stack's network. Both sections with containers name it; it counts once. */
 export function resolveEngine(inputs: StackInputs): Section {
   const { manifest, system } = inputs;
-  const daemon = jsonFile(daemonPath, daemonSettings, { check: checkDaemon });
+  const daemon = jsonFile(daemonPath, daemonSettings, { check: checkDaemon, former: formerDaemon });
   const docker = unit("docker.service", stackDirectoryOf(manifest.stack), {
     ours: false,
     watches: [idOf(daemon)],
     inputs: hashText(JSON.stringify(daemonSettings)),
     after: [packagesId],
     isStartedByPackage: true,
+    start: startDocker(formerDaemon),
   });
   const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });
   const resources: Resource[] = [daemon, docker, stackNetwork];
