@@ -13,7 +13,7 @@ export const daemonPath = "/etc/docker/daemon.json";
  */
 export function startDocker(former: string): Script {
   return sh`former="$HOSTKIT_STACK_DIRECTORY"/${former}
-docker_said() { journalctl -u docker.service --after-cursor="$cursor" -o cat -q --no-pager | grep -e "$1" | tail -n 1 | cut -c1-500; }
+docker_said() { journalctl -u docker.service --after-cursor="$cursor" -o cat -q --no-pager | grep -e "$1" | tail -n 1 | sed ${'s/^time=.* msg="\\(.*\\)"$/\\1/'} | cut -c1-500; }
 put_back() { hk_put_back "$former/file" ${daemonPath} && rm -rf "$former"; }
 if [ "$verb" = restart ] && systemctl is-active -q docker.service && [ -e ${daemonPath} ]; then
   cursor=$(journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p')
