@@ -219,20 +219,33 @@ async function lookAgain(project: Project, each: HostToLeave): Promise<End> {
   return { host: host.name, data, look };
 }
 
-/** The runner's last act, after it has said so, is to remove its own folder; whoever provisions next must not meet its lock. */
-async function waitForCleanup(project: Project, { connection, plan }: HostToLeave): Promise<void> {
+/**
+ * The runner's last act, after it has said so, is to remove its own folder: whoever looks earlier sees half of it, and whoever provisions
+ * next must not meet its lock.
+ */
+async function waitForCleanup(
+  project: Project,
+  { host, connection, plan }: HostToLeave,
+): Promise<void> {
   const { stackDirectory } = project;
   const isGoing =
     plan.cleanup === "all"
       ? sh`[ -d ${stackDirectory} ] && [ ! -s ${`${stackDirectory}/kept`} ]`
       : sh`false`;
   // Never by the lock's name: flock(1) would make it anew in the folder that goes.
-  await connection.exec(
+  const { code } = await connection.exec(
     sh`i=0
-while ${isGoing} && [ "$i" -lt 100 ]; do i=$((i + 1)); sleep 0.2; done
-while [ -e ${`${stackDirectory}/lock`} ] && [ "$i" -lt 100 ] && ! flock -n 9 9<${`${stackDirectory}/lock`}; do i=$((i + 1)); sleep 0.2; done`
-      .text,
+while ${isGoing} && [ "$i" -lt 1500 ]; do i=$((i + 1)); sleep 0.2; done
+while [ -e ${`${stackDirectory}/lock`} ] && [ "$i" -lt 1500 ] && ! flock -n 9 9<${`${stackDirectory}/lock`}; do i=$((i + 1)); sleep 0.2; done
+[ "$i" -lt 1500 ]`.text,
+    { timeoutMs: 400_000 },
   );
+  if (code === 0) return;
+  throw new HostkitError("internal", {
+    what: "the run has ended, and five minutes later its folder is still in use",
+    where: host.name,
+    next: `look who uses it (fuser -v ${stackDirectory}/lock), then: hostkit uninstall again says what is left`,
+  });
 }
 
 /** What an agreement is about, besides the changes. */
