@@ -13,6 +13,7 @@ import { readRunPrograms } from "../../src/local/templates.ts";
 import type { RunEvent } from "../../src/plan/events.ts";
 import { makeOperation } from "../../src/plan/operation.ts";
 import type { OperationStep } from "../../src/plan/operation.ts";
+import { tryUnitFile } from "../../src/resources/units/unit-file.ts";
 import { rawScript } from "../../src/shell/script.ts";
 import { makeSshHome, type SshHome } from "../harness/ssh-client.ts";
 
@@ -113,4 +114,28 @@ describe("a step", () => {
     expect(outcome.failed[0]).toMatchObject({ code: 7 });
     expect(outcome.failed[0]?.expired).toBeUndefined();
   });
+});
+
+/** In the real systemd: what it says it would not start never stands where a boot would read it. */
+test.each([
+  ["x.service", "[Service]\nExecStart=/bin/true\n", undefined],
+  ["x.service", "[Service]\nExecStart=/opt/comes/later\n", undefined],
+  ["x@.service", "[Service]\nExecStart=/bin/echo %i\n", undefined],
+  ["x.timer", "[Timer]\nOnCalendar=daily\nUnit=x.service\n", undefined],
+  ["ssh.service.d/x.conf", "[Service]\nNice=5\n", undefined],
+  ["not-there.service.d/x.conf", "[Service]\nType=bogus\nExecStart=/a\n", undefined],
+  ["x.service", "[Service]\nType=simple\n", "no ExecStart="],
+  ["x@.service", '[Service]\nExecStart=relative "\n', "fatal error"],
+  ["x.timer", "[Timer]\nOnCalendar=bogus\n", "lacks value setting"],
+  ["ssh.service.d/x.conf", "[Service]\nType=oneshot\nRestart=always\n", "isn't allowed"],
+] as const)("%s with %j is tried by systemd", async (name, text, refusal) => {
+  const script = tryUnitFile(`/etc/systemd/system/${name}`, { text })
+    .flatMap((step) => (step.type === "script" ? [step.script.text] : []))
+    .join("\n");
+  const { exitCode, stderr } = await runOnLabHost(
+    host,
+    `cd "$(mktemp -d)"; printf '%s' '${text}' >unit-file; set -eu; ${script}`,
+  );
+  expect(exitCode).toBe(refusal === undefined ? 0 : 1);
+  expect(stderr).toContain(refusal ?? "");
 });

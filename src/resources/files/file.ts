@@ -7,6 +7,7 @@ import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { restoreScript } from "./preimage.ts";
+import { tryUnitFile } from "../units/unit-file.ts";
 import { claimAlone, claimSame, idOf } from "../resource.ts";
 import type { Change, Content, DiffContext, Resource, ResourceKind } from "../resource.ts";
 
@@ -73,7 +74,7 @@ export const fileKind: ResourceKind<FileResource> = {
       id: idOf(resource),
       action: exists ? "update" : "create",
       because: reasons.join(", "),
-      steps: [putStep(resource, context)],
+      steps: [...tryUnitFile(resource.path, resource.content), putStep(resource, context)],
       ...(difference === undefined || difference.length === 0 ? {} : { difference }),
     };
   },
