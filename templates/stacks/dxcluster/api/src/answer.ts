@@ -10,6 +10,9 @@ export interface Said {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Every answer may be read by pages of other sites: there is nothing in it that is not public. */
+export const openToAll = { "access-control-allow-origin": "*" } as const;
+
 export function sayJson(body: object): Said {
   return say(JSON.stringify(body), "application/json; charset=utf-8");
 }

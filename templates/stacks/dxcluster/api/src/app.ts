@@ -1,12 +1,13 @@
 /** The API as one thing: limits, errors, headers and endpoints around a database. */
 import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import { openToAll } from "./answer.ts";
 import { clientOf } from "./clients.ts";
 import { Database, isTooSlow } from "./database.ts";
 import { addMetrics } from "./metrics.ts";
 import { PlaceBook, placesOf, type PrefixRow } from "./places.ts";
 import { firstLookQuery, prefixesQuery, type SpotRow } from "./queries.ts";
-import { addRoutes, openToAll } from "./routes.ts";
+import { addRoutes } from "./routes.ts";
 import { SpotStream } from "./stream.ts";
 
 export interface Settings {
@@ -67,11 +68,32 @@ export async function buildApp(
     },
   });
 
+  openToAllPages(app);
+  answerErrors(app, warn);
+  if (settings.requestsPerMinute > 0) await limitRequests(app, settings.requestsPerMinute);
+  answerTheRest(app);
+  addRoutes(app, { database, stream, show, version: settings.version });
+
+  return {
+    app,
+    async close() {
+      places.close();
+      await stream.close();
+      await app.close();
+      await database.close();
+    },
+  };
+}
+
+function openToAllPages(app: FastifyInstance): void {
   app.addHook("onRequest", (request, reply, done) => {
     if (request.url.startsWith("/api"))
       void reply.headers({ ...openToAll, "access-control-expose-headers": "link, retry-after" });
     done();
   });
+}
+
+function answerErrors(app: FastifyInstance, warn: (error: Error) => void): void {
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500)
@@ -89,20 +111,24 @@ export async function buildApp(
       .headers({ "retry-after": "5", "cache-control": "no-store" })
       .send({ error: "Service unavailable", message });
   });
-  if (settings.requestsPerMinute > 0)
-    await app.register(rateLimit, {
-      max: settings.requestsPerMinute,
-      timeWindow: 60_000,
-      cache: 20_000,
-      keyGenerator: (request) => clientOf(request.ip),
-      errorResponseBuilder: (_request, { after }) =>
-        Object.assign(
-          new Error(`More than ${settings.requestsPerMinute} requests a minute: again in ${after}`),
-          {
-            statusCode: 429,
-          },
-        ),
-    });
+}
+
+/** @param most requests a minute */
+async function limitRequests(app: FastifyInstance, most: number): Promise<void> {
+  await app.register(rateLimit, {
+    max: most,
+    timeWindow: 60_000,
+    cache: 20_000,
+    keyGenerator: (request) => clientOf(request.ip),
+    errorResponseBuilder: (_request, { after }) =>
+      Object.assign(new Error(`More than ${most} requests a minute: again in ${after}`), {
+        statusCode: 429,
+      }),
+  });
+}
+
+/** Endpoints that are not there, and methods that no endpoint has. */
+function answerTheRest(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (request.method === "OPTIONS" && request.url.startsWith("/api"))
@@ -121,17 +147,6 @@ export async function buildApp(
           .header("allow", "GET, HEAD, OPTIONS")
           .send({ error: names[405], message: "This API is read by GET" });
   });
-  addRoutes(app, { database, stream, show, version: settings.version });
-
-  return {
-    app,
-    async close() {
-      places.close();
-      await stream.close();
-      await app.close();
-      await database.close();
-    },
-  };
 }
 
 /** Field by field: copying "all but these" of a hundred rows took longer than everything else in a request. */

@@ -1,12 +1,13 @@
 /** The running scraper: nodes → journal → database, and what it tells systemd and Prometheus about that. */
 import type * as http from "node:http";
-import { ClusterNode, type HeardLine } from "./cluster-node.ts";
+import { ClusterNode } from "./cluster-node.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database.ts";
 import { Journal } from "./journal.ts";
 import { isAlive } from "./liveness.ts";
 import type { Log } from "./log.ts";
 import { serveMetrics } from "./metrics.ts";
+import type { HeardLine } from "./node-call.ts";
 import { createScraperMetrics } from "./scraper-metrics.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { Writer } from "./writer.ts";
