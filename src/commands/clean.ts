@@ -1,3 +1,4 @@
+import { everyStack, releaseFacts } from "../facts/containers/releases.ts";
 import { need } from "../facts/fact.ts";
 import { textFacts } from "../facts/files/file.ts";
 import { leftoverFacts } from "../facts/leftovers.ts";
@@ -137,7 +138,12 @@ async function look(
   const state = statePath(stackDirectory);
   const facts = await gatherFacts(
     connection,
-    [need(leftoverFacts, manifest.stack), need(textFacts, state), need(lockFacts, stackDirectory)],
+    [
+      need(leftoverFacts, manifest.stack),
+      need(releaseFacts, everyStack),
+      need(textFacts, state),
+      need(lockFacts, stackDirectory),
+    ],
     newMarker(),
   );
   const holder = facts.get(lockFacts, stackDirectory);
@@ -146,6 +152,7 @@ async function look(
   if (leftovers === undefined) return [];
   return planCleaning({
     ...{ stack: manifest.stack, stackDirectory, leftovers, kinds, keepRuns },
+    releases: facts.all(releaseFacts),
     owned: parseState(facts.get(textFacts, state) ?? "").values(),
     services: servicesOf(manifest).map(({ name }) => name),
   });

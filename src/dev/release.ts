@@ -76,7 +76,11 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
       throw error;
     }
   }
-  const isStarted = ({ service }: ServiceSource) => ids.some((id) => id === `release:${service}`);
+  // A release that is only written down is not started.
+  const started = new Set(
+    plan.changes.flatMap(({ id, action }): string[] => (action === "run" ? [] : [id])),
+  );
+  const isStarted = ({ service }: ServiceSource) => started.has(`release:${service}`);
   await settleSources(connection, manifest.stack, staged.filter(isStarted));
   return { ids, waiting: staged.filter((source) => !isStarted(source)) };
 }

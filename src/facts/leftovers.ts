@@ -12,8 +12,6 @@ export interface ImageLeftover {
   readonly isDangling: boolean;
   /** A container has it, whether it runs or not. */
   readonly isUsed: boolean;
-  /** A release of some stack names it, in the slot that serves or in the other one. */
-  readonly isNamed: boolean;
   /** Layers that were made on this host: bytes by id. The same layer may be part of several images. */
   readonly layers: Readonly<Record<string, number>>;
 }
@@ -34,8 +32,8 @@ export interface Leftovers {
   readonly isEngineOurs: boolean;
   /** Oldest first. */
   readonly runs: readonly RunLeftover[];
-  /** Sources that `hostkit dev` sent; absent where there are none. */
-  readonly dev?: { readonly bytes: number; readonly isNeeded: boolean };
+  /** Sources that `hostkit dev` sent, and whether a session goes on; absent where there are none. */
+  readonly dev?: { readonly bytes: number; readonly isWatched: boolean };
   /** Packages that apt has downloaded and kept. */
   readonly aptBytes: number;
 }
@@ -56,12 +54,10 @@ export const leftoverFacts: FactSource<Leftovers> = {
     payload=$(find "$d/c" "$d/queue" -type f -size +16k ! -name ${"*.log"} ! -path ${"*/steps/*"} -printf ${"%s\\n"} 2>/dev/null | awk ${"{n += $1} END {print n + 0}"})
     echo "run $id $state $(du -sb "$d" | cut -f1) $payload"
   done
-  launchers=$(cat /etc/hostkit/*/containers/*.sh 2>/dev/null)
   if [ -d "$dir/dev" ]; then
-    need=no
-    case $launchers in *"$dir/dev/"*) need=yes ;; esac
-    [ -z "$(find "/run/hostkit-dev-$s" -mmin -1 -size +0 2>/dev/null)" ] || need=yes
-    echo "dev $(du -sb "$dir/dev" | cut -f1) $need"
+    watched=no
+    [ -z "$(find "/run/hostkit-dev-$s" -mmin -1 -size +0 2>/dev/null)" ] || watched=yes
+    echo "dev $(du -sb "$dir/dev" | cut -f1) $watched"
   fi
   command -v docker >/dev/null || continue
   if cat /var/lib/hostkit/*/packages 2>/dev/null | grep -qx ${"docker\\.io\\|docker-ce"}; then echo "engine ours"; fi
@@ -71,7 +67,6 @@ export const leftoverFacts: FactSource<Leftovers> = {
   [ -n "$ids" ] || continue
   docker image inspect --format ${"image {{.Id}}{{range .RepoTags}} {{.}}{{end}}{{range .RepoDigests}} {{.}}{{end}}"} $ids | while read -r word id names; do
     echo "$word $id $names"
-    for name in $names; do case $launchers in *" $name "*) echo "named $id" ;; esac; done
     docker history --no-trunc --human=false --format "layer $id {{.ID}} {{.Size}}" "$id"
   done
 done`,
@@ -90,7 +85,6 @@ function readSection(lines: readonly string[]): Leftovers {
   const of = (word: string) => rows.filter(([first]) => first === word).map((row) => row.slice(1));
   const ids = (word: string) => new Set(of(word).map(([id]) => id));
   const used = ids("used");
-  const named = ids("named");
   const dangling = ids("dangling");
   const layers = of("layer");
   const [dev] = of("dev");
@@ -101,7 +95,6 @@ function readSection(lines: readonly string[]): Leftovers {
       digests: names.filter((name) => name.includes("@")),
       isDangling: dangling.has(id),
       isUsed: used.has(id),
-      isNamed: named.has(id),
       layers: Object.fromEntries(
         layers
           .filter(([image, layer]) => image === id && layer !== "<missing>")
@@ -115,7 +108,7 @@ function readSection(lines: readonly string[]): Leftovers {
       bytes: Number(bytes),
       payloadBytes: Number(payload),
     })),
-    ...(dev === undefined ? {} : { dev: { bytes: Number(dev[0]), isNeeded: dev[1] === "yes" } }),
+    ...(dev === undefined ? {} : { dev: { bytes: Number(dev[0]), isWatched: dev[1] === "yes" } }),
     aptBytes: Number(of("apt")[0]?.[0] ?? 0),
   };
 }

@@ -20,8 +20,10 @@ export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
 export async function readRunPrograms(): Promise<RunPrograms> {
   const read = async (name: string) =>
     readFile(path.join(packageRoot, "templates/run", name), "utf8");
-  const [runner, paths, guard] = await Promise.all(["runner.sh", "paths.sh", "guard.sh"].map(read));
-  return { runner: runner ?? "", paths: paths ?? "", guard: guard ?? "" };
+  const [runner = "", paths = "", records = "", guard = ""] = await Promise.all(
+    ["runner.sh", "paths.sh", "records.sh", "guard.sh"].map(read),
+  );
+  return { runner, paths, records, guard };
 }
 
 /** hostkit's own version. */

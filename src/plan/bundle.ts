@@ -29,6 +29,8 @@ export interface RunPrograms {
   readonly runner: string;
   /** templates/run/paths.sh */
   readonly paths: string;
+  /** templates/run/records.sh */
+  readonly records: string;
   /** templates/run/guard.sh */
   readonly guard: string;
 }
@@ -70,6 +72,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
   return [
     text("runner.sh", input.programs.runner),
     text("paths.sh", input.programs.paths),
+    text("records.sh", input.programs.records),
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),

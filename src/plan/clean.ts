@@ -1,4 +1,7 @@
+import { findUnrecorded, needsOf } from "../facts/containers/releases.ts";
+import type { StackReleases } from "../facts/containers/releases.ts";
 import type { ImageLeftover, Leftovers } from "../facts/leftovers.ts";
+import { recordFunctions } from "../resources/containers/records.ts";
 import type { Owned } from "../resources/resource.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
@@ -23,6 +26,8 @@ export interface CleaningInput {
   readonly stack: string;
   readonly stackDirectory: string;
   readonly leftovers: Leftovers;
+  /** Releases of all stacks of the host, by stack. */
+  readonly releases: ReadonlyMap<string, StackReleases>;
   /** What hostkit owns there. */
   readonly owned: Iterable<Owned>;
   /** Services of the manifest. */
@@ -37,21 +42,11 @@ export interface CleaningInput {
  * @returns in the order in which it goes
  */
 export function planCleaning(input: CleaningInput): Removal[] {
-  const { kinds, leftovers, stackDirectory } = input;
+  const { kinds, leftovers } = input;
   const removals: Removal[] = [];
   if (kinds.has("images")) removals.push(...planImages(input));
   if (kinds.has("runs")) removals.push(...planRuns(input));
-  const { dev } = leftovers;
-  if (kinds.has("sources") && dev !== undefined && !dev.isNeeded) {
-    removals.push({
-      kind: "sources",
-      name: `${stackDirectory}/dev`,
-      because: "sent by hostkit dev; no release has them mounted",
-      bytes: dev.bytes,
-      script: sh`! cat /etc/hostkit/*/containers/*.sh 2>/dev/null | grep -qF ${`${stackDirectory}/dev/`} || { echo "a release has them mounted by now" >&2; exit 1; }
-rm -rf ${`${stackDirectory}/dev`}`,
-    });
-  }
+  if (kinds.has("sources")) removals.push(...planSources(input));
   if (kinds.has("apt") && leftovers.aptBytes > 0) {
     removals.push({
       kind: "apt",
@@ -64,8 +59,32 @@ rm -rf ${`${stackDirectory}/dev`}`,
   return removals;
 }
 
+function planSources({ leftovers, releases, stack, stackDirectory }: CleaningInput): Removal[] {
+  const { dev } = leftovers;
+  const folder = `${stackDirectory}/dev`;
+  // Without a record nobody knows what a release has mounted.
+  if (dev === undefined || dev.isWatched || findUnrecorded(releases.get(stack)).length > 0)
+    return [];
+  if (needsOf(releases.values()).binds.some((bind) => bind.startsWith(`${folder}/`))) return [];
+  return [
+    {
+      kind: "sources",
+      name: folder,
+      because: "sent by hostkit dev; no release has them mounted",
+      bytes: dev.bytes,
+      script: joinScripts([
+        recordFunctions,
+        sh`if hk_needs_folder ${folder}; then echo "a release has them mounted by now" >&2; exit 1; fi
+rm -rf ${folder}`,
+      ]),
+    },
+  ];
+}
+
 function planImages(input: CleaningInput): Removal[] {
   const { images, isEngineOurs } = input.leftovers;
+  const needed = needsOf(input.releases.values()).images;
+  const unrecorded = findUnrecorded(input.releases.get(input.stack));
   const repositories = new Set(input.services.map((name) => `hostkit/${input.stack}-${name}`));
   const pulled = new Set<string>();
   for (const owned of input.owned) {
@@ -74,7 +93,11 @@ function planImages(input: CleaningInput): Removal[] {
     if (owned["isOurs"] === true) repositories.add(repository);
     else pulled.add(repository);
   }
-  const isFree = (image: ImageLeftover) => !image.isUsed && !image.isNamed;
+  // Of a service that no record tells about stays all, until the next provision has written one.
+  for (const service of unrecorded) repositories.delete(`hostkit/${input.stack}-${service}`);
+  if (unrecorded.length > 0) pulled.clear();
+  const isFree = (image: ImageLeftover) =>
+    !image.isUsed && !namesOf(image).some((name) => needed.has(name));
   const chosen = images.filter(isFree).flatMap((image) => {
     const because = explainImage(image, repositories, pulled, isEngineOurs);
     return because === undefined ? [] : [{ image, because }];
@@ -90,8 +113,7 @@ function planImages(input: CleaningInput): Removal[] {
       if (!counted.has(layer)) bytes += size;
       counted.add(layer);
     }
-    const names = image.isDangling ? [image.id] : [...image.tags, ...image.digests];
-    return { kind: "images", name: nameOf(image), because, bytes, script: imageScript(names) };
+    return { kind: "images", name: nameOf(image), because, bytes, script: imageScript(image) };
   });
 }
 
@@ -104,17 +126,22 @@ function explainImage(
   const repositoryOf = (name: string) => name.replace(/(?:@.*|:[^:/]*)$/, "");
   if (tags.length > 0) {
     return tags.every((tag) => repositories.has(repositoryOf(tag)))
-      ? "no slot has this release"
+      ? "no release needs it"
       : undefined;
   }
   // Who pulls by hand pulls a tag; hostkit pulls by digest.
   if (digests.length > 0) {
     return digests.every((digest) => pulled.has(repositoryOf(digest)))
-      ? "pulled for a release that no slot has"
+      ? "pulled for a release that is gone"
       : undefined;
   }
   // Without a name nobody can mean it; where Docker is not ours it may be somebody's work all the same.
   return isDangling && isEngineOurs ? "left of a build that was not finished" : undefined;
+}
+
+/** All that a release may call it. */
+function namesOf({ id, tags, digests }: ImageLeftover): string[] {
+  return [id, ...tags, ...digests, ...digests.map((name) => name.slice(name.indexOf("@") + 1))];
 }
 
 function nameOf({ id, tags, digests }: ImageLeftover): string {
@@ -122,11 +149,13 @@ function nameOf({ id, tags, digests }: ImageLeftover): string {
 }
 
 /** Without force: Docker refuses what a container has. */
-function imageScript(names: readonly string[]): Script {
-  return sh`for name in ${names}; do
-  ! cat /etc/hostkit/*/containers/*.sh 2>/dev/null | grep -qF " $name " || { echo "a release names it by now" >&2; exit 1; }
-done
-docker image rm ${names} >/dev/null`;
+function imageScript(image: ImageLeftover): Script {
+  const names = image.isDangling ? [image.id] : [...image.tags, ...image.digests];
+  return joinScripts([
+    recordFunctions,
+    sh`if hk_needs_image ${namesOf(image)}; then echo "a release needs it by now" >&2; exit 1; fi
+docker image rm ${names} >/dev/null`,
+  ]);
 }
 
 function planRuns({ leftovers, stackDirectory, keepRuns }: CleaningInput): Removal[] {

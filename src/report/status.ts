@@ -1,5 +1,6 @@
 import type { CertificateFact } from "../facts/proxy/certificates.ts";
 import type { BackupReport } from "../facts/backups/backup.ts";
+import type { ReleaseRecord } from "../facts/containers/releases.ts";
 import type { TargetMember } from "../facts/units/target.ts";
 import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
@@ -22,6 +23,8 @@ export interface HostStatus {
     readonly isCertificateUnknown?: boolean;
   }[];
   readonly members: readonly TargetMember[];
+  /** What serves, and what was tried after it. */
+  readonly releases: readonly ReleaseRecord[];
   /** How each backup went last. */
   readonly backups: readonly BackupReport[];
   /** Whoever runs on this stack now. */
@@ -64,6 +67,7 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
       !member.unit.endsWith(".timer") && !(member.unit.endsWith(".target") && isHealthy(member)),
   );
   lines.push(...table(others.map((member) => unitRow(member, now, colors))));
+  lines.push(...table(status.releases.map((release) => releaseRow(release, colors))));
   const sickTimers = timers.filter((timer) => !isHealthy(timer));
   const waiting = timers
     .filter(isHealthy)
@@ -107,6 +111,7 @@ export function describeStatus(status: HostStatus): Record<string, unknown> {
           }),
     })),
     backups: status.backups,
+    releases: status.releases,
     units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),
     ...(status.lockedBy === undefined ? {} : { lockedBy: status.lockedBy }),
     ...(status.lastRun === undefined ? {} : { lastRun: status.lastRun }),
@@ -162,6 +167,25 @@ function unitRow(member: TargetMember, now: number, colors: Colors): string[] {
     memory > 0 ? colors.dim(`${Math.max(1, Math.round(memory / 1024 / 1024))} MiB`) : "",
     restarts > 0 ? colors.yellow(`${restarts} restart${restarts === 1 ? "" : "s"}`) : "",
   ];
+}
+
+function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
+  const { service, state, image, since, by } = record;
+  return [
+    state === "serving" ? colors.cyan("◆") : colors.yellow("!"),
+    service,
+    state === "serving"
+      ? shorten(image)
+      : colors.yellow(`a later release ${state === "failed" ? "failed" : "was begun"}`),
+    colors.dim(
+      `${state === "serving" ? "since " : ""}${formatTime(since)} UTC${by === undefined ? "" : `, by ${plainText(by)}`}`,
+    ),
+  ];
+}
+
+/** A digest is known by its beginning. */
+function shorten(image: string): string {
+  return plainText(image.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1…"));
 }
 
 function backupRow(

@@ -1,5 +1,6 @@
 import { archiveFacts, backupFacts, describeArchiveFailure } from "../facts/backups/backup.ts";
 import type { BackupReport } from "../facts/backups/backup.ts";
+import { listCurrent, releaseFacts } from "../facts/containers/releases.ts";
 import { certificateFacts } from "../facts/proxy/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { need } from "../facts/fact.ts";
@@ -32,6 +33,9 @@ export function statusNeeds(
     need(lockFacts, directory),
     need(fileFacts, statePath(directory)),
     need(targetFacts, targetOf(manifest.stack)),
+    ...([...manifest.services, ...manifest.web].some(({ runtime }) => runtime === "container")
+      ? [need(releaseFacts, manifest.stack)]
+      : []),
     ...(alone ? [need(restartFacts, restartsSubject)] : []),
     ...(manifest.backups === undefined
       ? []
@@ -71,6 +75,7 @@ export function readStatus(
       ...(archive === undefined ? [] : [archive]),
     ],
     members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
+    releases: listCurrent(facts.get(releaseFacts, manifest.stack)),
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),
   };

@@ -3,6 +3,7 @@ import { need } from "../../facts/fact.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { idOf, removeByScript } from "../resource.ts";
+import { recordFunctions } from "./records.ts";
 import type { Blob, Change, Resource, ResourceKind, Step } from "../resource.ts";
 
 export type ImageSource =
@@ -66,8 +67,11 @@ export const imageKind: ResourceKind<ImageResource> = {
       owned["isOurs"] === true
         ? sh`command -v docker >/dev/null || exit 0
 docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | xargs -r docker image rm -f >/dev/null`
-        : sh`command -v docker >/dev/null || exit 0
-docker image rm ${reference} >/dev/null 2>&1 || true`;
+        : joinScripts([
+            recordFunctions,
+            sh`command -v docker >/dev/null || exit 0
+hk_needs_image ${reference} ${reference.slice(reference.indexOf("@") + 1)} || docker image rm ${reference} >/dev/null 2>&1 || true`,
+          ]);
     return removeByScript(owned, `remove image ${repository}`, script);
   },
 };

@@ -1,8 +1,9 @@
 import { hashText } from "../../facts/files/hash.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
-import type { ReleaseResource, SlotPlan } from "./release.ts";
 import { writeStampScript } from "../units/unit.ts";
+import { noteFilesScript, settleScript } from "./records.ts";
+import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 /** Name of the stamp that says which upstream file the proxy has read. */
 export function releaseStamp(service: string): string {
@@ -56,21 +57,28 @@ function startEnabled(plan: SlotPlan): Script {
 done`;
 }
 
-function restart(plan: SlotPlan | undefined, isExclusive: boolean): Script {
-  return plan === undefined || !isExclusive
-    ? sh``
-    : sh`echo "starting the former release again" >&2
-${startEnabled(plan)}`;
+/** A release that does not come to serve: its slot is emptied, the old one is started where it was stopped, and the record says so. */
+function giveUp(resource: ReleaseResource, next: SlotPlan, old: SlotPlan | undefined): Script {
+  return joinScripts([
+    emptySlot(next),
+    old === undefined || !resource.exclusive
+      ? sh``
+      : sh`echo "starting the former release again" >&2
+${startEnabled(old)}`,
+    settleScript(resource),
+    sh`exit 1`,
+  ]);
 }
 
 /** Starts a release in its slot; when it does not get healthy the slot is emptied and the old one serves on. */
 export function startScript(
-  resource: Pick<ReleaseResource, "graceSeconds" | "exclusive">,
+  resource: ReleaseResource,
   next: SlotPlan,
   old: SlotPlan | undefined,
 ): Script {
   const unused = next.possibleUnits.filter((name) => !next.units.includes(name));
   return joinScripts([
+    noteFilesScript(resource, next),
     begin(next.units, resource.graceSeconds),
     sh`systemctl stop ${next.possibleUnits} 2>/dev/null || true
 for u in ${unused}; do rm -f "/etc/systemd/system/$u"; done
@@ -81,9 +89,7 @@ systemctl reset-failed ${next.possibleUnits} 2>/dev/null || true`,
       : sh``,
     sh`systemctl start --no-block ${next.units}
 if ! wait_healthy; then
-${emptySlot(next)}
-${restart(old, resource.exclusive)}
-  exit 1
+${giveUp(resource, next, old)}
 fi`,
   ]);
 }
@@ -93,10 +99,10 @@ fi`,
  * (a folder handle into its mount name space); and the same as nobody, which has to fail.
  */
 export function seamScript(
-  next: SlotPlan,
+  resource: ReleaseResource,
   seam: NonNullable<ReleaseResource["seam"]>,
+  next: SlotPlan,
   old: SlotPlan | undefined,
-  isExclusive: boolean,
 ): Script {
   return sh`prove() {
   pid=$(docker inspect --type container --format ${"{{.State.Pid}}"} "$1")
@@ -113,16 +119,14 @@ export function seamScript(
 }
 for u in ${next.units}; do
   if ! prove "\${u%.service}"; then
-${emptySlot(next)}
-${restart(old, isExclusive)}
-    exit 1
+${giveUp(resource, next, old)}
   fi
 done`;
 }
 
 /** Writes the upstream file and lets the proxy read it, if it has it in its configuration. */
 export function switchScript(
-  resource: Pick<ReleaseResource, "upstreamPath" | "stackDirectory" | "service">,
+  resource: ReleaseResource,
   next: SlotPlan,
   old: SlotPlan | undefined,
 ): Script {
@@ -143,11 +147,13 @@ if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfil
         ? sh`:`
         : sh`if [ -e former ]; then cp former ${path}; fi
 ${emptySlot(next)}
-${startEnabled(old)}`
+${startEnabled(old)}
+${settleScript(resource)}`
     }
     exit 1
   fi
 fi`,
+    settleScript(resource),
     writeStampScript(
       resource.stackDirectory,
       releaseStamp(resource.service),
@@ -180,23 +186,11 @@ wait_healthy`,
   ]);
 }
 
-/** Removes tags of our own repository that neither slot names; nobody else's images are touched. */
-export function pruneImagesScript(
-  resource: Pick<ReleaseResource, "slots">,
-  repository: string,
-): Script {
-  const launchers = [...resource.slots.a.files, ...resource.slots.b.files]
-    .map((file) => file.path)
-    .filter((path) => path.endsWith(".sh"));
-  return sh`docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | while read -r image; do
-  cat ${launchers} 2>/dev/null | grep -qF "$image" || docker image rm "$image" >/dev/null || true
-done`;
-}
-
 /** Stops and removes everything of a service. */
 export function removeReleaseScript(owned: {
   readonly units: readonly string[];
   readonly files: readonly string[];
+  readonly records: string;
 }): Script {
   const containers = owned.units.map((name) => name.replace(/\.service$/, ""));
   return sh`systemctl disable -q ${owned.units} 2>/dev/null || true
@@ -204,6 +198,8 @@ systemctl stop ${owned.units} 2>/dev/null || true
 if command -v docker >/dev/null; then docker rm -f ${containers} >/dev/null 2>&1 || true; fi
 for u in ${owned.units}; do rm -f "/etc/systemd/system/$u"; done
 rm -f ${owned.files}
+rm -rf ${owned.records}
+rmdir ${owned.records.slice(0, owned.records.lastIndexOf("/"))} 2>/dev/null || true
 systemctl daemon-reload
 systemctl reset-failed ${owned.units} 2>/dev/null || true
 for f in ${owned.files}; do rmdir -p --ignore-fail-on-non-empty "$(dirname "$f")" 2>/dev/null || true; done`;

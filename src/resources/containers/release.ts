@@ -1,3 +1,5 @@
+import { isSettled, parseUpstream, releaseFacts } from "../../facts/containers/releases.ts";
+import type { ActiveRelease, SlotName } from "../../facts/containers/releases.ts";
 import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
 import { fileFacts, textFacts } from "../../facts/files/file.ts";
@@ -6,11 +8,11 @@ import { hashText } from "../../facts/files/hash.ts";
 import { readStamp, stampPath } from "../../facts/files/stamp.ts";
 import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
 import { diffLines } from "../files/difference.ts";
 import { findDifferences } from "../files/file.ts";
 import {
   mendScript,
-  pruneImagesScript,
   releaseStamp,
   removeReleaseScript,
   retireScript,
@@ -18,75 +20,16 @@ import {
   startScript,
   switchScript,
 } from "./release-scripts.ts";
+import {
+  beginScript,
+  pruneImagesScript,
+  recordsDirectoryOf,
+  renderRecord,
+  settleScript,
+} from "./records.ts";
 import { claimAlone, idOf, removeByScript } from "../resource.ts";
-import type { Bound, Change, Content, Owned, Resource, ResourceKind, Step } from "../resource.ts";
-
-export type SlotName = "a" | "b";
-
-/** A file that only one slot reads, so that the release in the other one stays as it was. */
-export interface SlotFile {
-  readonly path: string;
-  readonly content: Content;
-  readonly mode: string;
-  readonly owner: string;
-  readonly group: string;
-}
-
-/** How the release would stand in one of the two slots. */
-export interface SlotPlan {
-  readonly slot: SlotName;
-  readonly files: readonly SlotFile[];
-  /** One a replica. */
-  readonly units: readonly string[];
-  /** Every unit the slot could ever have had; those beyond `units` are taken away. */
-  readonly possibleUnits: readonly string[];
-  /** Text of the upstream file when this slot is the active one. */
-  readonly upstream: string;
-}
-
-/**
- * One version of a container service. A new one starts in the idle slot beside the active one, must become healthy,
- * takes the traffic, and only then the old one stops.
- */
-export interface ReleaseResource extends Resource {
-  readonly kind: "release";
-  readonly stack: string;
-  readonly service: string;
-  readonly stackDirectory: string;
-  readonly upstreamPath: string;
-  readonly slots: { readonly a: SlotPlan; readonly b: SlotPlan };
-  /** Hash of all that makes this version, secrets left out. */
-  readonly release: string;
-  readonly image: string;
-  readonly graceSeconds: number;
-  /** Stops the old one first: it has data, or publishes a port that only one can have. */
-  readonly exclusive: boolean;
-  /** Proved by a login from inside before traffic comes. */
-  readonly seam?: {
-    readonly user: string;
-    readonly database: string;
-    readonly role: string;
-    /** Absent: the usual one. */
-    readonly port?: string;
-  };
-  /** Tags of this repository that no slot uses are removed. */
-  readonly imageRepository?: string;
-}
-
-/** What the upstream file says. */
-export interface ActiveRelease {
-  readonly slot: SlotName;
-  readonly release: string;
-  readonly image: string;
-}
-
-/** Reads the first line of an upstream file; undefined where nothing was released yet. */
-export function parseUpstream(text: string | undefined): ActiveRelease | undefined {
-  const match = /^# hostkit: slot ([ab]), release ([0-9a-f]+), image (\S+)\n/.exec(text ?? "");
-  if (match === null) return undefined;
-  const [, slot, release, image] = match as unknown as [string, SlotName, string, string];
-  return { slot, release, image };
-}
+import type { Bound, Change, Owned, ResourceKind, Step } from "../resource.ts";
+import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 export const releaseKind: ResourceKind<ReleaseResource> = {
   kind: "release",
@@ -96,6 +39,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     return [
       need(textFacts, resource.upstreamPath, a.upstream),
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
+      need(releaseFacts, resource.stack),
       ...[...a.files, ...b.files].flatMap((file) => [
         need(fileFacts, file.path),
         ...("secret" in file.content ? secretNeeds(file.path, file.content.secret) : []),
@@ -137,7 +81,9 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         describeDifference(resource, active.slot, facts),
       );
     }
-    return mend(resource, active.slot, facts, context.isUnfinished);
+    return (
+      mend(resource, active.slot, facts, context.isUnfinished) ?? writeDown(resource, active, facts)
+    );
   },
 
   claims: (resource) =>
@@ -167,6 +113,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
           String(owned["upstreamPath"]),
           stampPath(context.stackDirectory, releaseStamp(String(owned["service"]))),
         ],
+        records: recordsDirectoryOf(context.stackDirectory, String(owned["service"])),
       }),
     );
   },
@@ -192,6 +139,12 @@ function deploy(
   const old = active === undefined ? undefined : resource.slots[active];
   const { seam } = resource;
   const steps: Step[] = [
+    { type: "upload", as: "record", content: { text: renderRecord(resource, next, because) } },
+    {
+      type: "script",
+      title: `write down release ${resource.release}`,
+      script: beginScript(resource),
+    },
     ...next.files.map((file): Step => ({ type: "put", ...file })),
     { type: "upload", as: "upstream", content: { text: next.upstream } },
     {
@@ -206,7 +159,7 @@ function deploy(
           {
             type: "script" as const,
             title: `log in to ${seam.database} as ${seam.role} from inside`,
-            script: seamScript(next, seam, old, resource.exclusive),
+            script: seamScript(resource, seam, next, old),
           },
         ]),
     {
@@ -219,9 +172,7 @@ function deploy(
       title: old === undefined ? "tidy up" : `drain and stop slot ${old.slot}`,
       script: joinScripts([
         old === undefined ? sh`` : retireScript(old, resource.exclusive ? 0 : 5),
-        resource.imageRepository === undefined
-          ? sh``
-          : pruneImagesScript(resource, resource.imageRepository),
+        pruneImages(resource),
       ]),
     },
   ];
@@ -237,6 +188,32 @@ function deploy(
 /** The script's own patience ends first, and tidies up. */
 function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
   return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
+}
+
+function pruneImages({ imageRepository }: ReleaseResource): Script {
+  return imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository);
+}
+
+/** All stands as it should, but the records do not say so: they are of an older hostkit, or of a run that was cut short. */
+function writeDown(
+  resource: ReleaseResource,
+  active: ActiveRelease,
+  facts: Facts,
+): Change | undefined {
+  const releases = facts.get(releaseFacts, resource.stack);
+  if (isSettled(releases, resource.service, active)) return undefined;
+  return {
+    id: idOf(resource),
+    action: "run",
+    because: "no record says that this release serves",
+    steps: [
+      {
+        type: "script",
+        title: `write down release ${resource.release}`,
+        script: settleScript(resource),
+      },
+    ],
+  };
 }
 
 /** The right release is in place, but not all of it stands as it should. */
@@ -293,9 +270,7 @@ function mend(
         script: joinScripts([
           switchScript(resource, plan, undefined),
           retireScript(idle, resource.exclusive ? 0 : 5),
-          resource.imageRepository === undefined
-            ? sh``
-            : pruneImagesScript(resource, resource.imageRepository),
+          pruneImages(resource),
         ]),
       },
     ],

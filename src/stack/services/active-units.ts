@@ -1,9 +1,9 @@
+import { parseUpstream } from "../../facts/containers/releases.ts";
 import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
 import { textFacts } from "../../facts/files/file.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { containersOf, findService } from "../../manifest/services.ts";
-import { parseUpstream } from "../../resources/containers/release.ts";
 import { serviceUnitOf, webUnitOf } from "../names.ts";
 import { upstreamFileOf } from "./service-places.ts";
 

@@ -9,7 +9,7 @@ import type {
   SlotFile,
   SlotName,
   SlotPlan,
-} from "../../resources/containers/release.ts";
+} from "../../resources/containers/slots.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Blob, Resource } from "../../resources/resource.ts";
 import { volume } from "../../resources/containers/volume.ts";
@@ -160,6 +160,7 @@ function resolveRelease(
     image: made.reference,
     graceSeconds: isWeb ? service.health.graceSeconds : 60,
     exclusive: service.stateful || !isWeb || service.ports.length > 0,
+    binds: service.volumes.flatMap((one) => (one.kind === "bind" ? [one.source] : [])),
     ...(access === undefined || access.tcp
       ? {}
       : {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ReleaseRecord, StackReleases } from "../../../src/facts/containers/releases.ts";
 import type { ImageLeftover, Leftovers, RunLeftover } from "../../../src/facts/leftovers.ts";
 import { hostKinds, planCleaning } from "../../../src/plan/clean.ts";
 import type { CleaningInput } from "../../../src/plan/clean.ts";
@@ -7,15 +8,28 @@ const nothing: Leftovers = { images: [], isEngineOurs: true, runs: [], aptBytes:
 
 const image = (more: Partial<ImageLeftover>): ImageLeftover => ({
   id: "sha256:aaa",
-  ...{ tags: [], digests: [], isDangling: false, isUsed: false, isNamed: false, layers: {} },
+  ...{ tags: [], digests: [], isDangling: false, isUsed: false, layers: {} },
   ...more,
 });
+
+const record = (more: Partial<ReleaseRecord>): ReleaseRecord => ({
+  ...{ id: "1", service: "api", release: "12ab", slot: "a", image: "hostkit/s-api:9" },
+  ...{ because: "", binds: [], state: "serving", begun: 0, since: 0 },
+  ...more,
+});
+
+/** What the records of stack s tell; the newest one serves. */
+const releasesOf = (...records: ReleaseRecord[]): ReadonlyMap<string, StackReleases> => {
+  const { service = "api", slot = "a", release = "", image: reference = "" } = records.at(-1) ?? {};
+  return new Map([["s", { records, active: { [service]: { slot, release, image: reference } } }]]);
+};
 
 function clean(leftovers: Partial<Leftovers>, more: Partial<CleaningInput> = {}) {
   return planCleaning({
     stack: "s",
     stackDirectory: "/var/lib/hostkit/s",
     leftovers: { ...nothing, ...leftovers },
+    releases: releasesOf(record({})),
     owned: [{ kind: "image", name: "s-cache", reference: "redis@sha256:1", isOurs: false }],
     services: ["api"],
     kinds: new Set(hostKinds),
@@ -28,9 +42,9 @@ const names = (...of: Parameters<typeof clean>) => clean(...of).map(({ name }) =
 
 /** What an image is, and whether it goes. */
 const images: readonly (readonly [about: string, Partial<ImageLeftover>, boolean])[] = [
-  ["a release that no slot has", { tags: ["hostkit/s-api:1"] }, true],
+  ["a release that is gone", { tags: ["hostkit/s-api:1"] }, true],
   ["one that runs", { tags: ["hostkit/s-api:1"], isUsed: true }, false],
-  ["one for a rollback", { tags: ["hostkit/s-api:1"], isNamed: true }, false],
+  ["the one that serves, be it stopped", { tags: ["hostkit/s-api:9"] }, false],
   ["another stack's", { tags: ["hostkit/s-other-api:1"] }, false],
   ["somebody's own", { tags: ["mine/app:1"] }, false],
   ["one that somebody gave a second name", { tags: ["hostkit/s-api:1", "mine/app:1"] }, false],
@@ -44,6 +58,40 @@ const images: readonly (readonly [about: string, Partial<ImageLeftover>, boolean
 
 test.each(images)("images: %s", (_, more, goes) => {
   expect(clean({ images: [image(more)] })).toHaveLength(goes ? 1 : 0);
+});
+
+/** A release on record, and whether it needs this image. */
+const records: readonly (readonly [about: string, Partial<ReleaseRecord>, boolean])[] = [
+  ["replaced: it can be gone back to", { state: "replaced" }, true],
+  ["begun", { state: "begun" }, true],
+  ["failed", { state: "failed" }, false],
+  ["of another stack's service", { service: "other", state: "replaced" }, true],
+  ["known by its id", { image: "hostkit/s-api:0", imageId: "sha256:aaa", state: "replaced" }, true],
+];
+
+test.each(records)("an image of a release that is %s", (_, more, isNeeded) => {
+  const releases = releasesOf(record({ id: "0", image: "hostkit/s-api:1", ...more }), record({}));
+  const images = [image({ tags: ["hostkit/s-api:1"] })];
+  expect(clean({ images }, { releases })).toHaveLength(isNeeded ? 0 : 1);
+});
+
+test("a digest is the same under every name of its repository", () => {
+  const releases = releasesOf(record({ image: "docker.io/library/redis:7@sha256:0" }));
+  expect(clean({ images: [image({ digests: ["redis@sha256:0"] })] }, { releases })).toEqual([]);
+});
+
+test("released by a hostkit that kept no records: nothing of the service goes, of others all the same", () => {
+  const releases = new Map([
+    ["s", { records: [], active: { api: { slot: "a" as const, release: "12ab", image: "x:1" } } }],
+  ]);
+  const images = [
+    image({ id: "1", tags: ["hostkit/s-api:1"] }),
+    image({ id: "2", digests: ["redis@sha256:0"] }),
+    image({ id: "3", tags: ["hostkit/s-page:1"] }),
+  ];
+  const services = ["api", "page"];
+  const dev = { bytes: 1, isWatched: false };
+  expect(names({ images, dev }, { releases, services })).toEqual(["hostkit/s-page:1"]);
 });
 
 test("where Docker is not hostkit's, images without a name may be somebody's", () => {
@@ -78,12 +126,15 @@ test("the newest runs stay, but not what they brought; the one that goes on is l
 });
 
 test("sources that a release has mounted stay", () => {
-  expect(names({ dev: { bytes: 1, isNeeded: true } })).toEqual([]);
-  expect(names({ dev: { bytes: 1, isNeeded: false } })).toEqual(["/var/lib/hostkit/s/dev"]);
+  const releases = releasesOf(record({ binds: ["/var/lib/hostkit/s/dev/api/src"] }));
+  const dev = { bytes: 1, isWatched: false };
+  expect(names({ dev: { ...dev, isWatched: true } })).toEqual([]);
+  expect(names({ dev })).toEqual(["/var/lib/hostkit/s/dev"]);
+  expect(names({ dev }, { releases })).toEqual([]);
 });
 
 test("only what was asked for", () => {
-  const all = { dev: { bytes: 1, isNeeded: false }, aptBytes: 5, runs: [run("1", "ended", 1)] };
+  const all = { dev: { bytes: 1, isWatched: false }, aptBytes: 5, runs: [run("1", "ended", 1)] };
   expect(clean(all, { kinds: new Set(["apt"]) }).map(({ kind }) => kind)).toEqual(["apt"]);
   expect(clean(all).map(({ kind }) => kind)).toEqual(["runs", "sources", "apt"]);
 });

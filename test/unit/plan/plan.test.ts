@@ -216,7 +216,7 @@ describe("bundle", () => {
     runId: "r1",
     holder: "ann's laptop",
     parallel: 4,
-    programs: { runner: "#!/bin/sh\n", paths: "", guard: "" },
+    programs: { runner: "#!/bin/sh\n", paths: "", records: "", guard: "" },
   };
   const made = makeBundle(
     plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]),

@@ -29,6 +29,7 @@ const base: HostStatus = {
   isProvisioned: true,
   sites: [],
   members: [],
+  releases: [],
   backups: [],
 };
 const site = { headers: {}, maxBodyBytes: 0, tls: { kind: "acme" as const } };
@@ -38,6 +39,16 @@ const backup = {
   started: now - 7260,
   finished: now - 7200,
   result: "success",
+};
+
+const release = {
+  ...{
+    service: "api",
+    release: "12ab",
+    slot: "a" as const,
+    image: `redis@sha256:${"0".repeat(64)}`,
+  },
+  ...{ because: "", binds: [], begun: 0 },
 };
 
 const full: HostStatus = {
@@ -79,6 +90,10 @@ const full: HostStatus = {
       activeSince: 0,
     }),
   ],
+  releases: [
+    { ...release, id: "1", state: "serving", since: now - 7200, by: "ann@laptop" },
+    { ...release, id: "2", state: "failed", since: now - 60 },
+  ],
   backups: [
     { ...backup, job: "postgres-full", bytes: 2 * 1024 * 1024 },
     { ...backup, job: "files", result: "exit-code", message: "first\nno space left" },
@@ -94,6 +109,8 @@ dx1  root@dx1.example.org:22, Debian 13
   ↗  https://[2001:db8::1]/   to https://dx.example.org  no certificate yet
   ●  dx-api-a.service   active             for 2 h 10 min  21 MiB
   ✗  dx-worker.service  failed: exit-code                          5 restarts
+  ◆  api  redis@sha256:000000000000…  since 2025-11-20 22:00 UTC, by ann@laptop
+  !  api  a later release failed      2025-11-20 23:59 UTC
   ⏲  dx-soon.timer  next 2025-11-21 00:01 UTC, in 1 min       Soon
   ⏲  dx-late.timer  next 2025-11-21 02:10 UTC, in 2 h 10 min  Late
   ✓  backup postgres-full  made 2 h ago    in 1 min, 2.0 MiB new

@@ -1,0 +1,54 @@
+import type { SlotName } from "../../facts/containers/releases.ts";
+import type { Content, Resource } from "../resource.ts";
+
+/** A file that only one slot reads, so that the release in the other one stays as it was. */
+export interface SlotFile {
+  readonly path: string;
+  readonly content: Content;
+  readonly mode: string;
+  readonly owner: string;
+  readonly group: string;
+}
+
+/** How the release would stand in one of the two slots. */
+export interface SlotPlan {
+  readonly slot: SlotName;
+  readonly files: readonly SlotFile[];
+  /** One a replica. */
+  readonly units: readonly string[];
+  /** Every unit the slot could ever have had; those beyond `units` are taken away. */
+  readonly possibleUnits: readonly string[];
+  /** Text of the upstream file when this slot is the active one. */
+  readonly upstream: string;
+}
+
+/**
+ * One version of a container service. A new one starts in the idle slot beside the active one, must become healthy,
+ * takes the traffic, and only then the old one stops.
+ */
+export interface ReleaseResource extends Resource {
+  readonly kind: "release";
+  readonly stack: string;
+  readonly service: string;
+  readonly stackDirectory: string;
+  readonly upstreamPath: string;
+  readonly slots: { readonly a: SlotPlan; readonly b: SlotPlan };
+  /** Hash of all that makes this version, secrets left out. */
+  readonly release: string;
+  readonly image: string;
+  readonly graceSeconds: number;
+  /** Stops the old one first: it has data, or publishes a port that only one can have. */
+  readonly exclusive: boolean;
+  /** Proved by a login from inside before traffic comes. */
+  readonly seam?: {
+    readonly user: string;
+    readonly database: string;
+    readonly role: string;
+    /** Absent: the usual one. */
+    readonly port?: string;
+  };
+  /** Folders of the host it has mounted. */
+  readonly binds?: readonly string[];
+  /** Tags of this repository that no release needs are removed. */
+  readonly imageRepository?: string;
+}

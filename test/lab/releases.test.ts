@@ -1,0 +1,180 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { offerNodeImage } from "../../src/lab/image-offer.ts";
+import { nodeImageTag } from "../../src/lab/node-image.ts";
+import { makeProject } from "../harness/lab-project.ts";
+import type { CliResult, LabProject } from "../harness/lab-project.ts";
+
+interface SeenRelease {
+  readonly id: string;
+  readonly service: string;
+  readonly state: string;
+  readonly image: string;
+  readonly by?: string;
+}
+
+const folder = "/var/lib/hostkit/kiosk/releases/page";
+
+/** A release is a record: what was released is known from files, not from the text of scripts. */
+describe("releases, on Debian 13", { sequential: true }, () => {
+  let project: LabProject;
+
+  beforeAll(async () => {
+    project = await makeProject(
+      "releases",
+      "debian-13",
+      `stack: kiosk
+hosts: {}
+web:
+  page: { build: page, port: 8000, health: /, volumes: [things:/things] }
+proxy:
+  sites: { kiosk.lab.example: { tls: internal, routes: { "/*": page } } }
+host: { updates: none }
+firewall: none
+`,
+    );
+    await offerNodeImage(project.host);
+    await mkdir(path.join(project.folder, "page"));
+  });
+  afterAll(() => project?.down());
+
+  const write = (text: string, exit = "") =>
+    project.write(
+      "page/Dockerfile",
+      `FROM ${nodeImageTag}
+CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}')).listen(8000)"]
+`,
+    );
+  const provision = async (): Promise<CliResult> => project.hostkit("provision", "--yes");
+  const succeed = async (result: Promise<CliResult>): Promise<CliResult> => {
+    const done = await result;
+    expect(done.exitCode, done.stdout + done.stderr).toBe(0);
+    return done;
+  };
+  const states = async (): Promise<string[]> =>
+    (
+      await project.onHost(
+        `for f in ${folder}/*.jsonl; do sed -n 's/^{"state":"\\([a-z]*\\)".*/\\1/p' $f | tail -n 1; done`,
+      )
+    ).split("\n");
+  const images = async (): Promise<string[]> =>
+    (
+      await project.onHost(
+        "docker image ls --format '{{.Repository}}:{{.Tag}}' hostkit/kiosk-page | sort",
+      )
+    ).split("\n");
+  const current = async (): Promise<SeenRelease[]> => {
+    const { stdout } = await project.hostkit("status", "--json");
+    return (
+      (JSON.parse(stdout) as { hosts: { releases: SeenRelease[] }[] }).hosts[0]?.releases ?? []
+    );
+  };
+  const started = () =>
+    project.onHost(
+      "systemctl show -p ActiveEnterTimestampMonotonic -p InvocationID 'kiosk-page-*.service' caddy.service docker.service; docker ps -q --no-trunc",
+    );
+
+  test("each leaves one: who, when, why, and from what", async () => {
+    await write("one");
+    await succeed(provision());
+    expect(await states()).toEqual(["serving"]);
+    await write("two");
+    await succeed(provision());
+    expect(await states()).toEqual(["replaced", "serving"]);
+    const [serving] = await current();
+    expect(serving).toMatchObject({ service: "page", state: "serving" });
+    expect(serving?.by).toMatch(/^\S+@\S+$/);
+    const text = await project.onHost(`cat ${folder}/${serving?.id}.jsonl`);
+    expect(text).toContain(`"because":"image `);
+    expect(text).toMatch(/"imageId":"sha256:[0-9a-f]{64}"/);
+    expect(text).toMatch(/kiosk-page-b\.env","keyed":"[0-9a-f]{64}"/);
+    const [, path_ = "", hash = ""] =
+      /"file":"([^"]*\.sh)","sha256":"([0-9a-f]{64})"/.exec(text) ?? [];
+    expect(await project.onHost(`sha256sum <${path_}`)).toContain(hash);
+    expect(
+      await project.onHost(
+        `find ${folder}/.. ! -user root -o -type f ! -perm 600 -o -type d ! -perm 700`,
+      ),
+    ).toBe("");
+    const last = JSON.parse((await project.hostkit("runs", "--json")).stdout) as {
+      hosts: { runs: { run: string }[] }[];
+    };
+    expect(last.hosts[0]?.runs.at(-1)?.run).toBe(serving?.id);
+    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+  });
+
+  test("the one before stays, older ones go, with their images", async () => {
+    const before = await images();
+    await write("three");
+    await succeed(provision());
+    expect(await states()).toEqual(["replaced", "serving"]);
+    expect(await images()).toHaveLength(2);
+    expect((await images()).filter((name) => before.includes(name))).toHaveLength(1);
+  });
+
+  test("one that fails is on record; clean takes its image, and none that is needed", async () => {
+    const before = await images();
+    const [serving] = await current();
+    await write("four", "process.exit(1);");
+    const failed = await provision();
+    expect(failed.exitCode, failed.stdout).not.toBe(0);
+    expect(await states()).toEqual(["replaced", "serving", "failed"]);
+    expect((await current()).map(({ state }) => state)).toEqual(["serving", "failed"]);
+    expect((await current())[0]).toEqual(serving);
+    expect((await project.hostkit("status")).stdout).toContain("a later release failed");
+    expect(await images()).toHaveLength(before.length + 1);
+    await succeed(project.hostkit("clean", "--only", "images", "--yes"));
+    expect(await images()).toEqual(before);
+  });
+
+  test("what is stopped is needed all the same", async () => {
+    const before = await images();
+    await write("three");
+    await succeed(provision());
+    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+    await succeed(project.hostkit("stop"));
+    expect((await project.hostkit("clean", "--only", "images", "--yes")).stdout).toContain(
+      "nothing to clean",
+    );
+    expect(await images()).toEqual(before);
+    await succeed(project.hostkit("start"));
+  });
+
+  test("released by a hostkit that kept no records: provision writes what serves down, and restarts nothing", async () => {
+    await project.onHost(`rm -r ${folder}/..`);
+    const before = await images();
+    const running = await started();
+    expect((await project.hostkit("clean", "--only", "images", "--yes")).stdout).toContain(
+      "nothing to clean",
+    );
+    expect(await images()).toEqual(before);
+    const plan = await project.hostkit("plan", "--json");
+    expect(plan.exitCode).toBe(2);
+    const { hosts } = JSON.parse(plan.stdout) as { hosts: { changes: { id: string }[] }[] };
+    expect(hosts[0]?.changes.map(({ id }) => id)).toEqual(["release:page"]);
+    await succeed(provision());
+    expect(await states()).toEqual(["serving"]);
+    expect(await started()).toBe(running);
+    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+  });
+
+  test("a run that was killed while it released is settled by the next one", async () => {
+    await write("five");
+    const running = project.start("provision", "--yes");
+    await project.onHost(
+      `until grep -q '"begun"' ${folder}/*.jsonl && [ "$(ls ${folder} | wc -l)" = 2 ] && docker ps --format '{{.Names}}' | grep -q .; do sleep 0.05; done; systemctl kill -s KILL 'hostkit-run-kiosk-*.service'`,
+    );
+    await running;
+    expect(await states()).toEqual(["serving", "begun"]);
+    await succeed(provision());
+    expect((await states()).toSorted()).toEqual(["failed", "replaced", "serving"]);
+    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+  });
+
+  test("uninstall keeps the volume, and no record", async () => {
+    await succeed(project.hostkit("uninstall", "--yes"));
+    expect(await project.onHost("ls /var/lib/hostkit/kiosk/state.jsonl")).not.toBe("");
+    expect((await project.tryOnHost(`ls ${folder}/..`)).exitCode).not.toBe(0);
+  });
+});
