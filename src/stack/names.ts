@@ -1,7 +1,7 @@
 // Names and places on the host, all derived from the manifest: nobody spells them out elsewhere.
 
 import type { Manifest, ServiceBase } from "../manifest/schema.ts";
-import type { SlotName } from "../resources/containers/release.ts";
+import type { SlotName } from "../facts/containers/releases.ts";
 
 /** System user of a service. */
 export function userOf(manifest: Manifest, service: Pick<ServiceBase, "name" | "user">): string {

@@ -4,12 +4,8 @@ import { containersOf } from "../../manifest/services.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { image } from "../../resources/containers/image.ts";
 import type { ImageResource } from "../../resources/containers/image.ts";
-import type {
-  ReleaseResource,
-  SlotFile,
-  SlotName,
-  SlotPlan,
-} from "../../resources/containers/slots.ts";
+import type { SlotName } from "../../facts/containers/releases.ts";
+import type { ReleaseResource, SlotFile, SlotPlan } from "../../resources/containers/slots.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Blob, Resource } from "../../resources/resource.ts";
 import { volume } from "../../resources/containers/volume.ts";

@@ -2,7 +2,7 @@ import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import { configDirectoryOf, webUnitOf } from "../names.ts";
-import type { SlotName } from "../../resources/containers/release.ts";
+import type { SlotName } from "../../facts/containers/releases.ts";
 
 /** Most replicas of a web service: as many ports as a slot has. */
 export const mostReplicas = 8;
