@@ -17,7 +17,7 @@ function defineClean(program: Command, define: Define): void {
     {
       summary: "take away what nobody needs any more, here and on the hosts",
       more: `Shows what would go and how much that frees, and asks. Here (built): packages and output folders that git ignores and
-a build command makes again. On the hosts: images of releases that no slot has, and what broken-off builds left
+a build command makes again. On the hosts: images that no release needs any more, and what broken-off builds left
 (images); what finished runs brought, and runs beyond the kept number (runs); what hostkit dev has sent (sources);
 packages that apt keeps (apt). Never data, volumes, backups, what runs, or what the release before it needs.`,
       examples: [
