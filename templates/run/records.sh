@@ -48,8 +48,11 @@ hk_needs_folder() {
 # --- writing. hk_records is the service's folder, hk_switch the file that says where its traffic goes; hk_files_a and hk_files_b are the
 # files of a release in that slot: a line each, "plain PATH" or "secret PATH". hk_former and hk_failures: so many of those stay ---
 
+# hk_take FILE: what was written beside it, as FILE.new, takes its place
+hk_take() { sync "$1.new" && mv -f -- "$1.new" "$1"; }
+
 # hk_amend FILE: adds what it reads
-hk_amend() { (umask 077; cat -- "$1" - >"$1.new") && sync "$1.new" && mv -f -- "$1.new" "$1"; }
+hk_amend() { (umask 077; cat -- "$1" - >"$1.new") && hk_take "$1"; }
 
 # hk_enter FILE STATE [SECONDS]
 hk_enter() { printf '{"state":"%s","at":%s}\n' "$2" "${3:-$(date +%s)}" | hk_amend "$1"; }
@@ -82,13 +85,15 @@ hk_list_releases() { find "$hk_records" -name '*.jsonl' | LC_ALL=C sort "$@"; }
 hk_adopt_release() {
   hk_at=$(stat -c %Y "$hk_switch") || return 1
   hk_serving=$hk_records/$(date -u -d "@$hk_at" +%Y%m%dT%H%M%SZ)-$(printf %.4s "$2").jsonl
-  {
+  (
+    umask 077
+    exec >"$hk_serving.new" || exit 1
     printf '{"service":"%s","release":"%s","slot":"%s","image":"%s","binds":[],"because":"it served before it had a record"}\n' \
       "${hk_records##*/}" "$2" "$1" "$3"
     hk_image_id "$3"
     hk_hash_files "$1"
     printf '{"state":"serving","at":%s}\n' "$hk_at"
-  } >"$hk_serving.new" && sync "$hk_serving.new" && mv -f -- "$hk_serving.new" "$hk_serving"
+  ) && hk_take "$hk_serving"
 }
 
 # hk_settle_releases: the switch says where the traffic goes, and the records follow. What it names serves; what served before is
@@ -131,13 +136,14 @@ hk_begin_release() {
   hk_settle_releases || return 1
   hk_run=${HOSTKIT_RUN##*/}
   hk_by=$(sed 's/ since .*//' "$HOSTKIT_STACK_DIRECTORY/lock.holder" | tr -d '\000-\037"\\\177')
-  {
-    cat -- "$1"
+  (
+    umask 077
+    exec >"$hk_records/$hk_run.jsonl.new" || exit 1
+    cat -- "$1" || exit 1
     printf '{"run":"%s","by":"%s"}\n' "$hk_run" "$hk_by"
     hk_image_id "$2"
     printf '{"state":"begun","at":%s}\n' "$(date +%s)"
-  } >"$hk_records/$hk_run.jsonl.new" || return 1
-  sync "$hk_records/$hk_run.jsonl.new" && mv -f -- "$hk_records/$hk_run.jsonl.new" "$hk_records/$hk_run.jsonl" && sync "$hk_records"
+  ) && hk_take "$hk_records/$hk_run.jsonl" && sync "$hk_records"
 }
 
 # hk_note_files SLOT: of what this run releases, once they are there

@@ -110,7 +110,7 @@ function inPlace(work: (place: Place) => void): void {
   }
 }
 
-describe("records on a host", () => {
+describe("records on a host", { timeout: 120_000 }, () => {
   test("one after the other: the newest serves, the one before can be gone back to, older ones are gone", () => {
     inPlace((place) => {
       expect(place.release("a", "aa")).toBe(0);
