@@ -12,6 +12,7 @@ import { targetFacts } from "../facts/units/target.ts";
 import { restartFacts, restartsSubject } from "../facts/units/unit.ts";
 import type { RunSummary } from "../host/run.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { containersOf } from "../manifest/services.ts";
 import { statePath } from "../plan/state.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
@@ -33,9 +34,7 @@ export function statusNeeds(
     need(lockFacts, directory),
     need(fileFacts, statePath(directory)),
     need(targetFacts, targetOf(manifest.stack)),
-    ...([...manifest.services, ...manifest.web].some(({ runtime }) => runtime === "container")
-      ? [need(releaseFacts, manifest.stack)]
-      : []),
+    ...(containersOf(manifest).length === 0 ? [] : [need(releaseFacts, manifest.stack)]),
     ...(alone ? [need(restartFacts, restartsSubject)] : []),
     ...(manifest.backups === undefined
       ? []
