@@ -96,6 +96,12 @@ settle_guards() {
 settle_guards
 if [ "$stuck" -ne 0 ]; then finish stuck 1; fi
 
+# Units that a step of a run that was killed kept from starting.
+if [ -s "$STACK_DIRECTORY/held" ]; then
+  while read -r units; do systemctl unmask --runtime -q $units; done <"$STACK_DIRECTORY/held"
+fi
+rm -f "$STACK_DIRECTORY/held"
+
 if [ "$STATE_HASH" != any ]; then
   if [ -e "$STACK_DIRECTORY/state.jsonl" ]; then
     hash=$(sha256sum <"$STACK_DIRECTORY/state.jsonl" | cut -c1-64)

@@ -16,7 +16,7 @@ may_purge() {
   if grep -qsxF "rc |$1" "$stack/before/packages"; then return 1; fi
   for d in $(state_folders "$1"); do if grep -qsxF "$d" "$stack/before/folders"; then return 1; fi; done
   if [ "$delete_data" = yes ]; then return 0; fi
-  if [ "$1" = docker.io ]; then [ -e docker-is-empty ]; return; fi
+  if [ "$1" = docker.io ]; then [ -e "$found/docker-is-empty" ]; return; fi
   [ -z "$(changed_conffiles "$1")" ] || return 1
   for f in $(info_of "$1" postrm); do [ -z "$(dangers "$f" <"$f")" ] || return 1; done
 }`;
@@ -33,48 +33,63 @@ const removeChosen = String.raw`docker_is_empty() {
   done >others
   [ ! -s others ] && [ -z "$(docker image ls -q --filter dangling=true)" ]
 }
-if docker_is_empty; then : >docker-is-empty; fi
-: >folders
-if grep -qxF docker.io go && [ ! -e docker-is-empty ] && [ -d /var/lib/docker ]; then echo /var/lib/docker >>folders; fi
+if grep -qxF docker.io go; then rm -f "$found/docker-is-empty"; fi
+if docker_is_empty; then : >"$found/docker-is-empty"; fi
+if grep -qxF docker.io go && [ ! -e "$found/docker-is-empty" ] && [ -d /var/lib/docker ]; then echo /var/lib/docker >>"$found/folders"; fi
 while read -r p; do
-  state_folders "$p" >>folders
-  dpkg-query -L "$p" | sed -n 's#^\(/usr\)\{0,1\}/lib/systemd/system/\([^/]*\.\(service\|socket\|timer\|path\|target\)\)$#\2#p' >>units
-  dpkg-query -L "$p" | sed -n 's#^/etc/init.d/##p' >>init-scripts
+  state_folders "$p" >>"$found/folders"
+  dpkg-query -L "$p" | sed -n 's#^\(/usr\)\{0,1\}/lib/systemd/system/\([^/]*\.\(service\|socket\|timer\|path\|target\)\)$#\2#p' >>"$found/units"
+  dpkg-query -L "$p" | sed -n 's#^/etc/init.d/##p' >>"$found/init-scripts"
 done <go
-touch units init-scripts
+touch "$found/folders" "$found/units" "$found/init-scripts"
+sync "$found/folders" "$found/units" "$found/init-scripts" "$found"
 if [ -s go ]; then
-  rm -rf etc-before
-  cp -a /etc etc-before
   # A second look, a moment before: nothing may have come in between.
   apt-get -s -q remove $(cat go) | sed -n 's/^Remv \([^ :]*\).*/\1/p' | sort -u | comm -23 - go >foreign
   if [ -s foreign ]; then echo "apt would take away what hostkit did not install:" $(cat foreign) >&2; exit 1; fi
   apt_get remove $(cat go)
 fi`;
 
+/**
+ * What a removal finds before it takes anything: /etc as it was, and what belongs to the packages that go. It stays with the stack until
+ * the removal has ended. One that was cut off is gone on with, and can no longer ask packages that are gone.
+ */
+const keepFound = String.raw`found=$stack/removal
+if [ "$is_unfinished" = no ]; then rm -rf "$found"; fi
+if [ ! -e "$found" ]; then
+  rm -rf "$found.new"
+  mkdir "$found.new"
+  cp -a /etc "$found.new/etc"
+  sync -f "$found.new"
+  mv "$found.new" "$found"
+fi`;
+
 /** What was removed and may be purged is. Nothing of /etc that a person made goes with it. */
 const purgeRemoved = String.raw`dpkg-query -W -f '${"$"}{db:Status-Abbrev}|${"$"}{Package}\n' | awk -F'|' 'substr($1, 2, 1) == "c" {print $2}' | sort -u | comm -12 - ledger >configured
 : >purge
-: >conffiles-gone
+: >shipped
 while read -r p; do
   if may_purge "$p"; then
     echo "$p" >>purge
-    conffiles_of "$p" | sed 's/^[^ ]*  //' >>conffiles-gone
+    conffiles_of "$p" | sed 's/^[^ ]*  //' >>shipped
   fi
 done <configured
-if [ -s purge ]; then
-  [ -e etc-before ] || cp -a /etc etc-before
-  dpkg --purge $(cat purge)
-  (cd etc-before && find . ! -type d | sed 's#^\.#/etc#') | sort >etc-had
+if [ -s purge ] || [ -e "$found/conffiles" ]; then
+  cat shipped >>"$found/conffiles"
+  sync "$found/conffiles" "$found"
+  [ ! -s purge ] || dpkg --purge $(cat purge)
+  (cd "$found/etc" && find . ! -type d | sed 's#^\.#/etc#') | sort >etc-had
   find /etc -xdev ! -type d | sort | comm -23 etc-had - >etc-gone
   while IFS= read -r f; do
+    was=$found/etc${"$"}{f#/etc}
     grep -qxF "$f" "$stack/etc-files" || {
-      grep -qxF "$f" conffiles-gone && continue
+      grep -qxF "$f" "$found/conffiles" && continue
       [ "$delete_data" = no ] || ! grep -qsF "  $f" "$ledger.etc" || continue
-      [ ! -f "etc-before${"$"}{f#/etc}" ] || ! grep -qsxF "$(sha256sum <"etc-before${"$"}{f#/etc}" | cut -c1-64)  $f" "$ledger.etc" || continue
-      [ -L "etc-before${"$"}{f#/etc}" ] && case $f in /etc/systemd/* | /etc/rc?.d/* | /etc/ssl/certs/* | /etc/alternatives/*) continue ;; esac
+      [ ! -f "$was" ] || ! grep -qsxF "$(sha256sum <"$was" | cut -c1-64)  $f" "$ledger.etc" || continue
+      [ -L "$was" ] && case $f in /etc/systemd/* | /etc/rc?.d/* | /etc/ssl/certs/* | /etc/alternatives/*) continue ;; esac
     }
     mkdir -p "$(dirname "$f")"
-    cp -a "etc-before${"$"}{f#/etc}" "$f"
+    cp -a "$was" "$f"
     echo "put back: $f"
   done <etc-gone
 fi`;
@@ -86,10 +101,9 @@ while read -r u; do
   DPKG_MAINTSCRIPT_PACKAGE=hostkit deb-systemd-helper unmask "$u" >/dev/null 2>&1 || true
   find /etc/systemd/system -name "$u" -xtype l -delete
   if [ "$(readlink "/etc/systemd/system/$u")" = /dev/null ]; then rm -f "/etc/systemd/system/$u"; fi
-done <units
-while read -r i; do update-rc.d -f "$i" remove >/dev/null 2>&1 || true; done <init-scripts
-if ! command -v dockerd >/dev/null && [ -e docker-is-empty ]; then rm -f /etc/docker/key.json; rmdir /etc/docker 2>/dev/null || true; fi
-rm -rf etc-before`;
+done <"$found/units"
+while read -r i; do update-rc.d -f "$i" remove >/dev/null 2>&1 || true; done <"$found/init-scripts"
+if ! command -v dockerd >/dev/null && [ -e "$found/docker-is-empty" ]; then rm -f /etc/docker/key.json; rmdir /etc/docker 2>/dev/null || true; fi`;
 
 /** Accounts that came with packages: those that own something that stays, stay. Users first: a primary group cannot go before them. */
 export const removeAccounts: Script =
@@ -163,7 +177,7 @@ while read -r p; do
     printf 'configuration of %s\t%s\n' "$p" "${"$"}{files% }" >>"$kept"
   fi
 done <candidates
-cat folders "$ledger.folders" 2>/dev/null | sort -u | while IFS= read -r d; do
+cat "$found/folders" "$ledger.folders" 2>/dev/null | sort -u | while IFS= read -r d; do
   [ -e "$d" ] || continue
   if [ "$delete_data" = yes ]; then
     case $d in /var/lib/?*) grep -qsxF "$d" "$stack/before/folders" || rm -rf --one-file-system -- "$d" ;; esac
@@ -197,18 +211,26 @@ else
   rm -f "$ledger" "$ledger".*
 fi`;
 
-/** Takes away what hostkit installed and nobody else uses, and of what it left behind what nobody wrote. */
-export function removalScript(deleteData: boolean): Script {
+/**
+ * Takes away what hostkit installed and nobody else uses, and of what it left behind what nobody wrote.
+ * @param isUnfinished an earlier run began it and did not end
+ */
+export function removalScript(deleteData: boolean, isUnfinished: boolean): Script {
   return joinScripts([
     sh`stack=$HOSTKIT_STACK_DIRECTORY
 delete_data=${deleteData ? "yes" : "no"}
+is_unfinished=${isUnfinished ? "yes" : "no"}
 only=
-[ -s "$stack/packages" ] || [ -s "$stack/packages.folders" ] || [ -s "$stack/packages.accounts" ] || exit 0`,
+[ -s "$stack/packages" ] || [ -s "$stack/packages.folders" ] || [ -s "$stack/packages.accounts" ] || {
+  rm -rf "$stack/removal"
+  exit 0
+}`,
     aptPrelude,
     lookAtUses,
-    ...[readConffiles, removeChosen, purgeRemoved, cleanLinks].map(rawScript),
+    ...[keepFound, readConffiles, removeChosen, purgeRemoved, cleanLinks].map(rawScript),
     removeAccounts,
     rawScript(settle),
+    sh`rm -rf "$found"`,
   ]);
 }
 
@@ -216,7 +238,8 @@ only=
 export function removeOneScript(deleteData: boolean): Script {
   return joinScripts([
     sh`stack=$HOSTKIT_STACK_DIRECTORY
-delete_data=${deleteData ? "yes" : "no"}`,
+delete_data=${deleteData ? "yes" : "no"}
+found=.`,
     aptPrelude,
     lookAtUses,
     ...[removeChosen, cleanLinks].map(rawScript),

@@ -81,9 +81,12 @@ function needsText(resource: PackagesResource): string {
   return [...new Set(names)].sort().join(" ");
 }
 
-/** Until the script ends. Such a mask is gone after a reboot; one that a killed run leaves is taken away at the unit's start. */
+/** Until the script ends. Named on disk before: of a run that was killed the next run, of whatever kind, lets them go (runner.sh). */
 function holdScript(units: readonly string[]): Script {
-  return sh`trap ${`systemctl unmask --runtime -q ${units.join(" ")}`} EXIT
+  const release = `systemctl unmask --runtime -q ${units.join(" ")} && rm -f "$HOSTKIT_STACK_DIRECTORY/held"`;
+  return sh`echo ${units} >"$HOSTKIT_STACK_DIRECTORY/held"
+sync "$HOSTKIT_STACK_DIRECTORY/held" "$HOSTKIT_STACK_DIRECTORY"
+trap ${release} EXIT
 systemctl mask --runtime -q ${units}`;
 }
 
@@ -145,7 +148,7 @@ ${installScript}`,
     return removeByScript(
       owned,
       "remove packages that hostkit installed",
-      removalScript(context.deleteData),
+      removalScript(context.deleteData, context.isUnfinished),
       "installed by hostkit",
       aptBound,
     );
