@@ -25,7 +25,6 @@ const tries = [
   // A cold provision that nobody goes on with: the host has to be bare again.
   { scenario: "begun", fault: "runner", at: point("packages:apt"), afterSeconds: 8 },
   { scenario: "begun", fault: "power", at: point("packages:apt"), afterSeconds: 8 },
-  { scenario: "begun", fault: "power", at: point("caddy:") },
   // Something else in every section.
   { scenario: "change", fault: "controller", at: point("nftables:", 3) },
   { scenario: "change", fault: "controller", at: point("postgres-settings:") },
