@@ -18,6 +18,7 @@ import type { BackupJob } from "../stack/backups/jobs.ts";
 import { executeRun, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";
 import { newMarker, onEachHost, openProject } from "../session/project.ts";
+import { unitId } from "../resources/units/unit.ts";
 
 /** Makes backups now: the named jobs, else of each kind the one that takes least. */
 export const runBackup: Verb = async (context, _options, names) => {
@@ -120,7 +121,7 @@ async function readReports(
   const latest = facts.get(backupFacts, stack)?.latest ?? {};
   return jobs.map((job) => {
     const report = latest[job.name];
-    if (outcome.done.includes(`unit:${job.service}`) && report?.result === "success") return report;
+    if (outcome.done.includes(unitId(job.service)) && report?.result === "success") return report;
     const log = outcome.failed.flatMap((step) => step.log);
     throw new HostkitError("run_failed", {
       what: `the backup ${job.name} failed`,

@@ -19,6 +19,7 @@ import { inspect, readWanted } from "../session/wanted.ts";
 import { withMounts } from "./mounts.ts";
 import type { Place } from "./scripts.ts";
 import { putBackSources, settleSources, stageSources } from "./sync.ts";
+import { releaseId } from "../resources/containers/release.ts";
 
 /** What a pass over the whole stack needs. */
 export interface ReleaseInput {
@@ -80,7 +81,7 @@ export async function releaseAll(input: ReleaseInput): Promise<Released> {
   const started = new Set(
     plan.changes.flatMap(({ id, action }): string[] => (action === "run" ? [] : [id])),
   );
-  const isStarted = ({ service }: ServiceSource) => started.has(`release:${service}`);
+  const isStarted = ({ service }: ServiceSource) => started.has(releaseId(service));
   await settleSources(connection, manifest.stack, staged.filter(isStarted));
   return { ids, waiting: staged.filter((source) => !isStarted(source)) };
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import type { Connection } from "../ssh/connection.ts";
+import { runningIdOf } from "../stack/services/start-order.ts";
 import { listBuildCommands, runBuildCommand } from "../local/build.ts";
 import { readLocalFiles } from "../local/inputs.ts";
 import { invalidManifest } from "../local/manifest.ts";
@@ -311,7 +312,10 @@ export class DevSession {
     const restarted = waiting.map(({ service }) => service);
     if (ids.length === 0)
       return restarted.length === 0 ? undefined : { services: restarted, how: "restarted" };
-    const named = this.names.filter((name) => ids.some((id) => isAbout(id, name)));
+    const named = [...manifest.services, ...manifest.web]
+      .filter((service) => ids.includes(runningIdOf(manifest, service)))
+      .map(({ name }) => name)
+      .filter((name) => this.names.includes(name));
     const services = [...new Set([...restarted, ...named])];
     return { services: services.length > 0 ? services : ["the stack"], how: "provisioned" };
   }
@@ -364,11 +368,6 @@ function replaceServices(before: Sources, now: Sources, came: readonly FileChang
 /** The host said no, and is as it was before. */
 function isRunFailure(error: unknown): boolean {
   return error instanceof HostkitError && error.code === "run_failed";
-}
-
-/** `release:api`, `deb:dx-scraper`, `unit:dxcluster-scraper.service`; a path says nothing. */
-function isAbout(id: string, name: string): boolean {
-  return !id.startsWith("file:") && id.split(/[^a-z0-9]+/).includes(name);
 }
 
 function topmost(entries: readonly string[]): string[] {

@@ -2,11 +2,12 @@ import { sh } from "../shell/script.ts";
 import { backupPlaces } from "../stack/backups/jobs.ts";
 import type { BackupJob } from "../stack/backups/jobs.ts";
 import type { OperationStep } from "./operation.ts";
+import { unitId } from "../resources/units/unit.ts";
 
 /** The jobs one after the other: they share repositories. */
 export function planBackupRun(stack: string, jobs: readonly BackupJob[]): OperationStep[] {
   return jobs.map(({ name, service, tool }) => ({
-    id: `unit:${service}`,
+    id: unitId(service),
     title: `make the backup ${name}`,
     because: "asked for",
     // The unit itself may take a day.

@@ -2,7 +2,7 @@ import type { Facts } from "../facts/fact.ts";
 import { othersWith } from "../facts/neighbours.ts";
 import type { Neighbour } from "../facts/neighbours.ts";
 import { claimsId, givesWay } from "../resources/claims.ts";
-import { kindOf } from "../resources/kinds.ts";
+import { answersOf, kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Owned, OwnContext, Resource, ResourceId } from "../resources/resource.ts";
 import { beginLine, isMade, ownLine } from "./state.ts";
@@ -78,6 +78,7 @@ function draftOne(
   return {
     change: {
       ...change,
+      ...answersOf(resource),
       waitsFor,
       beginLines: own === undefined ? "" : beginLine(own, isOwned ? "again" : "new"),
       stateLine: own === undefined ? "" : ownLine(own),

@@ -4,7 +4,12 @@ import { need } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { textFacts } from "../facts/files/file.ts";
 import { daemonPath } from "../resources/containers/docker-start.ts";
+import { jsonFileId } from "../resources/files/json-file.ts";
+import { unitId } from "../resources/units/unit.ts";
 import type { Plan } from "./types.ts";
+
+const engineId = unitId("docker.service");
+const daemonFileId = jsonFileId(daemonPath);
 
 /** What has to be asked to say what a restart of Docker does to the containers that run. */
 export function listEngineNeeds(plan: Plan): FactNeed[] {
@@ -14,7 +19,7 @@ export function listEngineNeeds(plan: Plan): FactNeed[] {
 }
 
 function isAboutDocker(id: string): boolean {
-  return id === "unit:docker.service" || id === `json-file:${daemonPath}`;
+  return id === engineId || id === daemonFileId;
 }
 
 /** The same plan, with the words what a restart of Docker does to the containers that run, whosever they are. */
@@ -27,7 +32,7 @@ export function nameContainers(plan: Plan, facts: Facts): Plan {
       ? `ends ${named}, and starts again only what has a restart policy: live-restore is off in ${daemonPath}`
       : `${named} ${running.length === 1 ? "lives" : "live"} on`;
   const changes = plan.changes.map((change) =>
-    change.id === "unit:docker.service" && change.action === "restart"
+    change.id === engineId && change.action === "restart"
       ? { ...change, because: `${change.because}; ${words}` }
       : change,
   );
@@ -38,7 +43,7 @@ export function nameContainers(plan: Plan, facts: Facts): Plan {
 export function checkSwarm(plan: Plan, facts: Facts): HostkitError | undefined {
   const engine = facts.get(engineFacts, engineSubject);
   const isWritten = plan.changes.some(
-    ({ id, action }) => id === `json-file:${daemonPath}` && action !== "delete",
+    ({ id, action }) => id === daemonFileId && action !== "delete",
   );
   if (engine?.isSwarm !== true || !isWritten || liveRestoreIn(facts) === false) return undefined;
   return new HostkitError("packages_blocked", {

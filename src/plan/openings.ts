@@ -1,24 +1,9 @@
 import type { ErrorParts } from "../errors.ts";
 import type { Claim, Neighbour } from "../facts/neighbours.ts";
+import { readPorts } from "../resources/port-claims.ts";
+import { firewallTable, nftablesId } from "../resources/system/nftables.ts";
 
-const firewall = "nftables:inet hostkit";
-
-interface Ports {
-  readonly protocol: string;
-  readonly first: number;
-  readonly last: number;
-}
-
-/** `open:7000-7010/tcp`, `port:443/tcp`. */
-function readPorts(claims: readonly Claim[], kind: "open" | "port"): Ports[] {
-  return claims.flatMap(({ thing, value }) => {
-    const [, first, last, protocol] =
-      new RegExp(`^${kind}:(\\d+)(?:-(\\d+))?/(tcp|udp)$`).exec(thing) ?? [];
-    if (first === undefined || protocol === undefined) return [];
-    if (kind === "port" && value !== "outside") return [];
-    return [{ protocol, first: Number(first), last: Number(last ?? first) }];
-  });
-}
+const firewall = nftablesId(firewallTable);
 
 /** What the other stacks of the host have open, TCP. */
 export function openedByOthers(
@@ -45,7 +30,7 @@ export function findShut(
   const details = stacks
     .filter((one) => !owners.includes(one))
     .flatMap((one) =>
-      readPorts(one.claims, "port")
+      readPorts(one.claims, "published")
         .filter(
           (port) =>
             !open.some(

@@ -66,15 +66,15 @@ export function findPostgresObstacles(input: Input, facts: Facts): HostkitError[
 
 function majorOf({ manifest, system, plan }: Input): number | undefined {
   const { database } = manifest;
-  const touches = plan.changes.some(
-    ({ id }) => id.startsWith("postgres-") || id.startsWith("unit:postgresql@"),
-  );
-  return database === undefined || !touches ? undefined : postgresMajorOf(database, system);
+  const isTouched = plan.changes.some(({ touches }) => touches?.includes("postgres") === true);
+  return database === undefined || !isTouched ? undefined : postgresMajorOf(database, system);
 }
 
 function installs({ changes }: Plan, major: number): boolean {
-  const name = new RegExp(`\\bpostgresql-${major}\\b(?!-)`);
-  return changes.some(({ id, because }) => id === "packages:apt" && name.test(because));
+  const name = `postgresql-${major}`;
+  return changes.some(
+    (change) => change.installs?.some((word) => word.split("=")[0] === name) === true,
+  );
 }
 
 /** The first thing that keeps hostkit from this cluster; undefined where it may go on. */

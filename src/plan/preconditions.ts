@@ -99,7 +99,7 @@ function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError 
 function checkFirewall(plan: Plan, facts: Facts): HostkitError | undefined {
   const [rival] = facts.all(rivalFirewallFacts).keys();
   const isOurs = plan.changes.some(
-    ({ id, action }) => id.startsWith("nftables:") && action !== "delete",
+    ({ touches, action }) => touches?.includes("firewall") === true && action !== "delete",
   );
   if (rival === undefined || !isOurs) return undefined;
   return new HostkitError("firewall_taken", {

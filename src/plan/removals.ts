@@ -1,7 +1,7 @@
 import type { Facts } from "../facts/fact.ts";
 import { textFacts } from "../facts/files/file.ts";
 import { leaveToOthers, neighboursOf } from "../resources/claims.ts";
-import { kindOf } from "../resources/kinds.ts";
+import { answersOf, kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Owned, RemoveContext, ResourceId } from "../resources/resource.ts";
 import { finishPlan } from "./finish.ts";
@@ -82,8 +82,8 @@ export function planRemovals(
       kind.remove(entry, facts, { ...context, isUnfinished });
     if (change === undefined) continue;
     // What is only locked (a role whose data stays) is still hostkit's to take away one day.
-    const stateLine = change.action === "delete" ? disownLine(change.id) : ownLine(entry);
-    removals.push({ ...change, waitsFor, beginLines: "", stateLine });
+    const stateLine = change.action === "delete" ? disownLine(entry) : ownLine(entry);
+    removals.push({ ...change, ...answersOf(entry), waitsFor, beginLines: "", stateLine });
     waitsFor = [change.id];
   }
   return removals;

@@ -43,9 +43,8 @@ export function asMade({ begun: _begun, ...owned }: Owned): Owned {
 }
 
 /** One line of the state file: this resource is no longer there. */
-export function disownLine(id: ResourceId): string {
-  const at = id.indexOf(":");
-  return `${JSON.stringify({ kind: id.slice(0, at), name: id.slice(at + 1), gone: true })}\n`;
+export function disownLine({ kind, name }: Pick<Owned, "kind" | "name">): string {
+  return `${JSON.stringify({ kind, name, gone: true })}\n`;
 }
 
 function parseLine(line: string): Owned | undefined {

@@ -1,10 +1,13 @@
 import type { ErrorParts } from "../errors.ts";
 import type { Facts } from "../facts/fact.ts";
-import type { Change, Resource, ResourceId } from "../resources/resource.ts";
+import type { Change, Group, Resource, ResourceId, Touch } from "../resources/resource.ts";
 
 /** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
 export interface PlannedChange extends Change {
   readonly waitsFor: readonly ResourceId[];
+  /** What its kind answers; absent where no kind stands behind it. */
+  readonly group?: Group;
+  readonly touches?: readonly Touch[];
   /** What is written down before it begins: that it is hostkit's, and what is due because of it; "" for nothing. */
   readonly beginLines: string;
   /** Line for the state file when it is done; "" for none. */

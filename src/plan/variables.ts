@@ -18,11 +18,7 @@ function environmentFilesOf(change: PlannedChange): EnvironmentFile[] {
     const text =
       "secret" in content ? content.secret : "text" in content ? content.text : undefined;
     if (typeof text !== "string") return [];
-    // A release stands in the other slot than the one that serves.
-    const now = change.id.startsWith("release:")
-      ? step.path.replace(/-([ab])\.env$/, (_, slot: string) => `-${slot === "a" ? "b" : "a"}.env`)
-      : step.path;
-    return [{ now, text }];
+    return [{ now: change.insteadOf?.[step.path] ?? step.path, text }];
   });
 }
 

@@ -99,28 +99,10 @@ function paintOf(action: Action, colors: Colors): (text: string) => string {
   return colors.yellow;
 }
 
-/** Kinds by the first part of an id; the first fitting pattern names the group. */
-const groups: readonly (readonly [RegExp, string])[] = [
-  [/^(packages|deb|download|packaged-program):/, "packages"],
-  [/^(user|group):/, "users"],
-  [/^(sshd|sysctl|swap|timezone|hostname|time-sync):/, "host"],
-  [/^(file|directory|json-file|block):/, "files"],
-  [/^postgres-/, "database"],
-  [/^(network|image|volume|release):/, "containers"],
-  [/^caddy:/, "proxy"],
-  [/^backup-/, "backups"],
-  [/^nftables:/, "firewall"],
-  [/^(unit|target):/, "units"],
-  [/^/, "other"],
-];
-
 function groupChanges(changes: readonly PlannedChange[]): Map<string, PlannedChange[]> {
   const found = new Map<string, PlannedChange[]>();
   for (const change of changes) {
-    const name =
-      change.action === "delete"
-        ? "no longer wanted"
-        : (groups.find(([pattern]) => pattern.test(change.id))?.[1] ?? "other");
+    const name = change.action === "delete" ? "no longer wanted" : (change.group ?? "other");
     found.set(name, [...(found.get(name) ?? []), change]);
   }
   return found;

@@ -5,7 +5,7 @@ import type { Facts } from "../facts/fact.ts";
 import { fileFacts } from "../facts/files/file.ts";
 import { findDifferences, putStep } from "./files/file.ts";
 import { preimagePath } from "./files/preimage.ts";
-import { idOf, removeByScript } from "./resource.ts";
+import { idOf, idsOf, removeByScript } from "./resource.ts";
 import type { Change, Owned, Resource, ResourceKind } from "./resource.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
@@ -22,7 +22,7 @@ export interface ClaimsResource extends Resource {
 }
 
 /** The one resource that everything else waits for. */
-export const claimsId = "claims:host" as const;
+export const claimsId = idsOf("claims")("host");
 
 /** Builds the claims resource. */
 export function claimsOf(stackDirectory: string, claims: readonly Claim[]): ClaimsResource {
@@ -46,6 +46,7 @@ function fileOf(resource: ClaimsResource): Parameters<typeof putStep>[0] {
 
 export const claimsKind: ResourceKind<ClaimsResource> = {
   kind: "claims",
+  group: "other",
   needs: (resource) => [
     need(fileFacts, claimsPath(resource.stackDirectory)),
     need(neighbourFacts, resource.stackDirectory),
@@ -80,7 +81,7 @@ export const claimsKind: ResourceKind<ClaimsResource> = {
 export function findClash(ours: Claim, theirs: Claim, neighbour: Neighbour): string | undefined {
   const what = describeThing(ours.thing);
   if (neighbour.isOld === true)
-    return ours.thing.startsWith("unit:") && ours.mode === "same"
+    return splitThing(ours.thing).kind === "unit" && ours.mode === "same"
       ? undefined
       : `${what}: stack ${neighbour.stack} has it, left over or from a hostkit that did not write down what it shares`;
   if (ours.mode === "alone" || theirs.mode === "alone")
@@ -103,9 +104,14 @@ const words: Readonly<Record<string, string>> = {
   setting: "setting",
 };
 
-function describeThing(thing: string): string {
+/** What a claim names, in a file that another hostkit may have written. */
+function splitThing(thing: string): { readonly kind: string; readonly name: string } {
   const at = thing.indexOf(":");
-  const [kind, name] = [thing.slice(0, at), thing.slice(at + 1)];
+  return { kind: thing.slice(0, at), name: thing.slice(at + 1) };
+}
+
+function describeThing(thing: string): string {
+  const { kind, name } = splitThing(thing);
   return `${words[kind] ?? kind} ${name}`;
 }
 

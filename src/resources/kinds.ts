@@ -25,7 +25,7 @@ import { postgresRoleKind } from "./postgres/role.ts";
 import { postgresSettingsKind } from "./postgres/settings.ts";
 import { postgresTrialKind } from "./postgres/trial.ts";
 import { releaseKind } from "./containers/release.ts";
-import type { Resource, ResourceKind } from "./resource.ts";
+import type { Group, Resource, ResourceKind, Touch } from "./resource.ts";
 import { sshdKind } from "./system/sshd.ts";
 import { swapKind } from "./system/swap.ts";
 import { sysctlKind } from "./system/sysctl.ts";
@@ -84,6 +84,15 @@ const byName: ReadonlyMap<string, AnyKind> = new Map(allKinds.map((kind) => [kin
 
 /** Every kind's name. */
 export const kindNames: readonly string[] = [...byName.keys()];
+
+/** What the kind of a thing answers to whoever reads a plan. */
+export function answersOf(thing: Pick<Resource, "kind" | "name">): {
+  readonly group: Group;
+  readonly touches: readonly Touch[];
+} {
+  const kind = kindOf(thing);
+  return { group: kind.group, touches: kind.touches?.(thing) ?? [] };
+}
 
 /** The kind of a resource. @throws TypeError for a kind that nobody registered. */
 export function kindOf(resource: Pick<Resource, "kind">): AnyKind {

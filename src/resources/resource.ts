@@ -23,6 +23,11 @@ export interface Blob {
   readonly entries?: readonly string[];
 }
 
+/** Makes ids of one kind; each kind exports its own. */
+export function idsOf<K extends string>(kind: K): (name: string) => `${K}:${string}` {
+  return (name) => `${kind}:${name}`;
+}
+
 /** What every resource has. A resource is plain data; its kind knows what to do with it. */
 export interface Resource {
   readonly kind: string;
@@ -111,6 +116,8 @@ export interface Change {
   readonly refusal?: Refusal;
   /** What apt is to install, in its words (`name`, `name=version`), so that it can be asked before the run. */
   readonly installs?: readonly string[];
+  /** Files that it writes beside the ones in use until then: new path → the one in use. */
+  readonly insteadOf?: Readonly<Record<string, string>>;
   /** Packages on hold that would have to change: nobody does that. */
   readonly changesHeld?: readonly string[];
   /** Stamp files removed before anything of the run starts, so that an interrupted run is noticed by the next plan. */
@@ -155,11 +162,31 @@ export interface RemoveContext {
   readonly deleteData: boolean;
 }
 
+/** The headings under which a plan shows its changes. */
+export type Group =
+  | "packages"
+  | "users"
+  | "host"
+  | "files"
+  | "database"
+  | "containers"
+  | "proxy"
+  | "backups"
+  | "firewall"
+  | "units"
+  | "other";
+
+/** What a change may disturb, for whoever looks at the host before a run. */
+export type Touch = "firewall" | "postgres";
+
 /**
  * A resource kind: the facts it needs, the difference to what is there, and the way back. All pure.
  */
 export interface ResourceKind<R extends Resource> {
   readonly kind: string;
+  readonly group: Group;
+  /** What a change to this one may disturb; absent: nothing that anybody asks about. */
+  touches?(resource: Pick<Resource, "kind" | "name">): readonly Touch[];
   needs(resource: R): readonly FactNeed[];
   /** undefined: as it should be. */
   diff(resource: R, facts: Facts, context: DiffContext): Change | undefined;

@@ -3,8 +3,10 @@ import type { Manifest, PublishedPort } from "../manifest/schema.ts";
 import { servicesOf } from "../manifest/services.ts";
 import { claimsId, claimsOf } from "../resources/claims.ts";
 import { kindOf } from "../resources/kinds.ts";
-import { claimAlone, claimTogether } from "../resources/resource.ts";
+import { claimOpening, claimPort, claimSharedPort } from "../resources/port-claims.ts";
 import type { Resource } from "../resources/resource.ts";
+import { sshdId, sshdPath } from "../resources/system/sshd.ts";
+import { timeSyncId } from "../resources/system/time-sync.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { allocatePorts } from "./services/service-places.ts";
 
@@ -25,37 +27,23 @@ export function claimAll(manifest: Manifest, resources: readonly Resource[]): Re
   ];
 }
 
-/** Published outside; the firewall must have it open. */
-export const outside = "outside";
-
-function portName(protocol: string, port: number, lastPort: number = port): string {
-  return `${port === lastPort ? String(port) : `${port}-${lastPort}`}/${protocol}`;
-}
-
-function claimPort(protocol: string, port: number, value?: string): Claim {
-  const claim = claimAlone({ kind: "port", name: portName(protocol, port) });
-  return value === undefined ? claim : { ...claim, value };
-}
-
 function claimPorts(manifest: Manifest): Claim[] {
   const published = servicesOf(manifest)
     .flatMap((service): readonly PublishedPort[] => service.ports)
-    .map((port) => claimPort(port.protocol, port.outside, outside));
+    .map((port) => claimPort(port.protocol, port.outside, true));
   const native = manifest.web
     .filter((service) => service.runtime === "native")
     .map((service) => claimPort("tcp", service.port));
   const slots = [...allocatePorts(manifest).values()].map((port) => claimPort("tcp", port));
   const hasSites = (manifest.proxy?.sites.length ?? 0) > 0;
-  const proxy = hasSites
-    ? [80, 443].map((port) => claimTogether(`port:${portName("tcp", port)}`, outside))
-    : [];
+  const proxy = hasSites ? [80, 443].map((port) => claimSharedPort("tcp", port)) : [];
   return [...published, ...native, ...slots, ...proxy];
 }
 
 function claimOpenings(manifest: Manifest): Claim[] {
   return (manifest.firewall?.allow ?? []).flatMap(({ port, lastPort, protocol }) =>
     typeof port === "number" && typeof lastPort === "number"
-      ? [claimTogether(`open:${portName(protocol, port, lastPort)}`)]
+      ? [claimOpening({ protocol, first: port, last: lastPort })]
       : [],
   );
 }
@@ -64,7 +52,7 @@ function claimOpenings(manifest: Manifest): Claim[] {
 function claimRefusals({ host }: Manifest): Claim[] {
   const refuse = (thing: string): Claim => ({ thing, mode: "same", value: "none" });
   return [
-    ...(host.ssh.harden ? [] : [refuse("sshd:/etc/ssh/sshd_config.d/10-hostkit.conf")]),
-    ...(host.timeSync ? [] : [refuse("time-sync:host")]),
+    ...(host.ssh.harden ? [] : [refuse(sshdId(sshdPath))]),
+    ...(host.timeSync ? [] : [refuse(timeSyncId)]),
   ];
 }

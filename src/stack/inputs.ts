@@ -1,6 +1,7 @@
 import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
+import { idsOf } from "../resources/resource.ts";
 import type { Blob, Resource, ResourceId } from "../resources/resource.ts";
 
 /** Everything a stack's resources are made from. Plain values: `local/` has read them, nothing here does I/O. */
@@ -43,7 +44,7 @@ export interface Section {
 }
 
 /** The one resource that stands for all packages; whatever needs a program waits for it. */
-export const packagesId: ResourceId = "packages:apt";
+export const packagesId: ResourceId = idsOf("packages")("apt");
 
 /** A section that contributes nothing. */
 export const emptySection: Section = { packages: [], resources: [] };

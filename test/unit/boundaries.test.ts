@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { kindNames } from "../../src/resources/kinds.ts";
 
 /** The linter must really catch imports that go the wrong way; a glob that fits nothing would be silent. */
 const root = path.resolve(import.meta.dirname, "../..");
@@ -92,6 +93,18 @@ test.each(cases)("src/%s/%s", (room, name, _text, isViolation) => {
 test("no file of src imports itself through others, types and late imports counted", async () => {
   const circles = findCircles(await readImports(path.join(root, "src")));
   expect(circles.map((files) => files.join(" "))).toEqual([]);
+});
+
+test("ids are made by their kinds, and nobody takes them apart", async () => {
+  const spelled = new RegExp(`(?:["'\`]|/\\^)(?:${kindNames.join("|")}):[^\\s"]`);
+  const folder = path.join(root, "src");
+  const found: string[] = [];
+  for (const file of await readdir(folder, { recursive: true })) {
+    if (!file.endsWith(".ts") || file.startsWith("lab/")) continue;
+    for (const line of (await readFile(path.join(folder, file), "utf8")).split("\n"))
+      if (spelled.test(line) && !/^\s*(?:\/?\*|\/\/)/.test(line)) found.push(`${file}: ${line}`);
+  }
+  expect(found).toEqual([]);
 });
 
 test("circles are found", () => {

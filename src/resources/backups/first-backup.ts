@@ -28,6 +28,7 @@ export function backupFirst(
 
 export const backupFirstKind: ResourceKind<BackupFirstResource> = {
   kind: "backup-first",
+  group: "backups",
   needs: (resource) => [
     need(backupFacts, resource.stack),
     ...resource.markers.map((path) => need(fileFacts, path)),

@@ -24,6 +24,7 @@ export function backupPassphrase(
 
 export const backupPassphraseKind: ResourceKind<BackupPassphraseResource> = {
   kind: "backup-passphrase",
+  group: "backups",
   needs: (resource) => [need(fileFacts, resource.path)],
 
   diff(resource, facts): Change | undefined {

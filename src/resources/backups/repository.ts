@@ -42,6 +42,7 @@ function stampOf(name: string): string {
 
 export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
   kind: "backup-repository",
+  group: "backups",
   needs: (resource) => [
     need(textFacts, stampPath(resource.stackDirectory, stampOf(resource.name))),
     ...resource.markers.map((path) => need(fileFacts, path)),

@@ -39,6 +39,7 @@ export function image(
 
 export const imageKind: ResourceKind<ImageResource> = {
   kind: "image",
+  group: "containers",
   needs: (resource) => [need(imageFacts, resource.reference)],
 
   diff(resource, facts): Change | undefined {

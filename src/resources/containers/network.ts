@@ -1,7 +1,7 @@
 import { networkFacts } from "../../facts/containers/docker.ts";
 import { need } from "../../facts/fact.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A Docker bridge network. */
@@ -24,8 +24,12 @@ export function network(
   };
 }
 
+/** The id of a resource of this kind by its name. */
+export const networkId = idsOf("network");
+
 export const networkKind: ResourceKind<NetworkResource> = {
   kind: "network",
+  group: "containers",
   needs: (resource) => [need(networkFacts, resource.name)],
 
   diff(resource, facts): Change | undefined {

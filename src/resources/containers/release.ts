@@ -27,12 +27,16 @@ import {
   renderRecord,
   settleScript,
 } from "./records.ts";
-import { claimAlone, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Bound, Change, Owned, ResourceKind, Step } from "../resource.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
+/** The id of a resource of this kind by its name. */
+export const releaseId = idsOf("release");
+
 export const releaseKind: ResourceKind<ReleaseResource> = {
   kind: "release",
+  group: "containers",
 
   needs(resource): FactNeed[] {
     const { a, b } = resource.slots;
@@ -181,8 +185,16 @@ function deploy(
     action,
     because,
     steps,
+    ...(old === undefined ? {} : { insteadOf: pairFiles(next, old) }),
     ...(difference.length === 0 ? {} : { difference }),
   };
+}
+
+/** The same file in both slots: they are listed in one order. */
+function pairFiles(next: SlotPlan, old: SlotPlan): Record<string, string> {
+  return Object.fromEntries(
+    next.files.map(({ path }, index) => [path, old.files[index]?.path ?? path]),
+  );
 }
 
 /** The script's own patience ends first, and tidies up. */

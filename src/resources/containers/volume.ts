@@ -28,6 +28,7 @@ export function volume(
 
 export const volumeKind: ResourceKind<VolumeResource> = {
   kind: "volume",
+  group: "containers",
   needs: (resource) => [need(volumeFacts, resource.name)],
 
   diff(resource, facts, context): Change | undefined {

@@ -85,6 +85,7 @@ cat ${block} rest >${to}`;
 
 export const blockKind: ResourceKind<BlockResource> = {
   kind: "block",
+  group: "files",
   needs: (resource) => [need(textFacts, resource.path), need(fileFacts, resource.path)],
 
   diff(resource, facts): Change | undefined {

@@ -1,7 +1,7 @@
 import { need } from "../../facts/fact.ts";
 import { contentFacts, fileFacts } from "../../facts/files/file.ts";
 import { sh } from "../../shell/script.ts";
-import { idOf, removeByScript } from "../resource.ts";
+import { idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 export interface DirectoryResource extends Resource {
@@ -41,8 +41,12 @@ export function directory(
   };
 }
 
+/** The id of a resource of this kind by its name. */
+export const directoryId = idsOf("directory");
+
 export const directoryKind: ResourceKind<DirectoryResource> = {
   kind: "directory",
+  group: "files",
   needs: (resource) => [need(fileFacts, resource.path)],
 
   diff(resource, facts): Change | undefined {

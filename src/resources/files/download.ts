@@ -40,6 +40,7 @@ function versionOf(resource: Pick<DownloadResource, "directory" | "sha256">): st
 
 export const downloadKind: ResourceKind<DownloadResource> = {
   kind: "download",
+  group: "packages",
   needs: (resource) => [
     need(fileFacts, versionOf(resource)),
     need(fileFacts, `${versionOf(resource)}/.hostkit-current`),

@@ -8,7 +8,7 @@ import type { Script } from "../../shell/script.ts";
 import { diffLines } from "./difference.ts";
 import { restoreScript } from "./preimage.ts";
 import { tryUnitFile } from "../units/unit-file.ts";
-import { claimAlone, claimSame, idOf } from "../resource.ts";
+import { claimAlone, claimSame, idOf, idsOf } from "../resource.ts";
 import type { Change, Content, DiffContext, Resource, ResourceKind } from "../resource.ts";
 
 /** A regular file with exactly this content. */
@@ -51,8 +51,12 @@ function hasText(content: Content): content is { text: string } {
   return "text" in content;
 }
 
+/** The id of a resource of this kind by its name. */
+export const fileId = idsOf("file");
+
 export const fileKind: ResourceKind<FileResource> = {
   kind: "file",
+  group: "files",
 
   needs(resource): FactNeed[] {
     const needs = [need(fileFacts, resource.path)];

@@ -9,7 +9,7 @@ import { handOver, neighboursOf } from "../claims.ts";
 import { diffLines } from "./difference.ts";
 import { putStep } from "./file.ts";
 import { preimagePath, restoreScript } from "./preimage.ts";
-import { claimTogether, idOf, removeByScript } from "../resource.ts";
+import { claimTogether, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Owned, Resource, ResourceKind } from "../resource.ts";
 
 export type Json =
@@ -79,8 +79,12 @@ function merge(
   return { next, missing, respected };
 }
 
+/** The id of a resource of this kind by its name. */
+export const jsonFileId = idsOf("json-file");
+
 export const jsonFileKind: ResourceKind<JsonFileResource> = {
   kind: "json-file",
+  group: "files",
   needs: (resource) => [need(textFacts, resource.path), need(fileFacts, resource.path)],
 
   diff(resource, facts, context): Change | undefined {

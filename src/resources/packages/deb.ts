@@ -29,6 +29,7 @@ function stampOf(name: string): string {
 
 export const debKind: ResourceKind<DebResource> = {
   kind: "deb",
+  group: "packages",
   needs: (resource) => [
     need(debFacts, stampPath(resource.stackDirectory, stampOf(resource.name))),
     need(fileFacts, resource.program),

@@ -147,6 +147,7 @@ function stampText({ package: name, adopts }: PackagedProgramResource): string {
 
 export const packagedProgramKind: ResourceKind<PackagedProgramResource> = {
   kind: "packaged-program",
+  group: "packages",
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, stampPath(resource.stackDirectory, stampOf(resource))),

@@ -92,6 +92,7 @@ systemctl mask --runtime -q ${units}`;
 
 export const packagesKind: ResourceKind<PackagesResource> = {
   kind: "packages",
+  group: "packages",
   needs: (resource): FactNeed[] => [
     ...[...resource.packages, ...Object.values(resource.alternatives ?? {}).flat()].map((name) =>
       need(packageFacts, name),

@@ -3,7 +3,7 @@ import { clusterFacts } from "../../facts/postgres/postgres.ts";
 import { dataDirectory, postgresConfigDirectory, psqlScript } from "../../facts/postgres/psql.ts";
 import { sh } from "../../shell/script.ts";
 import { postgresUnitOf } from "./unit.ts";
-import { idOf, removeByScript } from "../resource.ts";
+import { idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
 
 /** That there is a cluster `main`: its package makes one, unless it was told not to or was there before. Data: never made anew. */
@@ -16,7 +16,7 @@ export interface PostgresClusterResource extends Resource {
 
 /** The resource after which there is a cluster; nobody has started it with hostkit's settings yet. */
 export function postgresClusterId(major: number): ResourceId {
-  return `postgres-cluster:${major}/main`;
+  return idsOf("postgres-cluster")(`${major}/main`);
 }
 
 /** Builds a cluster; its name is `17/main`. */
@@ -28,6 +28,8 @@ export function postgresCluster(
 
 export const postgresClusterKind: ResourceKind<PostgresClusterResource> = {
   kind: "postgres-cluster",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [need(clusterFacts, String(resource.major))],
 
   diff(resource, facts, context): Change | undefined {

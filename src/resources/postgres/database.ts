@@ -26,6 +26,8 @@ export function postgresDatabase(
 
 export const postgresDatabaseKind: ResourceKind<PostgresDatabaseResource> = {
   kind: "postgres-database",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [need(postgresFacts, String(resource.major))],
 
   diff(resource, facts): Change | undefined {

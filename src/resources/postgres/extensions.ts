@@ -22,6 +22,8 @@ export function postgresExtensions(
 
 export const postgresExtensionsKind: ResourceKind<PostgresExtensionsResource> = {
   kind: "postgres-extensions",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [
     need(postgresContentFacts, postgresContentSubject(resource.major, resource.name)),
   ],

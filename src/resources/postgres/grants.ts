@@ -8,8 +8,9 @@ import { psqlScript } from "../../facts/postgres/psql.ts";
 import { describeGrants, findGrantDifferences } from "./grant-difference.ts";
 import type { PostgresGrantsResource } from "./grant.ts";
 import { renderGrants } from "./grant-sql.ts";
-import { idOf } from "../resource.ts";
+import { idOf, idsOf } from "../resource.ts";
 import type { Change, ResourceKind } from "../resource.ts";
+import { postgresMigrationsId } from "./migrations.ts";
 
 /** Builds a grants resource; `name` is the database's. */
 export function postgresGrants(
@@ -19,8 +20,13 @@ export function postgresGrants(
   return { kind: "postgres-grants", name, ...options };
 }
 
+/** The id of a resource of this kind by its name. */
+export const postgresGrantsId = idsOf("postgres-grants");
+
 export const postgresGrantsKind: ResourceKind<PostgresGrantsResource> = {
   kind: "postgres-grants",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [
     need(postgresFacts, String(resource.major)),
     need(postgresContentFacts, postgresContentSubject(resource.major, resource.name)),
@@ -31,7 +37,7 @@ export const postgresGrantsKind: ResourceKind<PostgresGrantsResource> = {
     const cluster = facts.get(postgresFacts, String(major));
     const content = facts.get(postgresContentFacts, postgresContentSubject(major, name));
     const database = cluster?.databases[name];
-    const migrations = `postgres-migrations:${name}` as const;
+    const migrations = postgresMigrationsId(name);
     const reasons =
       cluster === undefined || database === undefined || content === undefined
         ? ["not granted yet"]

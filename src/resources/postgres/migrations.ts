@@ -12,7 +12,7 @@ import {
 } from "./migration-file.ts";
 import type { Migration, MigrationFile } from "./migration-file.ts";
 import { ledgerSql } from "./migration-script.ts";
-import { idOf } from "../resource.ts";
+import { idOf, idsOf } from "../resource.ts";
 import type { Change, Refusal, Resource, ResourceKind } from "../resource.ts";
 
 /**
@@ -33,8 +33,13 @@ export function postgresMigrations(
   return { kind: "postgres-migrations", name, ...options };
 }
 
+/** The id of a resource of this kind by its name. */
+export const postgresMigrationsId = idsOf("postgres-migrations");
+
 export const postgresMigrationsKind: ResourceKind<PostgresMigrationsResource> = {
   kind: "postgres-migrations",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [
     need(postgresContentFacts, postgresContentSubject(resource.major, resource.name)),
   ],

@@ -4,7 +4,7 @@ import { postgresFacts } from "../../facts/postgres/postgres.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
 import { quoteIdentifier } from "../../facts/postgres/sql.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
-import { idOf, removeByScript } from "../resource.ts";
+import { idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** Where a password is written for a service: alone, or as a line of a pgpass file. */
@@ -34,8 +34,13 @@ export function postgresPassword(
   return { kind: "postgres-password", name, ...options };
 }
 
+/** The id of a resource of this kind by its name. */
+export const postgresPasswordId = idsOf("postgres-password");
+
 export const postgresPasswordKind: ResourceKind<PostgresPasswordResource> = {
   kind: "postgres-password",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [
     need(postgresFacts, String(resource.major)),
     ...resource.files.map(({ path }) => need(fileFacts, path)),

@@ -3,7 +3,7 @@ import { postgresFacts } from "../../facts/postgres/postgres.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../../facts/postgres/sql.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf } from "../resource.ts";
+import { claimAlone, idOf, idsOf } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A PostgreSQL role without any power of its own: what it may do is in the grants. */
@@ -25,8 +25,13 @@ export function postgresRole(
   return { kind: "postgres-role", name, ...options };
 }
 
+/** The id of a resource of this kind by its name. */
+export const postgresRoleId = idsOf("postgres-role");
+
 export const postgresRoleKind: ResourceKind<PostgresRoleResource> = {
   kind: "postgres-role",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [need(postgresFacts, String(resource.major))],
 
   diff(resource, facts): Change | undefined {

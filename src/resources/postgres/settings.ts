@@ -12,7 +12,7 @@ import { quoteIdentifier, quoteLiteral } from "../../facts/postgres/sql.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { diffLines } from "../files/difference.ts";
-import { findDifferences } from "../files/file.ts";
+import { fileId, findDifferences } from "../files/file.ts";
 import { restoreScript } from "../files/preimage.ts";
 import type { BlockResource } from "../files/block.ts";
 import { proofFunctions, recordOf, takeBackFunction } from "./proof.ts";
@@ -56,7 +56,7 @@ export function postgresSettings(
       ...new Set([
         ...(options.after ?? []),
         ...options.watches,
-        ...options.dropIns.map(({ path }): ResourceId => `file:${path}`),
+        ...options.dropIns.map(({ path }) => fileId(path)),
       ]),
     ],
   };
@@ -88,6 +88,8 @@ function asFile(resource: PostgresSettingsResource) {
 
 export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
   kind: "postgres-settings",
+  group: "database",
+  touches: () => ["postgres"],
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, resource.text),
@@ -171,9 +173,7 @@ function explainUnit(
 ): string | undefined {
   if (inputs === "") return undefined;
   const cluster = facts.get(clusterFacts, String(major));
-  const changed = dropIns
-    .map(({ path }): ResourceId => `file:${path}`)
-    .filter((id) => context.changed.has(id));
+  const changed = dropIns.map(({ path }) => fileId(path)).filter((id) => context.changed.has(id));
   if (changed.length > 0) return `${changed.join(", ")} changed`;
   if (cluster?.state !== "running") return undefined;
   const stamp = readStamp(facts, stackDirectory, unitStamp(postgresUnitOf(major)));

@@ -16,8 +16,8 @@ import type { FileResource } from "../files/file.ts";
 import { proofFunctions, recordOf, recordScript } from "./proof.ts";
 import { keptFilesOf, postgresSettingsKind, sharedFilesOf } from "./settings.ts";
 import type { PostgresSettingsResource } from "./settings.ts";
-import { idOf } from "../resource.ts";
-import type { Change, Resource, ResourceKind } from "../resource.ts";
+import { idOf, idsOf } from "../resource.ts";
+import type { Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
 
 /**
  * Before anything of a cluster that is there is touched: what its databases can do is written down, with the files as they stand, and
@@ -37,8 +37,8 @@ export interface PostgresTrialResource extends Resource {
 }
 
 /** The id that its parts wait for. */
-export function postgresTrialId(major: number): `postgres-trial:${string}` {
-  return `postgres-trial:${major}/main`;
+export function postgresTrialId(major: number): ResourceId {
+  return idsOf("postgres-trial")(`${major}/main`);
 }
 
 /** Builds a trial; its name is `17/main`. */
@@ -50,6 +50,8 @@ export function postgresTrial(
 
 export const postgresTrialKind: ResourceKind<PostgresTrialResource> = {
   kind: "postgres-trial",
+  group: "database",
+  touches: () => ["postgres"],
   needs: ({ dropIns, hba, ident, settings, major }): FactNeed[] => [
     need(clusterFacts, String(major)),
     ...dropIns.flatMap((one) => fileKind.needs(one)),

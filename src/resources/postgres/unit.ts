@@ -7,6 +7,11 @@ export function postgresUnitOf(major: number): string {
   return `postgresql@${major}-main.service`;
 }
 
+/** Whether it is some cluster's. */
+export function isPostgresUnit(name: string): boolean {
+  return name.startsWith("postgresql@");
+}
+
 /** Waits until the server answers, at most a minute (recovery after a crash takes its time). */
 export function waitForPostgres(major: number): Script {
   return sh`tries=0

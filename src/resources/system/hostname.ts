@@ -20,6 +20,7 @@ export function hostname(name: string): HostnameResource {
 
 export const hostnameKind: ResourceKind<HostnameResource> = {
   kind: "hostname",
+  group: "host",
   needs: () => [need(systemFacts, systemSubject), need(textFacts, "/etc/hostname")],
 
   diff(resource, facts, context): Change | undefined {

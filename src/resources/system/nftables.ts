@@ -12,7 +12,7 @@ import { neighboursOf } from "../claims.ts";
 import { diffLines } from "../files/difference.ts";
 import { findDifferences, putStep } from "../files/file.ts";
 import { isBackScript, putBackScript } from "../guard.ts";
-import { claimTogether, idOf, removeByScript } from "../resource.ts";
+import { claimTogether, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "../resource.ts";
 
 /**
@@ -35,6 +35,12 @@ export interface NftablesResource extends Resource {
   readonly stackDirectory: string;
   readonly guardSeconds: number;
 }
+
+/** The one table of all stacks of a host. */
+export const firewallTable = "inet hostkit";
+
+/** The id of a table. */
+export const nftablesId = idsOf("nftables");
 
 /** Builds the firewall resource; `nftables:inet hostkit` is its id. */
 export function nftablesTable(
@@ -107,6 +113,8 @@ function hashLoaded(path: string): Script {
 
 export const nftablesKind: ResourceKind<NftablesResource> = {
   kind: "nftables",
+  group: "firewall",
+  touches: () => ["firewall"],
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, renderRuleset(resource, [22])),

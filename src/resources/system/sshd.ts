@@ -10,7 +10,7 @@ import { diffLines } from "../files/difference.ts";
 import { findDifferences, putStep } from "../files/file.ts";
 import { isBackScript, putBackScript } from "../guard.ts";
 import { restoreScript } from "../files/preimage.ts";
-import { claimSame, idOf, removeByScript } from "../resource.ts";
+import { claimSame, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Guard, Resource, ResourceKind } from "../resource.ts";
 import { writeHostStampScript } from "../units/unit.ts";
 
@@ -71,8 +71,15 @@ function findOverruled(resource: SshdResource, facts: Facts): string[] {
     .map(([key]) => key);
 }
 
+/** The file that is hostkit's, of whichever stack. */
+export const sshdPath = "/etc/ssh/sshd_config.d/10-hostkit.conf";
+
+/** The id of such a file. */
+export const sshdId = idsOf("sshd");
+
 export const sshdKind: ResourceKind<SshdResource> = {
   kind: "sshd",
+  group: "host",
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, resource.text),

@@ -38,6 +38,7 @@ WantedBy=swap.target
 
 export const swapKind: ResourceKind<SwapResource> = {
   kind: "swap",
+  group: "host",
   needs: (resource) => [
     need(swapFacts, resource.path),
     need(fileFacts, unitPath),

@@ -98,6 +98,7 @@ function isPattern(key: string): boolean {
 
 export const sysctlKind: ResourceKind<SysctlResource> = {
   kind: "sysctl",
+  group: "host",
   needs: (resource) => [
     need(fileFacts, resource.path),
     need(textFacts, resource.path, renderSysctl(resource.values, "")),

@@ -4,7 +4,7 @@ import { installedUnitFacts } from "../../facts/units/unit.ts";
 import { containerFacts, containerSubject } from "../../facts/system/virtualization.ts";
 import { sh } from "../../shell/script.ts";
 import { aptPrelude, installScript } from "../packages/apt.ts";
-import { claimSame, idOf } from "../resource.ts";
+import { claimSame, idOf, idsOf } from "../resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
 
 /**
@@ -24,6 +24,9 @@ export function timeSync(
   return { kind: "time-sync", name: "host", shared, after };
 }
 
+/** The one of a host. */
+export const timeSyncId = idsOf("time-sync")("host");
+
 /** Units of the time daemons in Debian and Ubuntu; the last one is our choice where there is none. */
 const daemons = [
   "chrony.service",
@@ -39,6 +42,7 @@ function findDaemon(facts: Facts): string | undefined {
 
 export const timeSyncKind: ResourceKind<TimeSyncResource> = {
   kind: "time-sync",
+  group: "host",
   needs: () => [
     need(containerFacts, containerSubject),
     ...daemons.map((name) => need(installedUnitFacts, name)),

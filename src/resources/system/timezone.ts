@@ -19,6 +19,7 @@ export function timezone(zone: string, after: readonly ResourceId[]): TimezoneRe
 
 export const timezoneKind: ResourceKind<TimezoneResource> = {
   kind: "timezone",
+  group: "host",
   needs: (resource) => [need(timezoneFacts, resource.zone)],
 
   diff(resource, facts, context): Change | undefined {

@@ -2,7 +2,7 @@ import { need } from "../../facts/fact.ts";
 import { userFacts } from "../../facts/system/user.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { removeAccounts } from "../packages/package-removal.ts";
-import { claimAlone, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A system user with a group of its own name, no password, no login. */
@@ -39,8 +39,12 @@ export function systemUser(
   };
 }
 
+/** The id of a resource of this kind by its name. */
+export const userId = idsOf("user");
+
 export const userKind: ResourceKind<UserResource> = {
   kind: "user",
+  group: "users",
   needs: (resource) => [need(userFacts, resource.name)],
 
   diff(resource, facts): Change | undefined {

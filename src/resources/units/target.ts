@@ -36,6 +36,7 @@ function fileOf(unit: string, text: string): Parameters<typeof putStep>[0] {
 
 export const targetKind: ResourceKind<TargetResource> = {
   kind: "target",
+  group: "units",
   needs(resource) {
     const { path } = fileOf(resource.unit, resource.text);
     return [

@@ -4,9 +4,10 @@ import { textFacts } from "../../facts/files/file.ts";
 import { neighbourFacts, othersWith } from "../../facts/neighbours.ts";
 import { hostStampPath, readStamp, stampPath } from "../../facts/files/stamp.ts";
 import { unitFacts } from "../../facts/units/unit.ts";
+import { isPostgresUnit } from "../postgres/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
-import { claimAlone, claimTogether, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, claimTogether, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Bound, Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
 
 /**
@@ -77,8 +78,13 @@ export function unitStamp(name: string): string {
   return `unit-${name}`;
 }
 
+/** The id of a resource of this kind by its name. */
+export const unitId = idsOf("unit");
+
 export const unitKind: ResourceKind<UnitResource> = {
   kind: "unit",
+  group: "units",
+  touches: ({ name }) => (isPostgresUnit(name) ? ["postgres"] : []),
   needs: (resource) => [
     need(unitFacts, resource.unit),
     need(textFacts, stampPath(resource.stackDirectory, unitStamp(resource.unit))),

@@ -2,11 +2,11 @@ import { hashText } from "../../facts/files/hash.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
 import type { Backups } from "../../manifest/schema.ts";
 import { backupFirst } from "../../resources/backups/first-backup.ts";
-import { directory } from "../../resources/files/directory.ts";
-import { file } from "../../resources/files/file.ts";
+import { directory, directoryId } from "../../resources/files/directory.ts";
+import { file, fileId } from "../../resources/files/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
-import { unit } from "../../resources/units/unit.ts";
+import { unit, unitId } from "../../resources/units/unit.ts";
 import { resolveFileRepositories } from "./files.ts";
 import { backupPlaces, listBackupJobs, repositoriesOf, repositoryPath } from "./jobs.ts";
 import type { BackupJob } from "./jobs.ts";
@@ -69,7 +69,7 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
 
 /** The proxy's configuration and certificates are the only ones that nothing else is made from. */
 function mayWriteTo(resource: Resource, paths: readonly string[]): boolean {
-  const isProxy = resource.kind === "caddy" || idOf(resource) === "unit:caddy.service";
+  const isProxy = resource.kind === "caddy" || idOf(resource) === unitId("caddy.service");
   return (
     !isProxy || paths.some((path) => path === "/" || /^\/(?:etc|var|var\/lib)\/?$|caddy/.test(path))
   );
@@ -90,7 +90,7 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
         ...base,
         mode: "0700",
         holds: "data",
-        after: [packagesId, `directory:${reports}`],
+        after: [packagesId, directoryId(reports)],
       }),
       ...repositoriesOf(backups, tool).flatMap((repository) =>
         repository.kind === "local"
@@ -100,7 +100,7 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
                 ...base,
                 mode: "0700",
                 holds: "data",
-                after: [packagesId, `directory:${repository.path}`],
+                after: [packagesId, directoryId(repository.path)],
               }),
             ]
           : [],
@@ -163,7 +163,7 @@ function resolveJobs(
     const started = unit(job.timer, stackDirectoryOf(stack), {
       watches: [idOf(service), idOf(timer)],
       inputs: hashText(texts.join("\0")),
-      after: [`file:${places.script(tool)}`],
+      after: [fileId(places.script(tool))],
     });
     const first = backupFirst({
       stack,
@@ -174,9 +174,9 @@ function resolveJobs(
       after: [
         ...made.repositories.map(idOf),
         idOf(service),
-        `directory:${places.reports}/${tool}`,
-        `file:${places.lock}`,
-        `file:${places.script(tool)}`,
+        directoryId(`${places.reports}/${tool}`),
+        fileId(places.lock),
+        fileId(places.script(tool)),
         ...after,
       ],
     });

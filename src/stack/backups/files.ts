@@ -2,7 +2,7 @@ import { hashText } from "../../facts/files/hash.ts";
 import type { Backups, FileBackup, Repository } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
 import { backupRepository } from "../../resources/backups/repository.ts";
-import { directory } from "../../resources/files/directory.ts";
+import { directory, directoryId } from "../../resources/files/directory.ts";
 import { file } from "../../resources/files/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
@@ -111,9 +111,7 @@ export function resolveFileRepositories(
       after: [
         packagesId,
         idOf(script),
-        ...(repository.kind === "local"
-          ? [`directory:${repositoryPath(repository, "files")}` as const]
-          : []),
+        ...(repository.kind === "local" ? [directoryId(repositoryPath(repository, "files"))] : []),
       ],
     }),
   );

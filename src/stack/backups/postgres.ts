@@ -3,10 +3,10 @@ import { HostkitError } from "../../errors.ts";
 import type { Backups, PostgresBackup, Repository } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
 import { backupRepository } from "../../resources/backups/repository.ts";
-import { directory } from "../../resources/files/directory.ts";
+import { directory, directoryId } from "../../resources/files/directory.ts";
 import { file } from "../../resources/files/file.ts";
 import { idOf } from "../../resources/resource.ts";
-import type { Resource } from "../../resources/resource.ts";
+import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { placeOfCluster, postgresMajorOf } from "../database/database-place.ts";
@@ -149,10 +149,8 @@ export function resolvePostgresRepositories(
 }
 
 /** The directory resource of a local repository's PostgreSQL part. */
-export function directoryIdOf(
-  repository: Repository & { readonly path: string },
-): `directory:${string}` {
-  return `directory:${repositoryPath(repository, "postgres")}`;
+export function directoryIdOf(repository: Repository & { readonly path: string }): ResourceId {
+  return directoryId(repositoryPath(repository, "postgres"));
 }
 
 /** stanza-create does nothing where the stanza is; check proves that WAL arrives in every repository. */

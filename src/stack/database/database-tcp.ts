@@ -13,6 +13,8 @@ import { databasePortOf } from "./database-place.ts";
 import { configDirectoryOf, stackDirectoryOf, userOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { systemdNames, systemdText } from "../../writers/systemd.ts";
+import { postgresRoleId } from "../../resources/postgres/role.ts";
+import { userId } from "../../resources/system/user.ts";
 
 /**
  * Where containers that cannot use the socket find PostgreSQL: an address of the host's loopback interface, which every
@@ -71,8 +73,8 @@ export function resolveDatabaseTcp(
       after: [
         idOf(folder),
         running,
-        `postgres-role:${role}`,
-        ...services.map(({ service }): ResourceId => `user:${userOf(manifest, service)}`),
+        postgresRoleId(role),
+        ...services.map(({ service }) => userId(userOf(manifest, service))),
       ],
     });
   });

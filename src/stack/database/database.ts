@@ -8,16 +8,16 @@ import { file } from "../../resources/files/file.ts";
 import type { FileResource } from "../../resources/files/file.ts";
 import { postgresDatabase } from "../../resources/postgres/database.ts";
 import { postgresExtensions } from "../../resources/postgres/extensions.ts";
-import { postgresGrants } from "../../resources/postgres/grants.ts";
+import { postgresGrants, postgresGrantsId } from "../../resources/postgres/grants.ts";
 import { postgresMigrations } from "../../resources/postgres/migrations.ts";
-import { postgresRole } from "../../resources/postgres/role.ts";
+import { postgresRole, postgresRoleId } from "../../resources/postgres/role.ts";
 import { postgresCluster, postgresClusterId } from "../../resources/postgres/cluster.ts";
 import { postgresSettings } from "../../resources/postgres/settings.ts";
 import { postgresTrial, postgresTrialId } from "../../resources/postgres/trial.ts";
 import { postgresUnitOf, waitForPostgres } from "../../resources/postgres/unit.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
-import { unit } from "../../resources/units/unit.ts";
+import { unit, unitId } from "../../resources/units/unit.ts";
 import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
 import { repositoriesOf, repositoryPath } from "../backups/jobs.ts";
 import { emptySection, packagesId } from "../inputs.ts";
@@ -31,6 +31,8 @@ import {
   postgresSettingName,
 } from "../../writers/postgres-conf.ts";
 import { systemdListPath } from "../../writers/systemd.ts";
+import { postgresPasswordId } from "../../resources/postgres/password.ts";
+import { directoryId } from "../../resources/files/directory.ts";
 
 /** Extensions that are not in PostgreSQL's own package, and the package they come in. */
 const extensionPackages: Readonly<Record<string, (major: number) => string>> = {
@@ -47,12 +49,12 @@ const extensionPackages: Readonly<Record<string, (major: number) => string>> = {
  * @param databaseName a name of `manifest.database.databases`
  */
 export function databaseReadyId(databaseName: string): ResourceId {
-  return `postgres-grants:${databaseName}`;
+  return postgresGrantsId(databaseName);
 }
 
 /** The resource after which the server runs with its settings; nothing inside it is there yet. */
 export function postgresRunningId(major: number): ResourceId {
-  return `unit:${postgresUnitOf(major)}`;
+  return unitId(postgresUnitOf(major));
 }
 
 /** The `database` section: PostgreSQL of the distribution, roles, databases, migrations, grants. */
@@ -196,7 +198,7 @@ function resolveOne(
     owner: one.owner,
     encoding: one.encoding,
     locale: one.locale,
-    after: [postgresRunningId(major), `postgres-role:${one.owner}`],
+    after: [postgresRunningId(major), postgresRoleId(one.owner)],
   });
   const resources: Resource[] = [made];
   let last: ResourceId = idOf(made);
@@ -239,10 +241,10 @@ function resolveOne(
       grants,
       after: [
         last,
-        ...database.roles.map((role): ResourceId => `postgres-role:${role.name}`),
+        ...database.roles.map(({ name }) => postgresRoleId(name)),
         ...listTcpUsers(manifest)
           .filter(({ access }) => access.name === one.name)
-          .map(({ access }): ResourceId => `postgres-password:${access.role}`),
+          .map(({ access }) => postgresPasswordId(access.role)),
       ],
     }),
   );
@@ -341,7 +343,7 @@ function repositoryDirectories({ backups }: Manifest): { id: ResourceId; path: s
   return repositoriesOf(backups, "postgres").flatMap((repository) => {
     if (repository.kind !== "local") return [];
     const path = repositoryPath(repository, "postgres");
-    return [{ id: `directory:${path}` as const, path }];
+    return [{ id: directoryId(path), path }];
   });
 }
 

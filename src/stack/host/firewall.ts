@@ -2,7 +2,7 @@ import { openPortsPath } from "../../facts/system/nftables.ts";
 import type { FirewallRule } from "../../manifest/schema.ts";
 import { containersOf } from "../../manifest/services.ts";
 import { file } from "../../resources/files/file.ts";
-import { firewallLock, nftablesTable } from "../../resources/system/nftables.ts";
+import { firewallLock, firewallTable, nftablesTable } from "../../resources/system/nftables.ts";
 import { idOf } from "../../resources/resource.ts";
 import { unit } from "../../resources/units/unit.ts";
 import { databasePortOf } from "../database/database-place.ts";
@@ -14,7 +14,7 @@ import { nft, nftBlock, nftPorts, nftString } from "../../writers/nft.ts";
 import { systemdPath, systemdText } from "../../writers/systemd.ts";
 import type { Written } from "../../writers/written.ts";
 
-const table = "inet hostkit";
+const table = firewallTable;
 
 /**
  * Docker's bridges by name: the default one and swarm's ("docker…") and those of user networks ("br-" and an id).

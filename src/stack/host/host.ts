@@ -3,7 +3,7 @@ import { file } from "../../resources/files/file.ts";
 import { hostname } from "../../resources/system/hostname.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
-import { sshdDropIn } from "../../resources/system/sshd.ts";
+import { sshdDropIn, sshdPath } from "../../resources/system/sshd.ts";
 import { swapFile } from "../../resources/system/swap.ts";
 import { sysctlFile } from "../../resources/system/sysctl.ts";
 import { timeSync } from "../../resources/system/time-sync.ts";
@@ -75,7 +75,7 @@ function hostFile(
 
 function resolveSshd(inputs: StackInputs): Resource[] {
   if (!inputs.manifest.host.ssh.harden) return [];
-  const path = "/etc/ssh/sshd_config.d/10-hostkit.conf";
+  const path = sshdPath;
   const { kex, ciphers, macs, hostKeys } = sshAlgorithmsOf(inputs.system);
   const text = hostFile(inputs, path, {
     kex: sshdAlgorithms(kex),

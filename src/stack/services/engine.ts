@@ -2,10 +2,10 @@ import { distributionOf } from "../../distributions.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { jsonFile } from "../../resources/files/json-file.ts";
-import { network } from "../../resources/containers/network.ts";
+import { network, networkId } from "../../resources/containers/network.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
-import { unit } from "../../resources/units/unit.ts";
+import { unit, unitId } from "../../resources/units/unit.ts";
 import { daemonPath, startDocker } from "../../resources/containers/docker-start.ts";
 import { sh } from "../../shell/script.ts";
 import { stackDirectoryOf } from "../names.ts";
@@ -39,7 +39,7 @@ fi`;
 
 /** The ids containers wait for: Docker runs, the stack's network is there. */
 export function engineIds(manifest: Manifest): ResourceId[] {
-  return ["unit:docker.service", `network:${networkOf(manifest.stack)}`];
+  return [unitId("docker.service"), networkId(networkOf(manifest.stack))];
 }
 
 /** Docker Engine of the distribution and the stack's network. Both sections with containers name it; it counts once. */

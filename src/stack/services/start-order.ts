@@ -2,6 +2,8 @@ import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import type { ResourceId } from "../../resources/resource.ts";
 import { serviceUnitOf, webUnitOf } from "../names.ts";
+import { unitId } from "../../resources/units/unit.ts";
+import { releaseId } from "../../resources/containers/release.ts";
 
 /** Units that a service starts after: of containers both slots, of which one runs. */
 export function startAfterUnits(manifest: Manifest, service: ServiceBase): string[] {
@@ -20,8 +22,8 @@ export function startAfterIds(manifest: Manifest, service: ServiceBase): Resourc
 /** The resource after which a service runs. */
 export function runningIdOf(manifest: Manifest, service: ServiceBase): ResourceId {
   return service.runtime === "native"
-    ? `unit:${serviceUnitOf(manifest.stack, service.name)}`
-    : `release:${service.name}`;
+    ? unitId(serviceUnitOf(manifest.stack, service.name))
+    : releaseId(service.name);
 }
 
 function findOthers(manifest: Manifest, service: ServiceBase): ServiceBase[] {

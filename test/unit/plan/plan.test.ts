@@ -181,7 +181,7 @@ describe("plan", () => {
     const gone = makeRemovalPlan({ ...input, deleteData: true });
     expect(gone.cleanup).toBe("all");
     expect(gone.changes.map(({ stateLine }) => stateLine)).toEqual([
-      disownLine("postgres-role:reader"),
+      disownLine({ kind: "postgres-role", name: "reader" }),
     ]);
   });
 
@@ -206,7 +206,7 @@ test.each([
 
 describe("state file", () => {
   test("the last line of an id counts, broken lines do not", () => {
-    const text = `${ownLine({ kind: "file", name: "/a" })}${ownLine({ kind: "unit", name: "b:c" })}{"kind":"fi\n${disownLine("file:/a")}`;
+    const text = `${ownLine({ kind: "file", name: "/a" })}${ownLine({ kind: "unit", name: "b:c" })}{"kind":"fi\n${disownLine({ kind: "file", name: "/a" })}`;
     expect([...parseState(text).keys()]).toEqual(["unit:b:c"]);
   });
 });

@@ -6,6 +6,8 @@ import { clusterFacts } from "../../../src/facts/postgres/postgres.ts";
 import type { System } from "../../../src/facts/system/system.ts";
 import { parseManifest } from "../../../src/manifest/parse.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
+import { answersOf } from "../../../src/resources/kinds.ts";
+import { idOf } from "../../../src/resources/resource.ts";
 import { findPostgresObstacles, postgresNeeds } from "../../../src/plan/postgres-obstacles.ts";
 
 const system: System = { distribution: "debian", version: "13", architecture: "amd64" };
@@ -23,8 +25,10 @@ ${rest}`,
   return manifest;
 }
 
-const change = (id: PlannedChange["id"], because = ""): PlannedChange => ({
-  ...{ id, because, action: "create", steps: [], waitsFor: [], stateLine: "", beginLines: "" },
+const change = (kind: string, name: string, parts: Partial<PlannedChange> = {}): PlannedChange => ({
+  ...{ id: idOf({ kind, name }), ...answersOf({ kind, name }), because: "", action: "create" },
+  ...{ steps: [], waitsFor: [], stateLine: "", beginLines: "" },
+  ...parts,
 });
 
 function planOf(...changes: PlannedChange[]): Plan {
@@ -41,7 +45,7 @@ const healthy: ClusterFact = {
 };
 const backups =
   "backups: { repositories: { local: { path: /var/backups/hostkit } }, postgres: {} }\n";
-const settings = change("postgres-settings:17/main");
+const settings = change("postgres-settings", "17/main");
 
 describe("a cluster that is there", () => {
   test.each<[string, Partial<ClusterFact>, string, string | undefined]>([
@@ -108,14 +112,20 @@ describe("a cluster that is there", () => {
   });
 
   test("where nothing of it changes nobody asks", () => {
-    const input = { manifest: manifestOf(), system, plan: planOf(change("file:/etc/motd")) };
+    const input = {
+      manifest: manifestOf(),
+      system,
+      plan: planOf(change("file", "/etc/motd"), change("unit", "cron.service")),
+    };
     expect(postgresNeeds(input)).toEqual([]);
   });
 });
 
 describe("a version", () => {
-  const packages = change("packages:apt", "not installed: postgresql-15, postgresql-15-pgvector");
-  const plan = planOf(packages, change("postgres-cluster:15/main"));
+  const packages = change("packages", "apt", {
+    installs: ["postgresql-15", "postgresql-15-pgvector"],
+  });
+  const plan = planOf(packages, change("postgres-cluster", "15/main"));
   const input = { manifest: manifestOf(", version: 15"), system, plan };
   test.each([
     ["none", ["the host's apt sources have no postgresql-15"]],

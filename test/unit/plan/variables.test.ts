@@ -10,7 +10,7 @@ import { variableFacts } from "../../../src/facts/files/variables.ts";
 import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
 import { hashVariable, nameVariables, splitVariables } from "../../../src/plan/variables.ts";
 
-const plan = (id: PlannedChange["id"], path: string, text: string): Plan => ({
+const plan = (id: PlannedChange["id"], path: string, text: string, now = path): Plan => ({
   host: "h",
   stack: "t",
   stackDirectory: "/var/lib/hostkit/t",
@@ -24,6 +24,7 @@ const plan = (id: PlannedChange["id"], path: string, text: string): Plan => ({
       id,
       action: "update",
       because: "content differs",
+      ...(now === path ? {} : { insteadOf: { [path]: now } }),
       waitsFor: [],
       stateLine: "",
       beginLines: "",
@@ -59,7 +60,7 @@ describe("variables that a plan changes", () => {
     ],
   ] as const)("%s: names and no values", (id, path, now) => {
     const facts = Facts.of([variableFacts, { [now]: { key: "k", hashes: hashesOf(before) } }]);
-    const named = nameVariables(plan(id, path, after), facts);
+    const named = nameVariables(plan(id, path, after, now), facts);
     expect(named.changes[0]?.difference).toEqual([
       "~ DX_NODES (another value)",
       "- GONE",

@@ -4,6 +4,7 @@ import type { Plan, PlannedChange } from "../../../src/plan/types.ts";
 import { fitForTerminal } from "../../../src/report/terminal-text.ts";
 import { makeColors } from "../../../src/report/colors.ts";
 import { describePlans, renderPlan } from "../../../src/report/plan.ts";
+import { answersOf } from "../../../src/resources/kinds.ts";
 import { sh } from "../../../src/shell/script.ts";
 
 const plain = makeColors({ isTTY: false }, {});
@@ -11,7 +12,9 @@ const plain = makeColors({ isTTY: false }, {});
 function change(
   parts: Partial<PlannedChange> & Pick<PlannedChange, "id" | "action">,
 ): PlannedChange {
+  const [kind = "", name = ""] = parts.id.split(/:(.*)/s);
   return {
+    ...answersOf({ kind, name }),
     because: "does not exist",
     steps: [],
     waitsFor: [],

@@ -44,6 +44,7 @@ interface Seen {
   difference?: string[];
   scripts?: string[];
   refusal?: { what?: string; where?: string };
+  insteadOf?: Record<string, string>;
 }
 
 const root = new URL("../../cases/resources/", import.meta.url);
@@ -79,6 +80,7 @@ function compare(change: Change | undefined, expected: Seen | null): void {
     steps: change?.steps.map(titleOf),
     difference: change?.difference,
     refusal: change?.refusal,
+    insteadOf: change?.insteadOf,
     scripts: change?.steps.flatMap((step) => (step.type === "script" ? [step.script.text] : [])),
   };
   expect(seen).toMatchObject(expected);
