@@ -26,29 +26,31 @@ export async function gatherFacts(
 ): Promise<Facts> {
   const script = buildProbe(needs, marker).text;
   const connection = await opening;
+  // A connection that replaces a lost one may be far where that was near: what was asked in one way is read in that way.
+  const { isFar } = connection;
   const probed = mark("probe");
   const packed = new Collected(connection.description);
   const result = await connection.exec(
     // Says that the login shell runs what it is sent.
-    `echo ${marker} >&2\n${connection.isFar ? packReply(script) : script}`,
+    `echo ${marker} >&2\n${isFar ? packReply(script) : script}`,
     {
       firstByteMs,
       timeoutMs: replyMs,
       maxBytes: maxReply,
-      ...(connection.isFar && { onStdout: packed.take }),
+      ...(isFar && { onStdout: packed.take }),
       onRepeat: () => packed.forget(),
     },
   );
   probed();
   const parsed = mark("read the answer");
-  const reply = connection.isFar ? unpackReply(packed.bytes()) : result.stdout;
+  const reply = isFar ? unpackReply(packed.bytes()) : result.stdout;
   const facts = parseProbe(needs, marker, reply);
   parsed();
   if (facts !== undefined) return facts;
   if (!`${result.stderr}${reply}`.includes(marker))
     throw explainLoginShell(connection.host, connection.description, {
       ...result,
-      stdout: connection.isFar ? packed.bytes().toString("utf8") : result.stdout,
+      stdout: isFar ? packed.bytes().toString("utf8") : result.stdout,
     });
   throw new HostkitError("internal", {
     what: `the probe did not run to its end (exit ${result.code ?? result.signal})`,

@@ -65,4 +65,27 @@ describe("a host that is far away", () => {
     };
     await expect(gatherFacts(cut, needs, "cafe")).rejects.toMatchObject({ code: "internal" });
   });
+
+  test.each([true, false])(
+    "asked as far=%s, read so, whatever replaced the connection",
+    async (asked) => {
+      const before = asked ? far : near;
+      let isFar = asked;
+      const replaced: Connection = {
+        description: before.description,
+        host: before.host,
+        get isFar() {
+          return isFar;
+        },
+        closed: before.closed,
+        exec: (text, options) => {
+          isFar = !asked;
+          return before.exec(text, options);
+        },
+        execOnTerminal: (text, terminal) => before.execOnTerminal(text, terminal),
+        close: () => before.close(),
+      };
+      expect((await gatherFacts(replaced, needs, "cafe")).all(textFacts).size).toBe(2);
+    },
+  );
 });
