@@ -40,8 +40,8 @@ while holder=$(apt_holder); do
 done`;
 
 /**
- * `apt_get WORDS`: one call of apt-get. What it said is printed without its progress; where it fails, the first cause comes last, so
- * that whoever sees only the end sees it. A line for a CD of the installer, which nobody puts in, is not read.
+ * `apt_get WORDS`: one call of apt-get. What it said is printed without its progress; where it fails, without that of dpkg too, and the
+ * first cause once more at the end, for whoever sees only that. A line for a CD of the installer, which nobody puts in, is not read.
  */
 const callApt = String.raw`apt_options="-o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false"
 if grep -qs '^deb.* cdrom:' /etc/apt/sources.list; then
@@ -50,14 +50,19 @@ if grep -qs '^deb.* cdrom:' /etc/apt/sources.list; then
   apt_options="$apt_options -o Dir::Etc::SourceList=$PWD/sources.list"
 fi
 plain_words() { tr '\r' '\n' <"$1" | grep -v -e '^(Reading database' -e '^[[:space:]]*$' || true; }
+# A package's own script says its cause long before dpkg says that it failed.
+without_progress() {
+  plain_words "$1" | grep -v -E '^(Selecting previously unselected|Preparing to unpack|Unpacking|Setting up|Get:|Hit:|Ign:|Fetched )' |
+    awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (i <= 150 || i > NR - 15) print line[i]; else if (i == 151) print "…" }'
+}
 apt_cause() { plain_words "$1" | grep -E -m 3 '^(E: |Err:|dpkg: error|dpkg-deb: error|dpkg: unrecoverable|tar: )|No space left on device|^ (unable|cannot|failed) to |Unmet dependencies| is held back' || true; }
 apt_get() {
   if apt-get -y -q $apt_options "$@" >apt.log 2>&1; then
     plain_words apt.log
     return 0
   fi
-  plain_words apt.log | tail -n 15 >&2
-  echo "apt-get failed; the first it said:" >&2
+  without_progress apt.log >&2
+  echo "apt's first words about it:" >&2
   apt_cause apt.log >&2
   return 1
 }
