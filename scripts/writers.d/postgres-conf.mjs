@@ -1,6 +1,6 @@
 // Settings of postgresql.conf and words of pg_hba.conf, as PostgreSQL's own views give them back.
 import { psql } from "./sql.mjs";
-import { chunks, compare, isText, sample, text, write, writer } from "./values.mjs";
+import { chunks, compare, isText, readHexLines, sample, text, write, writer } from "./values.mjs";
 
 export const packages = ["postgresql"];
 export const needsHost = true;
@@ -22,15 +22,10 @@ cp "$(cat /tmp/cluster)/pg_hba.conf" /tmp/hba`);
 ${psql} -c "select encode(convert_to(setting, 'UTF8'), 'hex') from pg_file_settings where name like 'w.v%' order by name"; rm "$folder/conf.d/w.conf"`,
       file,
     );
-    const got = out
-      .toString()
-      .split("\n")
-      .slice(0, -1)
-      .map((hex) => Buffer.from(hex, "hex").toString());
     failures.push(
       ...compare(
         batch.map(({ value }) => value),
-        got,
+        readHexLines(out),
       ),
     );
   }
@@ -46,15 +41,10 @@ ${psql} -c "select encode(convert_to(setting, 'UTF8'), 'hex') from pg_file_setti
 ${psql} -c "select encode(convert_to(coalesce(array_to_string(user_name, ''), error), 'UTF8'), 'hex') from pg_hba_file_rules order by line_number limit ${batch.length}"; cat /tmp/hba >"$folder/pg_hba.conf"`,
       batch.map(({ written }) => `local "x" ${written} peer\n`).join(""),
     );
-    const got = out
-      .toString()
-      .split("\n")
-      .slice(0, -1)
-      .map((hex) => Buffer.from(hex, "hex").toString());
     failures.push(
       ...compare(
         batch.map(({ value }) => value),
-        got,
+        readHexLines(out),
       ),
     );
   }

@@ -94,4 +94,37 @@ export function compare(wanted, got, label = (value) => JSON.stringify(value)) {
   return failures;
 }
 
+/** Variables as a process prints them from /proc/self/environ. */
+export function readEnvironment(printed) {
+  return new Map(
+    printed
+      .toString()
+      .split("\0")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
+}
+
+/** The variables V0, V1, … against what they were made from, and others that are not of `known`. */
+export function compareEnvironment(batch, printed, known) {
+  const got = readEnvironment(printed);
+  return [
+    ...compare(
+      batch.map(({ value }) => value),
+      batch.map((_, at) => got.get(`V${at}`)),
+    ),
+    ...[...got.keys()]
+      .filter((name) => !/^V\d+$|^$/.test(name) && !known.test(name))
+      .map((name) => `a variable ${name} came out of nowhere`),
+  ];
+}
+
+/** Lines of hexadecimal digits, which stand for texts with whatever in them. */
+export function readHexLines(printed) {
+  return printed
+    .toString()
+    .split("\n")
+    .slice(0, -1)
+    .map((hex) => Buffer.from(hex, "hex").toString());
+}
+
 export const writer = (name) => import(`../../dist/writers/${name}.js`);

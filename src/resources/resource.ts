@@ -234,6 +234,24 @@ export function claimTogether(thing: string, value?: string): Claim {
   return { thing, mode: "together", ...(value === undefined ? {} : { value }) };
 }
 
+/**
+ * The change of a thing that one script makes or sets right.
+ * @param isThere it only differs
+ */
+export function makeByScript(
+  resource: Pick<Resource, "kind" | "name">,
+  isThere: boolean,
+  because: string,
+  step: Omit<Extract<Step, { type: "script" }>, "type">,
+): Change {
+  return {
+    id: idOf(resource),
+    action: isThere ? "update" : "create",
+    because,
+    steps: [{ type: "script", ...step }],
+  };
+}
+
 /** The change that takes something away by one script. */
 export function removeByScript(
   owned: Pick<Owned, "kind" | "name">,

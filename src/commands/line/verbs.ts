@@ -10,6 +10,19 @@ const timingsOption = [
 
 /** Every verb: its usage, its help, its own options, and where its work is. Nothing is loaded before it is called. */
 export function defineVerbs(program: Command, define: Define): void {
+  defineManifest(program, define);
+  defineProvision(program, define);
+  defineRuns(program, define);
+  defineControl(program, define);
+  defineDatabase(program, define);
+  defineBackup(program, define);
+  defineUninstall(program, define);
+  defineLocalVerbs(program, define);
+  defineTexts(program, define);
+}
+
+/** What looks at the manifest here. */
+function defineManifest(program: Command, define: Define): void {
   define(
     program,
     "init [DIRECTORY]",
@@ -55,7 +68,10 @@ Touches no host. Images are built on the host, by provision.`,
     },
     async () => (await import("../build.ts")).runBuild,
   );
+}
 
+/** What makes hosts as the manifest says. */
+function defineProvision(program: Command, define: Define): void {
   define(
     program,
     "plan",
@@ -92,7 +108,10 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
     .option("-y, --yes", "do not ask")
     .option("--plan <file>", "refuse when the plan differs from this one (of `hostkit plan --out`)")
     .option(...timingsOption);
+}
 
+/** What shows runs, and what the stack does. */
+function defineRuns(program: Command, define: Define): void {
   define(
     program,
     "attach [RUN]",
@@ -152,7 +171,9 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
     .addOption(
       new Option("-n, --lines <count>", "how many lines back").default(100).argParser(parseCount),
     );
+}
 
+function defineControl(program: Command, define: Define): void {
   for (const [verb, summary] of [
     ["start", "start a service, or the whole stack"],
     ["stop", "stop a service, or the whole stack, until the next start or reboot"],
@@ -171,7 +192,9 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
       async () => (await import("../control.ts")).controlWith(verb),
     );
   }
+}
 
+function defineDatabase(program: Command, define: Define): void {
   const database = program.command("database").description("look into the stack's databases");
   define(
     database,
@@ -202,7 +225,9 @@ database's owner unless --role names another.`,
     .option("--role <name>", "as this role (default: the database's owner); postgres: superuser")
     .option("--read-only", "transactions cannot write")
     .option("--csv", "rows as CSV");
+}
 
+function defineBackup(program: Command, define: Define): void {
   const backup = program.command("backup").description("make and list backups");
   define(
     backup,
@@ -229,7 +254,9 @@ database's owner unless --role names another.`,
     },
     async () => (await import("../backup.ts")).runBackupList,
   );
+}
 
+function defineUninstall(program: Command, define: Define): void {
   define(
     program,
     "uninstall",
@@ -258,9 +285,10 @@ database's owner unless --role names another.`,
     },
     async () => (await import("../doctor.ts")).runDoctor,
   );
+}
 
-  defineLocalVerbs(program, define);
-
+/** What prints texts for other programs. */
+function defineTexts(program: Command, define: Define): void {
   define(
     program,
     "schema",

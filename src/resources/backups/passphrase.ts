@@ -1,7 +1,7 @@
 import { need } from "../../facts/fact.ts";
 import { fileFacts } from "../../facts/files/file.ts";
 import { sh } from "../../shell/script.ts";
-import { idOf, removeByScript } from "../resource.ts";
+import { makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
 
 /** The password of a backup repository, made on the host: the controller never sees it. Without it no backup can be read. */
@@ -37,15 +37,9 @@ export const backupPassphraseKind: ResourceKind<BackupPassphraseResource> = {
       if (fact.owner !== owner) reasons.push(`owner is ${fact.owner}, should be ${owner}`);
     }
     if (reasons.length === 0) return undefined;
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join(", "),
-      steps: [
-        {
-          type: "script",
-          title: `make the password ${path}`,
-          script: sh`umask 077
+    return makeByScript(resource, fact !== undefined, reasons.join(", "), {
+      title: `make the password ${path}`,
+      script: sh`umask 077
 if [ ! -s ${path} ]; then
   { printf %s ${prefix}; head -c 32 /dev/urandom | od -An -tx1 | tr -d ${" \\n"}; echo; } >${`${path}.hostkit-new`}
   sync ${`${path}.hostkit-new`}
@@ -53,9 +47,7 @@ if [ ! -s ${path} ]; then
 fi
 chown ${`${owner}:${owner}`} ${path}
 chmod 0600 ${path}`,
-        },
-      ],
-    };
+    });
   },
 
   own: (resource) => ({

@@ -1,7 +1,7 @@
 import { networkFacts } from "../../facts/containers/docker.ts";
 import { need } from "../../facts/fact.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
+import { claimAlone, idsOf, makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A Docker bridge network. */
@@ -44,22 +44,14 @@ export const networkKind: ResourceKind<NetworkResource> = {
     }
     if (reasons.length === 0) return undefined;
     const options = subnet === undefined ? [] : ["--subnet", subnet];
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join(", "),
-      steps: [
-        {
-          type: "script",
-          title: `make network ${name}`,
-          // Containers on a network that is replaced come back by their units.
-          script: sh`if docker network inspect ${name} >/dev/null 2>&1; then
+    return makeByScript(resource, fact !== undefined, reasons.join(", "), {
+      title: `make network ${name}`,
+      // Containers on a network that is replaced come back by their units.
+      script: sh`if docker network inspect ${name} >/dev/null 2>&1; then
 ${fact === undefined ? sh`  exit 0` : emptyNetwork(name)}
 fi
 docker network create --driver bridge ${options} ${name} >/dev/null`,
-        },
-      ],
-    };
+    });
   },
 
   claims: (resource) => [claimAlone(resource)],

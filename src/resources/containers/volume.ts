@@ -1,7 +1,7 @@
 import { volumeFacts } from "../../facts/containers/docker.ts";
 import { need } from "../../facts/fact.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A Docker volume whose folder belongs to one service's user. It holds data: removed only with `--delete-data`. */
@@ -40,20 +40,12 @@ export const volumeKind: ResourceKind<VolumeResource> = {
       reasons.push(`belongs to ${fact.owner}:${fact.group}, should be ${owner}:${group}`);
     else if (context.isUnfinished) reasons.push("a run ended while it was made");
     if (reasons.length === 0) return undefined;
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join(", "),
-      steps: [
-        {
-          type: "script",
-          title: `make volume ${name}`,
-          script: sh`docker volume create ${name} >/dev/null
+    return makeByScript(resource, fact !== undefined, reasons.join(", "), {
+      title: `make volume ${name}`,
+      script: sh`docker volume create ${name} >/dev/null
 path=$(docker volume inspect --format ${"{{.Mountpoint}}"} ${name})
 hk_folder "$path" 0700 ${owner} ${group} deep`,
-        },
-      ],
-    };
+    });
   },
 
   claims: (resource) => [claimAlone(resource)],

@@ -1,7 +1,7 @@
 import { need } from "../../facts/fact.ts";
 import { contentFacts, fileFacts } from "../../facts/files/file.ts";
 import { sh } from "../../shell/script.ts";
-import { idOf, idsOf, removeByScript } from "../resource.ts";
+import { idsOf, makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 export interface DirectoryResource extends Resource {
@@ -61,18 +61,10 @@ export const directoryKind: ResourceKind<DirectoryResource> = {
       if (fact.group !== group) reasons.push(`group is ${fact.group}, should be ${group}`);
     }
     if (reasons.length === 0) return undefined;
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join(", "),
-      steps: [
-        {
-          type: "script",
-          title: `make ${path}`,
-          script: sh`hk_folder ${path} ${mode} ${owner} ${group} ${resource.deep === true ? ["deep"] : []}`,
-        },
-      ],
-    };
+    return makeByScript(resource, fact !== undefined, reasons.join(", "), {
+      title: `make ${path}`,
+      script: sh`hk_folder ${path} ${mode} ${owner} ${group} ${resource.deep === true ? ["deep"] : []}`,
+    });
   },
 
   own: (resource) => ({

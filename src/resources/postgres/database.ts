@@ -3,7 +3,7 @@ import { postgresFacts } from "../../facts/postgres/postgres.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../../facts/postgres/sql.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf, removeByScript } from "../resource.ts";
+import { claimAlone, idOf, makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A database that only its owner, and whoever was granted it, may connect to. */
@@ -55,19 +55,11 @@ where not exists (select from pg_database where datname = ${quoteLiteral(name)})
 alter database ${database} owner to ${quoteIdentifier(owner)};
 revoke all on database ${database} from public;
 `;
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join("; "),
-      steps: [
-        {
-          type: "script",
-          title: `${fact === undefined ? "create" : "change"} database ${name}`,
-          script: psqlScript(major),
-          stdin: { text: sql },
-        },
-      ],
-    };
+    return makeByScript(resource, fact !== undefined, reasons.join("; "), {
+      title: `${fact === undefined ? "create" : "change"} database ${name}`,
+      script: psqlScript(major),
+      stdin: { text: sql },
+    });
   },
 
   claims: (resource) => [claimAlone(resource)],

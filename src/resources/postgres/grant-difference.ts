@@ -19,109 +19,138 @@ export function findGrantDifferences(
   database: PostgresDatabaseFact,
   content: PostgresContentFact,
 ): string[] {
-  const found: string[] = [];
-  const compare = (object: string, wanted: Wanted, actual: PostgresGrants): void => {
-    for (const role of resource.roles) {
-      const wish = wanted.get(role) ?? new Set();
-      const fact = new Set(actual[role] ?? []);
-      const missing = [...wish].filter((privilege) => !fact.has(privilege));
-      const surplus = [...fact].filter((privilege) => !wish.has(privilege));
-      if (missing.length > 0) found.push(`${role} lacks ${missing.join(", ")} on ${object}`);
-      if (surplus.length > 0)
-        found.push(`${role} should not have ${surplus.join(", ")} on ${object}`);
-    }
-  };
-  const major = Math.floor(version / 10_000);
-  const pick = (kind: RoleGrant["on"]["kind"], schema?: string): RoleGrant[] =>
-    resource.grants.filter(
-      (grant) => grant.on.kind === kind && (schema === undefined || grant.schema === schema),
-    );
-  const collect = (grants: readonly RoleGrant[]): Map<string, Set<string>> => {
-    const wanted = new Map<string, Set<string>>();
-    for (const grant of grants) {
-      const set = wanted.get(grant.role) ?? new Set();
-      for (const privilege of privilegesOf(grant, major)) set.add(privilege);
-      wanted.set(grant.role, set);
-    }
-    return wanted;
-  };
+  return new Comparison(resource, version, content).run(database);
+}
 
-  const wantedOnDatabase = collect(pick("database"));
-  for (const role of resource.connect)
-    wantedOnDatabase.set(role, new Set([...(wantedOnDatabase.get(role) ?? []), "connect"]));
-  compare(`database ${resource.name}`, wantedOnDatabase, database.grants);
-  if ((database.grants[""] ?? []).length > 0)
-    found.push(`everybody may ${database.grants[""]?.join(", ")} on database ${resource.name}`);
+/** One look at a database: what its roles should be able to do, against what they can. */
+class Comparison {
+  readonly #resource: PostgresGrantsResource;
+  readonly #content: PostgresContentFact;
+  readonly #major: number;
+  readonly #found: string[] = [];
 
-  const schemas = new Set([
-    ...Object.keys(content.schemas),
-    ...resource.grants.filter((grant) => grant.on.kind !== "database").map((grant) => grant.schema),
-  ]);
-  for (const schema of [...schemas].sort()) {
-    const actual = content.schemas[schema];
+  constructor(resource: PostgresGrantsResource, version: number, content: PostgresContentFact) {
+    this.#resource = resource;
+    this.#content = content;
+    this.#major = Math.floor(version / 10_000);
+  }
+
+  run(database: PostgresDatabaseFact): string[] {
+    this.#compareDatabase(database);
+    const inSchemas = this.#resource.grants.filter(({ on }) => on.kind !== "database");
+    const schemas = new Set([
+      ...Object.keys(this.#content.schemas),
+      ...inSchemas.map(({ schema }) => schema),
+    ]);
+    for (const schema of [...schemas].sort()) {
+      const inside = inSchemas.filter((grant) => grant.schema === schema);
+      this.#compareSchema(schema, inside);
+    }
+    return this.#found;
+  }
+
+  #compareDatabase({ grants }: PostgresDatabaseFact): void {
+    const { name, connect } = this.#resource;
+    const wanted = this.#collect(this.#pick("database"));
+    for (const role of connect) wanted.set(role, new Set([...(wanted.get(role) ?? []), "connect"]));
+    this.#compare(`database ${name}`, wanted, grants);
+    if ((grants[""] ?? []).length > 0)
+      this.#found.push(`everybody may ${grants[""]?.join(", ")} on database ${name}`);
+  }
+
+  /** @param inside grants in this schema */
+  #compareSchema(schema: string, inside: readonly RoleGrant[]): void {
+    const actual = this.#content.schemas[schema];
     if (actual === undefined) {
-      found.push(`there is no schema ${schema} yet`);
-      continue;
+      this.#found.push(`there is no schema ${schema} yet`);
+      return;
     }
-    const inside = resource.grants.filter(
-      (grant) => grant.schema === schema && grant.on.kind !== "database",
-    );
-    const wanted = collect(pick("schema", schema));
+    const wanted = this.#collect(this.#pick("schema", schema));
     for (const { role } of inside)
       wanted.set(role, new Set([...(wanted.get(role) ?? []), "usage"]));
-    compare(`schema ${schema}`, wanted, actual);
+    this.#compare(`schema ${schema}`, wanted, actual);
     if (actual[""]?.includes("create") === true)
-      found.push(`everybody may create in schema ${schema}`);
-    compareRelations(schema);
-    compareFunctions(schema);
-    compareDefaults(schema);
+      this.#found.push(`everybody may create in schema ${schema}`);
+    this.#compareRelations(schema);
+    this.#compareFunctions(schema);
+    this.#compareDefaults(schema);
   }
-  return found;
 
-  function compareRelations(schema: string): void {
-    const groups = content.relations.filter((group) => group.schema === schema);
+  #compareRelations(schema: string): void {
+    const groups = this.#content.relations.filter((group) => group.schema === schema);
     const tables = new Set(
       groups.filter((group) => group.kind === "table").flatMap((group) => group.names),
     );
-    const named = pick("tables", schema);
+    const named = this.#pick("tables", schema);
     for (const name of new Set(named.flatMap(namesOf)))
-      if (!tables.has(name)) found.push(`there is no table ${schema}.${name} yet`);
+      if (!tables.has(name)) this.#found.push(`there is no table ${schema}.${name} yet`);
     for (const { kind, names, grants } of groups) {
       for (const name of names) {
         const wanted =
           kind === "sequence"
-            ? collect(pick("all sequences", schema))
-            : collect([
-                ...pick("all tables", schema),
+            ? this.#pick("all sequences", schema)
+            : [
+                ...this.#pick("all tables", schema),
                 ...named.filter((grant) => namesOf(grant).includes(name)),
-              ]);
-        compare(`${schema}.${name}`, wanted, grants);
+              ];
+        this.#compare(`${schema}.${name}`, this.#collect(wanted), grants);
       }
     }
   }
 
-  function compareFunctions(schema: string): void {
-    const fact = content.functions[schema];
-    const wanted = collect(pick("all functions", schema));
-    for (const role of resource.roles) {
+  #compareFunctions(schema: string): void {
+    const fact = this.#content.functions[schema];
+    const wanted = this.#collect(this.#pick("all functions", schema));
+    for (const role of this.#resource.roles) {
       const should = wanted.has(role) ? (fact?.count ?? 0) : 0;
       const is = fact?.granted[role] ?? 0;
       if (is !== should)
-        found.push(`${role} may execute ${is} functions of schema ${schema}, should be ${should}`);
+        this.#found.push(
+          `${role} may execute ${is} functions of schema ${schema}, should be ${should}`,
+        );
     }
   }
 
-  function compareDefaults(schema: string): void {
+  #compareDefaults(schema: string): void {
+    const { owner } = this.#resource;
     for (const kind of ["table", "sequence", "function"] as const) {
-      const actual = content.defaults.find(
-        (entry) => entry.owner === resource.owner && entry.schema === schema && entry.kind === kind,
+      const actual = this.#content.defaults.find(
+        (entry) => entry.owner === owner && entry.schema === schema && entry.kind === kind,
       );
-      compare(
+      this.#compare(
         `new ${kind}s of schema ${schema}`,
-        collect(pick(`all ${kind}s`, schema)),
+        this.#collect(this.#pick(`all ${kind}s`, schema)),
         actual?.grants ?? {},
       );
     }
+  }
+
+  #compare(object: string, wanted: Wanted, actual: PostgresGrants): void {
+    for (const role of this.#resource.roles) {
+      const wish = wanted.get(role) ?? new Set();
+      const fact = new Set(actual[role] ?? []);
+      const missing = [...wish].filter((privilege) => !fact.has(privilege));
+      const surplus = [...fact].filter((privilege) => !wish.has(privilege));
+      if (missing.length > 0) this.#found.push(`${role} lacks ${missing.join(", ")} on ${object}`);
+      if (surplus.length > 0)
+        this.#found.push(`${role} should not have ${surplus.join(", ")} on ${object}`);
+    }
+  }
+
+  #pick(kind: RoleGrant["on"]["kind"], schema?: string): RoleGrant[] {
+    return this.#resource.grants.filter(
+      (grant) => grant.on.kind === kind && (schema === undefined || grant.schema === schema),
+    );
+  }
+
+  #collect(grants: readonly RoleGrant[]): Map<string, Set<string>> {
+    const wanted = new Map<string, Set<string>>();
+    for (const grant of grants) {
+      const set = wanted.get(grant.role) ?? new Set();
+      for (const privilege of privilegesOf(grant, this.#major)) set.add(privilege);
+      wanted.set(grant.role, set);
+    }
+    return wanted;
   }
 }
 

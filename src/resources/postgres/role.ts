@@ -3,7 +3,7 @@ import { postgresFacts } from "../../facts/postgres/postgres.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
 import { quoteIdentifier, quoteLiteral } from "../../facts/postgres/sql.ts";
 import { sh } from "../../shell/script.ts";
-import { claimAlone, idOf, idsOf } from "../resource.ts";
+import { claimAlone, idOf, idsOf, makeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceKind } from "../resource.ts";
 
 /** A PostgreSQL role without any power of its own: what it may do is in the grants. */
@@ -57,19 +57,11 @@ where not exists (select from pg_roles where rolname = ${quoteLiteral(resource.n
 alter role ${role} ${resource.login ? "login" : "nologin"} nosuperuser nocreatedb nocreaterole noreplication nobypassrls
   connection limit ${resource.connectionLimit}${resource.hasPassword ? "" : " password null"};
 `;
-    return {
-      id: idOf(resource),
-      action: fact === undefined ? "create" : "update",
-      because: reasons.join("; "),
-      steps: [
-        {
-          type: "script",
-          title: `${fact === undefined ? "create" : "change"} role ${resource.name}`,
-          script: psqlScript(resource.major),
-          stdin: { text: sql },
-        },
-      ],
-    };
+    return makeByScript(resource, fact !== undefined, reasons.join("; "), {
+      title: `${fact === undefined ? "create" : "change"} role ${resource.name}`,
+      script: psqlScript(resource.major),
+      stdin: { text: sql },
+    });
   },
 
   claims: (resource) => [claimAlone(resource)],

@@ -4,11 +4,19 @@ import { textFacts } from "../../facts/files/file.ts";
 import { neighbourFacts, othersWith } from "../../facts/neighbours.ts";
 import { hostStampPath, readStamp, stampPath } from "../../facts/files/stamp.ts";
 import { unitFacts } from "../../facts/units/unit.ts";
+import type { UnitFact } from "../../facts/units/unit.ts";
 import { isPostgresUnit } from "../postgres/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { claimAlone, claimTogether, idOf, idsOf, removeByScript } from "../resource.ts";
-import type { Bound, Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
+import type {
+  Bound,
+  Change,
+  DiffContext,
+  Resource,
+  ResourceId,
+  ResourceKind,
+} from "../resource.ts";
 
 /**
  * A systemd unit's state: enabled, running, and running with what it should run with.
@@ -92,103 +100,14 @@ export const unitKind: ResourceKind<UnitResource> = {
 
   diff(resource, facts, context): Change | undefined {
     const { unit: name } = resource;
-    const fact = facts.get(unitFacts, name);
-    const exists = fact !== undefined && fact.loadState !== "not-found";
-    const isRunning = fact?.activeState === "active" || fact?.activeState === "reloading";
-    const isEnabled = ["enabled", "static", "indirect", "generated", "alias"].includes(
-      fact?.unitFileState ?? "",
-    );
-    const trigger = resource.watches.filter((id) => context.changed.has(id));
-    const stamp = readStamp(facts, resource.stackDirectory, unitStamp(name));
-    // Another stack's run started it with the same: this one only has to remember.
-    const isNoted = stamp !== undefined || !isSameElsewhere(resource, facts);
-    const isStale =
-      trigger.length > 0 ||
-      context.isUnfinished ||
-      (resource.inputs !== "" && isNoted && stamp !== resource.inputs);
-
-    const reasons: string[] = [];
-    if (fact?.loadState === "masked") reasons.push("is masked");
-    if (resource.enabled && !isEnabled) reasons.push(exists ? "is not enabled" : "does not exist");
-    if (!resource.enabled && fact?.unitFileState === "enabled")
-      reasons.push("is enabled, should not be");
-    if (resource.state === "started" && !isRunning) {
-      reasons.push(
-        `is ${fact?.activeState ?? "not loaded"}${fact?.result && fact.result !== "success" ? ` (${fact.result})` : ""}`,
-      );
-    } else if (resource.state === "started" && isStale) {
-      reasons.push(
-        trigger.length > 0
-          ? `${trigger.join(", ")} changed`
-          : context.isUnfinished
-            ? "a run ended before it was started anew"
-            : "runs with an older configuration",
-      );
-    }
-    if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");
-    if (resource.state === "ignored" && isStale) reasons.push("its files changed");
-    if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
-    if (reasons.length === 0 && !isNoted) return noteOnly(resource);
-    if (reasons.length === 0) return undefined;
-
-    const verb =
-      resource.onChange === "reload" && isRunning
-        ? "reload"
-        : resource.isStartedByPackage === true && !exists
-          ? "start"
-          : "restart";
-    const { again } = resource;
-    const isKnown =
-      again !== undefined &&
-      isRunning &&
-      fact.loadState === "loaded" &&
-      !fact.needsDaemonReload &&
-      resource.enabled === isEnabled &&
-      trigger.length > 0 &&
-      trigger.every((id) => again.files.includes(id));
-    const scripts: Script[] = isKnown
-      ? []
-      : [
-          ...(fact?.loadState === "masked"
-            ? [
-                sh`systemctl unmask ${name}
-systemctl unmask --runtime -q ${name}`,
-              ]
-            : []),
-          // Both let systemd read its files anew, systemctl(1).
-          resource.enabled
-            ? sh`systemctl enable -q ${name}`
-            : sh`systemctl disable -q ${name} || true`,
-        ];
-    if (resource.state === "started") {
-      scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
-      const start =
-        resource.start === undefined
-          ? startScript(verb, name)
-          : joinScripts([sh`verb=${verb}`, resource.start]);
-      scripts.push(
-        isRunning && !isStale && fact?.needsDaemonReload !== true
-          ? sh``
-          : resource.sharesStart === true
-            ? sh`if ! ${wasStarted(name)}; then
-${start}
-fi`
-            : start,
-      );
-      const check = isKnown ? again.check : resource.check;
-      if (check !== undefined) scripts.push(check);
-    }
-    if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
-    scripts.push(writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs));
-    const action =
-      isRunning && resource.state === "started" && verb !== "start"
-        ? verb
-        : exists
-          ? "update"
-          : "create";
+    const look = lookAt(resource, facts, context);
+    const reasons = findReasons(resource, look, context.isUnfinished);
+    if (reasons.length === 0) return look.isNoted ? undefined : noteOnly(resource);
+    const verb = chooseVerb(resource, look);
+    const isStarted = look.isRunning && resource.state === "started";
     return {
       id: idOf(resource),
-      action,
+      action: isStarted && verb !== "start" ? verb : look.exists ? "update" : "create",
       because: reasons.join(", "),
       invalidates: [stampPath(resource.stackDirectory, unitStamp(name))],
       steps: [
@@ -196,7 +115,10 @@ fi`
           type: "script",
           title: `${describeVerb(resource, verb)} ${name}`,
           ...(resource.bound === undefined ? {} : { bound: resource.bound }),
-          script: joinScripts(scripts),
+          script: joinScripts([
+            ...settleScripts(resource, look, verb),
+            writeStampScript(resource.stackDirectory, unitStamp(name), resource.inputs),
+          ]),
         },
       ],
     };
@@ -224,6 +146,131 @@ rm -f ${[stampPath(context.stackDirectory, unitStamp(owned.name)), ...timerStamp
     );
   },
 };
+
+type Verb = "start" | "restart" | "reload";
+
+/** What is known of a unit before anything is said of it. */
+interface Look {
+  readonly fact: UnitFact | undefined;
+  readonly exists: boolean;
+  readonly isRunning: boolean;
+  readonly isEnabled: boolean;
+  /** Watched resources that change in this plan. */
+  readonly trigger: readonly ResourceId[];
+  /** It runs with something older than it should. */
+  readonly isStale: boolean;
+  /** False where another stack's run started it with the same: this one only has to remember. */
+  readonly isNoted: boolean;
+}
+
+function lookAt(resource: UnitResource, facts: Facts, context: DiffContext): Look {
+  const fact = facts.get(unitFacts, resource.unit);
+  const trigger = resource.watches.filter((id) => context.changed.has(id));
+  const stamp = readStamp(facts, resource.stackDirectory, unitStamp(resource.unit));
+  const isNoted = stamp !== undefined || !isSameElsewhere(resource, facts);
+  return {
+    fact,
+    exists: fact !== undefined && fact.loadState !== "not-found",
+    isRunning: fact?.activeState === "active" || fact?.activeState === "reloading",
+    isEnabled: ["enabled", "static", "indirect", "generated", "alias"].includes(
+      fact?.unitFileState ?? "",
+    ),
+    trigger,
+    isNoted,
+    isStale:
+      trigger.length > 0 ||
+      context.isUnfinished ||
+      (resource.inputs !== "" && isNoted && stamp !== resource.inputs),
+  };
+}
+
+function findReasons(resource: UnitResource, look: Look, isUnfinished: boolean): string[] {
+  const { fact, exists, isRunning, isEnabled, isStale } = look;
+  const reasons: string[] = [];
+  if (fact?.loadState === "masked") reasons.push("is masked");
+  if (resource.enabled && !isEnabled) reasons.push(exists ? "is not enabled" : "does not exist");
+  if (!resource.enabled && fact?.unitFileState === "enabled")
+    reasons.push("is enabled, should not be");
+  if (resource.state === "started" && !isRunning) {
+    reasons.push(
+      `is ${fact?.activeState ?? "not loaded"}${fact?.result && fact.result !== "success" ? ` (${fact.result})` : ""}`,
+    );
+  } else if (resource.state === "started" && isStale) {
+    reasons.push(whyStale(look.trigger, isUnfinished));
+  }
+  if (resource.state === "stopped" && isRunning) reasons.push("is running, should be stopped");
+  if (resource.state === "ignored" && isStale) reasons.push("its files changed");
+  if (fact?.needsDaemonReload === true) reasons.push("its unit file changed on disk");
+  return reasons;
+}
+
+function whyStale(trigger: readonly ResourceId[], isUnfinished: boolean): string {
+  if (trigger.length > 0) return `${trigger.join(", ")} changed`;
+  return isUnfinished
+    ? "a run ended before it was started anew"
+    : "runs with an older configuration";
+}
+
+function chooseVerb(resource: UnitResource, { isRunning, exists }: Look): Verb {
+  if (resource.onChange === "reload" && isRunning) return "reload";
+  return resource.isStartedByPackage === true && !exists ? "start" : "restart";
+}
+
+/** Everything but the stamp. */
+function settleScripts(resource: UnitResource, look: Look, verb: Verb): Script[] {
+  const { unit: name } = resource;
+  const again = startsTheSame(resource, look) ? resource.again : undefined;
+  const scripts = again === undefined ? registerScripts(resource, look) : [];
+  if (resource.state === "started") {
+    scripts.push(sh`systemctl reset-failed ${name} 2>/dev/null || true`);
+    scripts.push(startOnce(resource, look, verb));
+    const check = again === undefined ? resource.check : again.check;
+    if (check !== undefined) scripts.push(check);
+  }
+  if (resource.state === "stopped") scripts.push(sh`systemctl stop ${name}`);
+  return scripts;
+}
+
+/** The same program starts again: nothing but files of its settings changed. */
+function startsTheSame({ again, enabled }: UnitResource, look: Look): boolean {
+  const { fact, isRunning, isEnabled, trigger } = look;
+  return (
+    again !== undefined &&
+    isRunning &&
+    fact?.loadState === "loaded" &&
+    !fact.needsDaemonReload &&
+    enabled === isEnabled &&
+    trigger.length > 0 &&
+    trigger.every((id) => again.files.includes(id))
+  );
+}
+
+/** Both enable and disable let systemd read its files anew, systemctl(1). */
+function registerScripts({ unit: name, enabled }: UnitResource, { fact }: Look): Script[] {
+  return [
+    ...(fact?.loadState === "masked"
+      ? [
+          sh`systemctl unmask ${name}
+systemctl unmask --runtime -q ${name}`,
+        ]
+      : []),
+    enabled ? sh`systemctl enable -q ${name}` : sh`systemctl disable -q ${name} || true`,
+  ];
+}
+
+function startOnce(resource: UnitResource, look: Look, verb: Verb): Script {
+  const { unit: name } = resource;
+  if (look.isRunning && !look.isStale && look.fact?.needsDaemonReload !== true) return sh``;
+  const start =
+    resource.start === undefined
+      ? startScript(verb, name)
+      : joinScripts([sh`verb=${verb}`, resource.start]);
+  return resource.sharesStart === true
+    ? sh`if ! ${wasStarted(name)}; then
+${start}
+fi`
+    : start;
+}
 
 /** A unit of the whole host that another stack has with the same inputs. */
 function isSameElsewhere(resource: UnitResource, facts: Facts): boolean {
@@ -262,7 +309,7 @@ function describeVerb(resource: UnitResource, verb: string): string {
 }
 
 /** Starts or reloads and, when that fails, prints the unit's last lines so that the error has its reason. */
-export function startScript(verb: "start" | "restart" | "reload", name: string): Script {
+export function startScript(verb: Verb, name: string): Script {
   return sh`if ! systemctl ${verb} ${name}; then
   journalctl -u ${name} -n 20 --no-pager -o cat >&2 || true
   exit 1
