@@ -36,9 +36,6 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
   const context = chooseLab(given, options);
   const leave = new AbortController();
   const { signal } = leave;
-  const left = new Promise<undefined>((resolve) => {
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
   const report = createDevReport({
     json: context.options.json === true,
     colors: context.colors,
@@ -75,57 +72,15 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
       onError: (error) => context.note(`watching: ${String(error)}`),
     });
     closers.unshift(() => watching.close());
-    const lookAgain = async (): Promise<void> => {
-      const paths = await session.findMissed();
-      if (paths.length > 0) changes.add({ paths, savedAt: Date.now() });
-    };
-    const looking = setInterval(() => void lookAgain(), lookAgainMs).unref();
-    closers.unshift(() => clearInterval(looking));
-    let missed: SourceChange | undefined;
-    let isAway = false;
-    const logs = new LogFollower(session, {
-      onLine: (service, line) => report.tell({ event: "log", service, line }),
-      onLost(error) {
-        isAway = true;
-        report.tell({ event: "lost", error });
-      },
-      onBack() {
-        isAway = false;
-        report.tell({ event: "back", host: hostOf(session.project) });
-        if (missed !== undefined) changes.add(missed);
-      },
-    });
-    void logs.run(signal);
-    const { folder } = session.project.loaded;
+    closers.unshift(lookForMissed(session, changes));
+    const loop = new DevLoop({ session, report, changes, proxies, watching }, signal);
     report.tell({
       event: "ready",
       host: hostOf(session.project),
       seconds: roundMs(performance.now() - startedAt),
-      urls: Object.fromEntries(
-        proxies.map((proxy, index) => [siteNames(session.project)[index] ?? "", proxy.url]),
-      ),
-      watching: [path.relative(context.terminal.workingDirectory, folder) || "."],
-      ways: describeWays(session),
+      ...describeReady(context, session, proxies),
     });
-    for (;;) {
-      const change = await changes.next();
-      if (signal.aborted || change === undefined) break;
-      if (isAway) {
-        missed = joinChanges(missed, change);
-        continue;
-      }
-      report.hold();
-      const handled = handle(session, report, changes, change, missed !== undefined);
-      const result = await Promise.race([handled, left]);
-      report.release();
-      if (signal.aborted || result === undefined) break;
-      missed = result === "unreachable" ? change : undefined;
-      if (result === "live") {
-        for (const proxy of proxies) proxy.reload();
-        logs.refresh();
-        watching.also(await session.listOutputs());
-      }
-    }
+    await loop.run();
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -135,6 +90,82 @@ export const runDev: Verb<DevOptions> = async (given, options, names) => {
   await sayGoodbye(context, session, options);
   return 0;
 };
+
+/** Saved files of which no event came. @returns what ends the looking */
+function lookForMissed(session: DevSession, changes: ChangeQueue): () => void {
+  const lookAgain = async (): Promise<void> => {
+    const paths = await session.findMissed();
+    if (paths.length > 0) changes.add({ paths, savedAt: Date.now() });
+  };
+  const looking = setInterval(() => void lookAgain(), lookAgainMs).unref();
+  return () => clearInterval(looking);
+}
+
+interface LoopParts {
+  readonly session: DevSession;
+  readonly report: DevReport;
+  readonly changes: ChangeQueue;
+  readonly proxies: readonly DevProxy[];
+  readonly watching: Awaited<ReturnType<typeof watchSources>>;
+}
+
+/** Takes one change after the other; what is saved while the host is away waits until it is back. */
+class DevLoop {
+  readonly #parts: LoopParts;
+  readonly #signal: AbortSignal;
+  readonly #logs: LogFollower;
+  #missed: SourceChange | undefined;
+  #isAway = false;
+
+  constructor(parts: LoopParts, signal: AbortSignal) {
+    const { session, report, changes } = parts;
+    this.#parts = parts;
+    this.#signal = signal;
+    this.#logs = new LogFollower(session, {
+      onLine: (service, line) => report.tell({ event: "log", service, line }),
+      onLost: (error) => {
+        this.#isAway = true;
+        report.tell({ event: "lost", error });
+      },
+      onBack: () => {
+        this.#isAway = false;
+        report.tell({ event: "back", host: hostOf(session.project) });
+        if (this.#missed !== undefined) changes.add(this.#missed);
+      },
+    });
+    void this.#logs.run(signal);
+  }
+
+  /** To the end of the session. */
+  async run(): Promise<void> {
+    const left = new Promise<undefined>((resolve) => {
+      this.#signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    });
+    for (;;) {
+      const change = await this.#parts.changes.next();
+      if (this.#signal.aborted || change === undefined) return;
+      if (this.#isAway) this.#missed = joinChanges(this.#missed, change);
+      else if (!(await this.#take(change, left))) return;
+    }
+  }
+
+  /** @returns false where the session ended meanwhile */
+  async #take(change: SourceChange, left: Promise<undefined>): Promise<boolean> {
+    const { session, report, changes, proxies, watching } = this.#parts;
+    report.hold();
+    const handled = handle(session, report, changes, change, this.#missed !== undefined);
+    const result = await Promise.race([handled, left]);
+    report.release();
+    if (this.#signal.aborted || result === undefined) return false;
+    this.#missed = result === "unreachable" ? change : undefined;
+    if (result === "live") {
+      for (const proxy of proxies) proxy.reload();
+      this.#logs.refresh();
+      watching.also(await session.listOutputs());
+    }
+    return true;
+  }
+}
 
 /** Never by mistake on a host that somebody uses. */
 function chooseLab(given: Context, { onHost }: DevOptions): Context {
@@ -197,6 +228,17 @@ async function openProxies(project: Project, port: number): Promise<DevProxy[]> 
     proxies.push(await openDevProxy({ name: site.name, address, verify }, port + proxies.length));
   }
   return proxies;
+}
+
+function describeReady(context: Context, session: DevSession, proxies: readonly DevProxy[]) {
+  const { folder } = session.project.loaded;
+  return {
+    urls: Object.fromEntries(
+      proxies.map((proxy, index) => [siteNames(session.project)[index] ?? "", proxy.url]),
+    ),
+    watching: [path.relative(context.terminal.workingDirectory, folder) || "."],
+    ways: describeWays(session),
+  };
 }
 
 function siteNames(project: Project): string[] {
