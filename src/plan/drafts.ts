@@ -4,8 +4,8 @@ import type { Neighbour } from "../facts/neighbours.ts";
 import { claimsId, givesWay } from "../resources/claims.ts";
 import { answersOf, kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
-import type { Owned, OwnContext, Resource, ResourceId } from "../resources/resource.ts";
-import { beginLine, isMade, ownLine } from "./state.ts";
+import type { Change, Owned, OwnContext, Resource, ResourceId } from "../resources/resource.ts";
+import { beginLine, disownLine, isMade, ownLine } from "./state.ts";
 import type { PlannedChange } from "./types.ts";
 
 /** What the changes of a plan are worked out from. */
@@ -81,9 +81,19 @@ function draftOne(
       ...answersOf(resource),
       waitsFor,
       beginLines: own === undefined ? "" : beginLine(own, isOwned ? "again" : "new"),
-      stateLine: own === undefined ? "" : ownLine(own),
+      stateLine: stateLineOf(change, own, before),
     },
   };
+}
+
+/** What is wanted away is hostkit's no more: the next thing in its place is somebody else's. */
+function stateLineOf(
+  { action }: Pick<Change, "action">,
+  own: Owned | undefined,
+  before: Owned | undefined,
+): string {
+  if (own !== undefined) return ownLine(own);
+  return action === "delete" && before !== undefined ? disownLine(before) : "";
 }
 
 /** What the state file remembers of a resource: enough to take it away, in the right order. */

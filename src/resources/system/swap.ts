@@ -1,4 +1,5 @@
 import { need } from "../../facts/fact.ts";
+import type { Facts } from "../../facts/fact.ts";
 import { fileFacts } from "../../facts/files/file.ts";
 import { swapFacts } from "../../facts/system/swap.ts";
 import { unitFacts } from "../../facts/units/unit.ts";
@@ -49,8 +50,7 @@ export const swapKind: ResourceKind<SwapResource> = {
   diff(resource, facts, context): Change | undefined {
     if ((facts.get(containerFacts, containerSubject) ?? "") !== "") return undefined;
     const fact = facts.get(swapFacts, resource.path) ?? { fileBytes: 0, isActive: false };
-    if (resource.bytes === 0)
-      return context.isOwned ? takeAway(resource, fact.fileBytes) : undefined;
+    if (resource.bytes === 0) return context.isOwned ? takeAway(resource, facts) : undefined;
     const isForeign = fact.isActive && !context.isOwned && fact.fileBytes === resource.bytes;
     const isRight = fact.isActive && fact.fileBytes === resource.bytes;
     const isEnabled = facts.get(unitFacts, unitName)?.unitFileState === "enabled";
@@ -82,13 +82,10 @@ systemctl enable --now -q ${unitName}`,
   },
 
   claims: (resource) => [claimSame(resource, String(resource.bytes))],
-  own: (resource) => ({ kind: "swap", name: resource.name }),
-  removalNeeds: (owned) => [need(swapFacts, owned.name)],
+  own: (resource) => (resource.bytes === 0 ? undefined : { kind: "swap", name: resource.name }),
+  removalNeeds: (owned) => [need(swapFacts, owned.name), need(fileFacts, unitPath)],
 
-  remove(owned, facts): Change | undefined {
-    const bytes = facts.get(swapFacts, owned.name)?.fileBytes ?? 0;
-    return takeAway(owned, bytes);
-  },
+  remove: (owned, facts) => takeAway(owned, facts),
 };
 
 /** Some file systems refuse files with holes as swap: where fallocate(1) cannot, the blocks are written. */
@@ -103,8 +100,10 @@ fallocate -l ${bytes} ${path} || head -c ${bytes} /dev/zero >${path}
 mkswap -q ${path}`;
 }
 
-function takeAway(resource: Pick<Resource, "kind" | "name">, bytes: number): Change | undefined {
-  if (bytes === 0) return undefined;
+/** Also where somebody took the file away: its unit would fail at every boot. */
+function takeAway(resource: Pick<Resource, "kind" | "name">, facts: Facts): Change | undefined {
+  const bytes = facts.get(swapFacts, resource.name)?.fileBytes ?? 0;
+  if (bytes === 0 && facts.get(fileFacts, unitPath) === undefined) return undefined;
   return removeByScript(
     resource,
     "remove the swap file",

@@ -3,6 +3,7 @@ import { Facts } from "../../../src/facts/fact.ts";
 import { contentFacts, fileFacts, textFacts } from "../../../src/facts/files/file.ts";
 import { hashText } from "../../../src/facts/files/hash.ts";
 import { postgresFacts } from "../../../src/facts/postgres/postgres.ts";
+import { swapFacts } from "../../../src/facts/system/swap.ts";
 import { makeBundle } from "../../../src/plan/bundle.ts";
 import { orderResources } from "../../../src/plan/order.ts";
 import { makePlan } from "../../../src/plan/plan.ts";
@@ -12,6 +13,7 @@ import { parseUnfinished } from "../../../src/plan/unfinished.ts";
 import { directory } from "../../../src/resources/files/directory.ts";
 import { file } from "../../../src/resources/files/file.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
+import { swapFile } from "../../../src/resources/system/swap.ts";
 
 const stackDirectory = "/var/lib/hostkit/t";
 const nothing = new Facts(new Map());
@@ -164,6 +166,19 @@ describe("plan", () => {
     expect([kept.changes.length, kept.cleanup]).toEqual([0, "keep"]);
     const gone = makeRemovalPlan({ ...input, deleteData: true });
     expect([gone.changes.length, gone.cleanup]).toEqual([1, "all"]);
+  });
+
+  test("what the manifest wants away is hostkit's no more", () => {
+    const owned = ownLine({ kind: "swap", name: "/swapfile" });
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: owned }],
+      [swapFacts, { "/swapfile": { fileBytes: 4096, isActive: true } }],
+    );
+    const resources = [swapFile(0)];
+    const { changes } = makePlan({ host: "h", stack: "t", stackDirectory, resources, facts });
+    expect(changes.map(({ action, stateLine }) => [action, stateLine])).toEqual([
+      ["delete", disownLine({ kind: "swap", name: "/swapfile" })],
+    ]);
   });
 
   test("a role that is only locked, because data may be its own, is remembered until data goes too", () => {

@@ -33,6 +33,7 @@ interface RemovalCase {
   owned: Owned;
   facts?: Record<string, Record<string, unknown>>;
   deleteData?: boolean;
+  isUnfinished?: boolean;
   /** null: it stays, or is not there. */
   removed: null | Seen;
 }
@@ -56,7 +57,8 @@ const removals = new Map<string, RemovalCase[]>();
 const stackDirectory = "/var/lib/hostkit/test";
 
 function factsOf(entry: Case, needs: readonly FactNeed[]): Facts {
-  const asked = new Set(needs.map((need) => need.source.name));
+  // Of the other stacks every plan knows.
+  const asked = new Set(["neighbours", ...needs.map((need) => need.source.name)]);
   for (const source of Object.keys(entry.facts ?? {}))
     expect(asked, `${source} is never asked for`).toContain(source);
   return new Facts(
@@ -86,6 +88,15 @@ function compare(change: Change | undefined, expected: Seen | null): void {
   expect(seen).toMatchObject(expected);
 }
 
+/** What is remembered when nothing is known of the host. */
+function shapeOf(owned: Owned): string {
+  return Object.keys(owned)
+    .filter((key) => owned[key] !== undefined && !known.includes(key))
+    .sort()
+    .join(" ");
+}
+const known = ["after", "holds", "wrote"];
+
 describe("resource cases", () => {
   test.each(files.sort())("%s", (name) => {
     const entry = parse(readFileSync(new URL(name, root), "utf8")) as Case;
@@ -93,9 +104,9 @@ describe("resource cases", () => {
       const kind = kindOf(entry.owned);
       removals.set(kind.kind, [...(removals.get(kind.kind) ?? []), entry]);
       const facts = factsOf(entry, kind.removalNeeds?.(entry.owned) ?? []);
-      const deleteData = entry.deleteData ?? false;
+      const { deleteData = false, isUnfinished = false } = entry;
       compare(
-        kind.remove(entry.owned, facts, { stackDirectory, deleteData, isUnfinished: false }),
+        kind.remove(entry.owned, facts, { stackDirectory, deleteData, isUnfinished }),
         entry.removed,
       );
       return;
@@ -118,5 +129,19 @@ describe("resource cases", () => {
       ({ kind }) => kinds.get(kind)?.some((entry) => entry.change === null) !== true,
     );
     expect(without.map(({ kind }) => kind)).toEqual([]);
+  });
+
+  test("every kind proves its removal, from what it remembers", () => {
+    const shapes = allKinds.map((kind) => {
+      const [same] = (kinds.get(kind.kind) ?? []).filter(({ change }) => change === null);
+      const own = same === undefined ? undefined : kind.own(same.resource);
+      return [kind.kind, own === undefined ? "nothing" : shapeOf(own)];
+    });
+    const proved = allKinds.map(({ kind }) => {
+      const cases = removals.get(kind) ?? [];
+      const last = cases.find(({ removed }) => removed !== null);
+      return [kind, last !== undefined ? shapeOf(last.owned) : cases.length > 0 ? "nothing" : "?"];
+    });
+    expect(proved).toEqual(shapes);
   });
 });
