@@ -14,7 +14,8 @@ interface SeenRelease {
   readonly by?: string;
 }
 
-const folder = "/var/lib/hostkit/kiosk/releases/page";
+const records = "/var/lib/hostkit/kiosk/releases";
+const folder = `${records}/page`;
 
 /** A release is a record: what was released is known from files, not from the text of scripts. */
 describe("releases, on Debian 13", { sequential: true }, () => {
@@ -94,7 +95,7 @@ CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}
     expect(await project.onHost(`sha256sum <${path_}`)).toContain(hash);
     expect(
       await project.onHost(
-        `find ${folder}/.. ! -user root -o -type f ! -perm 600 -o -type d ! -perm 700`,
+        `find ${records} ! -user root -o -type f ! -perm 600 -o -type d ! -perm 700`,
       ),
     ).toBe("");
     const last = JSON.parse((await project.hostkit("runs", "--json")).stdout) as {
@@ -142,7 +143,7 @@ CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}
   });
 
   test("released by a hostkit that kept no records: provision writes what serves down, and restarts nothing", async () => {
-    await project.onHost(`rm -r ${folder}/..`);
+    await project.onHost(`rm -r ${records}`);
     const before = await images();
     const running = await started();
     expect((await project.hostkit("clean", "--only", "images", "--yes")).stdout).toContain(
@@ -175,6 +176,6 @@ CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}
   test("uninstall keeps the volume, and no record", async () => {
     await succeed(project.hostkit("uninstall", "--yes"));
     expect(await project.onHost("ls /var/lib/hostkit/kiosk/state.jsonl")).not.toBe("");
-    expect((await project.tryOnHost(`ls ${folder}/..`)).exitCode).not.toBe(0);
+    expect((await project.tryOnHost(`ls ${records}`)).exitCode).not.toBe(0);
   });
 });
