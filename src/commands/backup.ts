@@ -13,8 +13,9 @@ import { formatBytes } from "../report/bytes.ts";
 import type { Colors } from "../report/colors.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import { table } from "../report/status.ts";
-import { listBackupJobs, repositoriesOf } from "../stack/backups/jobs.ts";
+import { listBackupJobs } from "../stack/backups/jobs.ts";
 import type { BackupJob } from "../stack/backups/jobs.ts";
+import { repositoriesOf } from "../stack/backups/storages/storages.ts";
 import { executeRun, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";
 import { newMarker, onEachHost, openProject } from "../session/project.ts";
@@ -137,9 +138,7 @@ async function readReports(
 
 /** pgBackRest numbers its repositories in the order of their names. */
 function nameRepositories(manifest: Manifest, backups: readonly ListedBackup[]): ListedBackup[] {
-  const { backups: section } = manifest;
-  if (section === undefined) return [...backups];
-  const names = repositoriesOf(section, "postgres").map(({ name }) => name);
+  const names = repositoriesOf(manifest, "postgres").map(({ name }) => name);
   return backups.map((backup) =>
     backup.tool === "postgres"
       ? { ...backup, repository: names[Number(backup.repository) - 1] ?? backup.repository }

@@ -1,6 +1,6 @@
 import { hashText } from "../../facts/files/hash.ts";
 import { psqlScript } from "../../facts/postgres/psql.ts";
-import type { Backups } from "../../manifest/schema.ts";
+import type { Manifest } from "../../manifest/schema.ts";
 import { backupFirst } from "../../resources/backups/first-backup.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
 import { file, fileId } from "../../resources/files/file.ts";
@@ -8,7 +8,9 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { unit, unitId } from "../../resources/units/unit.ts";
 import { resolveFileRepositories } from "./files.ts";
-import { backupPlaces, listBackupJobs, repositoriesOf, repositoryPath } from "./jobs.ts";
+import { backupPlaces, listBackupJobs } from "./jobs.ts";
+import { toolFolder } from "./storages/storage.ts";
+import { hostFoldersOf, repositoriesOf } from "./storages/storages.ts";
 import type { BackupJob } from "./jobs.ts";
 import { resolvePostgresRepositories } from "./postgres.ts";
 import type { Repositories } from "./postgres.ts";
@@ -46,23 +48,23 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
   const resources: Resource[] = [
     file(places.lock, "Held (flock) by the backup that runs.\n"),
     directory(places.reports, { mode: "0711" }),
-    ...resolveDirectories(backups, places.reports),
+    ...resolveDirectories(manifest, places.reports),
   ];
   const packages: string[] = [];
   if (postgres !== undefined) {
-    const made = resolvePostgresRepositories(inputs, backups, postgres);
-    packages.push("pgbackrest", ...sshPackages(backups, "postgres"));
-    const script = renderPostgresScript(inputs, backups, made);
+    const made = resolvePostgresRepositories(inputs, postgres);
+    packages.push("pgbackrest", ...storagePackages(manifest, "postgres"));
+    const script = renderPostgresScript(inputs, made);
     resources.push(script, ...made.resources);
     const data = (manifest.database?.databases ?? []).map(({ name }) => databaseReadyId(name));
-    resources.push(...resolveJobs(inputs, backups, "postgres", made, [idOf(script), ...data]));
+    resources.push(...resolveJobs(inputs, "postgres", made, [idOf(script), ...data]));
   }
   if (files !== undefined) {
-    const made = resolveFileRepositories(inputs, backups, files);
-    packages.push("restic", ...sshPackages(backups, "files"));
+    const made = resolveFileRepositories(inputs, files);
+    packages.push("restic", ...storagePackages(manifest, "files"));
     resources.push(...made.resources);
     const before = others.filter((one) => mayWriteTo(one, files.paths));
-    resources.push(...resolveJobs(inputs, backups, "files", made, before.map(idOf)));
+    resources.push(...resolveJobs(inputs, "files", made, before.map(idOf)));
   }
   return { packages, resources };
 }
@@ -75,13 +77,15 @@ function mayWriteTo(resource: Resource, paths: readonly string[]): boolean {
   );
 }
 
-function sshPackages(backups: Backups, tool: BackupJob["tool"]): string[] {
-  return repositoriesOf(backups, tool).some((one) => one.kind === "sftp") ? ["openssh-client"] : [];
+function storagePackages(manifest: Manifest, tool: BackupJob["tool"]): string[] {
+  return [...new Set(repositoriesOf(manifest, tool).flatMap(({ storage }) => storage.packages))];
 }
 
 /** Folders of local repositories and of the reports, each tool's with its own owner. */
-function resolveDirectories(backups: Backups, reports: string): Resource[] {
-  const tools = (["postgres", "files"] as const).filter((tool) => backups[tool] !== undefined);
+function resolveDirectories(manifest: Manifest, reports: string): Resource[] {
+  const tools = (["postgres", "files"] as const).filter(
+    (tool) => manifest.backups?.[tool] !== undefined,
+  );
   return tools.flatMap((tool) => {
     const owner = tool === "postgres" ? "postgres" : "root";
     const base = { owner, group: owner, after: [packagesId] };
@@ -92,24 +96,24 @@ function resolveDirectories(backups: Backups, reports: string): Resource[] {
         holds: "data",
         after: [packagesId, directoryId(reports)],
       }),
-      ...repositoriesOf(backups, tool).flatMap((repository) =>
-        repository.kind === "local"
-          ? [
-              directory(repository.path, { after: [packagesId] }),
-              directory(repositoryPath(repository, tool), {
+      ...repositoriesOf(manifest, tool).flatMap(({ storage: { hostFolder } }) =>
+        hostFolder === undefined
+          ? []
+          : [
+              directory(hostFolder, { after: [packagesId] }),
+              directory(toolFolder(hostFolder, tool), {
                 ...base,
                 mode: "0700",
                 holds: "data",
-                after: [packagesId, directoryId(repository.path)],
+                after: [packagesId, directoryId(hostFolder)],
               }),
-            ]
-          : [],
+            ],
       ),
     ];
   });
 }
 
-function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repositories): Resource {
+function renderPostgresScript(inputs: StackInputs, made: Repositories): Resource {
   const { stack, database } = inputs.manifest;
   const places = backupPlaces(stack);
   const major = database === undefined ? 0 : postgresMajorOf(database, inputs.system);
@@ -120,7 +124,7 @@ function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repos
       inputs: writtenShell(sh`${made.inputs}`),
       lock: writtenShell(sh`${places.lock}`),
       repositories: writtenShell(
-        sh`${repositoriesOf(backups, "postgres").map((_, index) => String(index + 1))}`,
+        sh`${repositoriesOf(inputs.manifest, "postgres").map((_, index) => String(index + 1))}`,
       ),
       psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
       report: writtenShell(
@@ -134,7 +138,6 @@ function renderPostgresScript(inputs: StackInputs, backups: Backups, made: Repos
 /** Service, timer and first backup of a tool's jobs. Only the first job (the full one) is run by provision. */
 function resolveJobs(
   inputs: StackInputs,
-  backups: Backups,
   tool: BackupJob["tool"],
   made: Repositories,
   after: readonly ResourceId[],
@@ -149,7 +152,7 @@ function resolveJobs(
       renderTemplate(
         templates,
         "etc/systemd/system/backup.service.ejs",
-        describeService(inputs, backups, job),
+        describeService(inputs, job),
       ),
     );
     const timer = file(
@@ -184,14 +187,10 @@ function resolveJobs(
   });
 }
 
-function describeService(inputs: StackInputs, backups: Backups, job: BackupJob) {
+function describeService(inputs: StackInputs, job: BackupJob) {
   const { manifest, system } = inputs;
   const { stack } = manifest;
   const places = backupPlaces(stack);
-  const list = repositoriesOf(backups, job.tool);
-  const local = list.flatMap((one) =>
-    one.kind === "local" ? [repositoryPath(one, job.tool)] : [],
-  );
   const isPostgres = job.tool === "postgres";
   const name = job.service.replace(/\.service$/, "");
   return {
@@ -210,10 +209,12 @@ function describeService(inputs: StackInputs, backups: Backups, job: BackupJob) 
     reports: systemdPath(`${places.reports}/${job.tool}`),
     capabilities: isPostgres ? undefined : systemdNames("CAP_DAC_READ_SEARCH"),
     writable: [
-      ...local,
+      ...hostFoldersOf(manifest, job.tool),
       ...(isPostgres ? ["/var/log/pgbackrest", "/var/spool/pgbackrest"] : []),
     ].map((path) => systemdListPath(path, "-")),
     home: systemdText(isPostgres ? "yes" : "read-only"),
-    network: list.some((one) => one.kind !== "local"),
+    network: repositoriesOf(manifest, job.tool).some(
+      ({ storage }) => storage.hostFolder === undefined,
+    ),
   };
 }

@@ -1,5 +1,4 @@
-import type { Backups, Manifest } from "../../manifest/schema.ts";
-import type { Repository } from "../../manifest/schema.ts";
+import type { Manifest } from "../../manifest/schema.ts";
 import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 
 /** One thing that a timer backs up. */
@@ -45,26 +44,6 @@ export function listBackupJobs(manifest: Pick<Manifest, "stack" | "backups">): B
   ];
 }
 
-/** The repositories a tool writes to, in the order of their names: pgBackRest numbers them so. */
-export function repositoriesOf(backups: Backups, tool: BackupJob["tool"]): Repository[] {
-  const names = (tool === "postgres" ? backups.postgres : backups.files)?.repositories ?? [];
-  return backups.repositories.filter((repository) => names.includes(repository.name));
-}
-
-/** Folder of a tool's repository within the place the manifest names: two tools never share one. */
-export function repositoryPath(
-  repository: Repository & { readonly path?: string },
-  tool: BackupJob["tool"],
-): string {
-  const base =
-    repository.kind === "s3"
-      ? repository.prefix === ""
-        ? ""
-        : `/${repository.prefix}`
-      : repository.path;
-  return `${base.replace(/\/+$/, "")}/${tool}`;
-}
-
 /** Places of a stack's backups on the host. */
 export function backupPlaces(stack: string) {
   const library = `/usr/local/lib/hostkit/${stack}`;
@@ -79,6 +58,9 @@ export function backupPlaces(stack: string) {
       tool === "postgres"
         ? `/etc/pgbackrest/conf.d/hostkit-${stack}-${repository}.conf`
         : `${configDirectoryOf(stack)}/backup/${repository}.password`,
+    /** pgBackRest's access to a remote repository. */
+    pgbackrestAccess: (repository: string): string =>
+      `/etc/pgbackrest/conf.d/hostkit-${stack}-${repository}-access.conf`,
     /** restic's access to a remote repository. */
     environment: (repository: string): string =>
       `${configDirectoryOf(stack)}/backup/${repository}.env`,
@@ -86,7 +68,7 @@ export function backupPlaces(stack: string) {
       tool === "postgres"
         ? `/etc/pgbackrest/hostkit-${stack}-${repository}.key`
         : `${configDirectoryOf(stack)}/backup/${repository}.key`,
-    /** Every host key of an SFTP server; `sftp.ts` tells how they are learned. */
+    /** Every host key of an SFTP server; `storages/sftp.ts` tells how they are learned. */
     knownHosts: (repository: string, tool: BackupJob["tool"]): string =>
       tool === "postgres"
         ? `/etc/pgbackrest/hostkit-${stack}-${repository}.known_hosts`

@@ -1,6 +1,5 @@
-import { distributionOf, nameDistributions, nameRelease } from "../../distributions.ts";
-import { HostkitError } from "../../errors.ts";
-import type { Backups, PostgresBackup, Repository } from "../../manifest/schema.ts";
+import { distributionOf } from "../../distributions.ts";
+import type { PostgresBackup } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
 import { backupRepository } from "../../resources/backups/repository.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
@@ -16,8 +15,9 @@ import type { StackInputs } from "../inputs.ts";
 import { stackDirectoryOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { pgbackrestName, pgbackrestPath, pgbackrestValue } from "../../writers/pgbackrest.ts";
-import { learnHostKeys } from "./sftp.ts";
-import { backupPlaces, repositoriesOf, repositoryPath } from "./jobs.ts";
+import { backupPlaces } from "./jobs.ts";
+import { secretOf } from "./storages/storage.ts";
+import { hostFolderOf, repositoriesOf, type StoredRepository } from "./storages/storages.ts";
 
 /** What the repositories of a tool are and the resources that make them. */
 export interface Repositories {
@@ -30,75 +30,97 @@ export interface Repositories {
   readonly inputs: string;
 }
 
+/** A repository as pgBackRest has it: by a number. */
+interface NumberedRepository extends StoredRepository {
+  /** `repo1` */
+  readonly prefix: string;
+}
+
 /** pgBackRest's configuration, passwords and repositories (its stanza is the stack's name). */
 export function resolvePostgresRepositories(
   inputs: StackInputs,
-  backups: Backups,
   postgres: PostgresBackup,
 ): Repositories {
-  const { manifest, system, templates, secrets, texts } = inputs;
+  const { manifest, system } = inputs;
   const { stack, database } = manifest;
   if (database === undefined) throw new TypeError("backups.postgres without a database section");
   const major = postgresMajorOf(database, system);
-  const places = backupPlaces(stack);
-  const list = repositoriesOf(backups, "postgres");
+  const list = repositoriesOf(manifest, "postgres").map((one, index): NumberedRepository => ({
+    ...one,
+    prefix: `repo${index + 1}`,
+  }));
   const folders = ["/etc/pgbackrest", "/etc/pgbackrest/conf.d"].map((path) =>
     directory(path, { after: [packagesId] }),
   );
   const inFolder = [packagesId, ...folders.map(idOf)];
-  const configFiles: Resource[] = [];
-  const options = list.flatMap((repository, index) => {
-    const prefix = `repo${index + 1}`;
-    refuseOld(repository, inputs);
-    const access = { owner: "postgres", group: "postgres", mode: "0600", after: inFolder };
-    const path = places.passphrase(repository.name, "postgres");
-    const section = `[${pgbackrestName(stack).text}]\n`;
-    const cipher = `${section}${prefix}-cipher-pass=`;
-    const secret = (name: string) => pgbackrestValue(secretOf(secrets, name)).text;
-    configFiles.push(
-      repository.passphrase === undefined
-        ? backupPassphrase(path, { prefix: cipher, owner: "postgres", after: inFolder })
-        : file(path, { secret: `${cipher}${secret(repository.passphrase)}\n` }, access),
-    );
-    if (repository.kind === "s3")
-      configFiles.push(
-        file(
-          `${path.slice(0, -".conf".length)}-access.conf`,
-          {
-            secret: `${section}${prefix}-s3-key=${secret(repository.accessKey)}\n${prefix}-s3-key-secret=${secret(repository.secretKey)}\n`,
-          },
-          access,
-        ),
-      );
-    if (repository.kind === "sftp")
-      configFiles.push(
-        file(
-          places.identity(repository.name, "postgres"),
-          { secret: texts.get(repository.identity) ?? "" },
-          access,
-        ),
-      );
-    return [
-      ...storageOptions(repository, prefix, stack),
-      [`${prefix}-cipher-type`, "aes-256-cbc"],
-      ...(distributionOf(system).pgbackrest.bundle ? [[`${prefix}-bundle`, "y"]] : []),
-      [`${prefix}-retention-full-type`, "count"],
-      [`${prefix}-retention-full`, String(postgres.keep.full)],
-      ...(postgres.keep.differential === undefined
-        ? []
-        : [[`${prefix}-retention-diff`, String(postgres.keep.differential)]]),
-      // Without continuous WAL only what the backups need to be whole is kept.
-      ...(postgres.wal === "none"
-        ? [
-            [`${prefix}-retention-archive-type`, "incr"],
-            [`${prefix}-retention-archive`, "1"],
-          ]
-        : []),
-    ];
+  for (const { storage } of list) storage.pgbackrest.check(system);
+  const accessFiles = list.flatMap((repository) => resolveAccess(inputs, repository, inFolder));
+  const config = resolveConfig(inputs, postgres, list, inFolder);
+  const where = hashText(
+    JSON.stringify(list.map(({ storage, prefix }) => storage.pgbackrest.options(prefix))),
+  );
+  const localFolders = list.flatMap(({ storage }) => hostFolderOf(storage, "postgres") ?? []);
+  const markers = localFolders.map((folder) => `${folder}/backup/${stack}/backup.info`);
+  const prepared = backupRepository("postgres", {
+    stackDirectory: stackDirectoryOf(stack),
+    markers,
+    leaves: list.flatMap(({ storage }) => storage.leaves("postgres")),
+    inputs: hashText(where + list.map(({ storage }) => storage.pinned).join("\n")),
+    watches: accessFiles.map(idOf),
+    prepare: joinScripts([
+      ...list.flatMap(({ storage }) => storage.prepare("postgres")),
+      prepareScript(stack),
+    ]),
+    after: [
+      idOf(config),
+      postgresRunningId(major),
+      ...localFolders.map((folder) => directoryId(folder)),
+    ],
   });
-  const place = placeOfCluster(major, system);
-  const config = file(
-    places.pgbackrestConfig,
+  return {
+    resources: [...folders, ...accessFiles, config, prepared],
+    repositories: [prepared],
+    markers,
+    inputs: where,
+  };
+}
+
+/** The repository's password and what its storage asks for. */
+function resolveAccess(
+  inputs: StackInputs,
+  { name, passphrase, storage, prefix }: NumberedRepository,
+  after: readonly ResourceId[],
+): Resource[] {
+  const { stack } = inputs.manifest;
+  const add = (path: string, secret: string): Resource =>
+    file(path, { secret }, { owner: "postgres", group: "postgres", mode: "0600", after });
+  const path = backupPlaces(stack).passphrase(name, "postgres");
+  const cipher = `[${pgbackrestName(stack).text}]\n${prefix}-cipher-pass=`;
+  return [
+    passphrase === undefined
+      ? backupPassphrase(path, { prefix: cipher, owner: "postgres", after })
+      : add(path, `${cipher}${pgbackrestValue(secretOf(inputs, passphrase)).text}\n`),
+    ...storage.pgbackrest.access(prefix, inputs).map((one) => add(one.path, one.secret)),
+  ];
+}
+
+function resolveConfig(
+  { manifest, system, templates }: StackInputs,
+  postgres: PostgresBackup,
+  list: readonly NumberedRepository[],
+  after: readonly ResourceId[],
+): Resource {
+  const { stack, database } = manifest;
+  if (database === undefined) throw new TypeError("backups.postgres without a database section");
+  const place = placeOfCluster(postgresMajorOf(database, system), system);
+  const options = list.flatMap(({ storage, prefix }) => [
+    ...storage.pgbackrest.options(prefix),
+    [`${prefix}-cipher-type`, "aes-256-cbc"],
+    ...(distributionOf(system).pgbackrest.bundle ? [[`${prefix}-bundle`, "y"]] : []),
+    ...retentionOptions(postgres, prefix),
+  ]);
+  return file(
+    backupPlaces(stack).pgbackrestConfig,
     renderTemplate(templates, "etc/pgbackrest/conf.d/hostkit.conf.ejs", {
       stack: pgbackrestName(stack),
       data: pgbackrestPath(place.data),
@@ -108,52 +130,27 @@ export function resolvePostgresRepositories(
         value: name.endsWith("-path") ? pgbackrestPath(value) : pgbackrestValue(value),
       })),
     }),
-    { mode: "0640", group: "postgres", after: inFolder },
+    { mode: "0640", group: "postgres", after },
   );
-  const where = hashText(
-    JSON.stringify(
-      list.map((repository, index) => storageOptions(repository, `repo${index + 1}`, stack)),
-    ),
-  );
-  const markers = list.flatMap((one) =>
-    one.kind === "local" ? [`${repositoryPath(one, "postgres")}/backup/${stack}/backup.info`] : [],
-  );
-  const prepared = backupRepository("postgres", {
-    stackDirectory: stackDirectoryOf(stack),
-    markers,
-    leaves: list.flatMap((one) =>
-      one.kind === "sftp" ? [places.knownHosts(one.name, "postgres")] : [],
-    ),
-    inputs: hashText(
-      where + list.map((one) => (one.kind === "sftp" ? one.hostKey : "")).join("\n"),
-    ),
-    watches: configFiles.map(idOf),
-    prepare: joinScripts([
-      ...list.flatMap((one) =>
-        one.kind === "sftp" ? [learnHostKeys(one, stack, "postgres")] : [],
-      ),
-      prepareScript(stack),
-    ]),
-    after: [
-      idOf(config),
-      postgresRunningId(major),
-      ...list.flatMap((one) => (one.kind === "local" ? [directoryIdOf(one)] : [])),
-    ],
-  });
-  return {
-    resources: [...folders, ...configFiles, config, prepared],
-    repositories: [prepared],
-    markers,
-    inputs: where,
-  };
 }
 
-/** The directory resource of a local repository's PostgreSQL part. */
-export function directoryIdOf(repository: Repository & { readonly path: string }): ResourceId {
-  return directoryId(repositoryPath(repository, "postgres"));
+function retentionOptions({ keep, wal }: PostgresBackup, prefix: string): string[][] {
+  return [
+    [`${prefix}-retention-full-type`, "count"],
+    [`${prefix}-retention-full`, String(keep.full)],
+    ...(keep.differential === undefined
+      ? []
+      : [[`${prefix}-retention-diff`, String(keep.differential)]]),
+    // Without continuous WAL only what the backups need to be whole is kept.
+    ...(wal === "none"
+      ? [
+          [`${prefix}-retention-archive-type`, "incr"],
+          [`${prefix}-retention-archive`, "1"],
+        ]
+      : []),
+  ];
 }
 
-/** stanza-create does nothing where the stanza is; check proves that WAL arrives in every repository. */
 function prepareScript(stack: string) {
   const pgbackrest = sh`setpriv --reuid=postgres --regid=postgres --init-groups pgbackrest --stanza=${stack} --log-level-console=warn --log-level-file=off`;
   return sh`try() {
@@ -168,56 +165,4 @@ function prepareScript(stack: string) {
 }
 try stanza-create
 try check`;
-}
-
-function storageOptions(repository: Repository, prefix: string, stack: string): string[][] {
-  const common = [[`${prefix}-path`, repositoryPath(repository, "postgres")]];
-  switch (repository.kind) {
-    case "local":
-      return [[`${prefix}-type`, "posix"], ...common];
-    case "sftp":
-      return [
-        [`${prefix}-type`, "sftp"],
-        ...common,
-        [`${prefix}-sftp-host`, repository.host],
-        [`${prefix}-sftp-host-port`, String(repository.port)],
-        [`${prefix}-sftp-host-user`, repository.user],
-        [
-          `${prefix}-sftp-private-key-file`,
-          backupPlaces(stack).identity(repository.name, "postgres"),
-        ],
-        [`${prefix}-sftp-host-key-hash-type`, "sha256"],
-        [`${prefix}-sftp-host-key-check-type`, "strict"],
-        [`${prefix}-sftp-known-host`, backupPlaces(stack).knownHosts(repository.name, "postgres")],
-      ];
-    case "s3": {
-      const { hostname, port } = new URL(repository.endpoint);
-      return [
-        [`${prefix}-type`, "s3"],
-        ...common,
-        [`${prefix}-s3-bucket`, repository.bucket],
-        [`${prefix}-s3-endpoint`, hostname],
-        [`${prefix}-s3-region`, repository.region],
-        [`${prefix}-s3-uri-style`, hostname.endsWith(".amazonaws.com") ? "host" : "path"],
-        ...(port === "" ? [] : [[`${prefix}-storage-port`, port]]),
-      ];
-    }
-  }
-}
-
-/** A secret's value, which is a line of text. @throws TypeError where nobody read it so */
-export function secretOf(secrets: ReadonlyMap<string, string | Uint8Array>, name: string): string {
-  const value = secrets.get(name);
-  if (typeof value !== "string") throw new TypeError(`the secret ${name} was not read`);
-  return value.trim();
-}
-
-function refuseOld(repository: Repository, { system }: StackInputs): void {
-  if (repository.kind !== "sftp" || distributionOf(system).pgbackrest.sftp) return;
-  throw new HostkitError("os_unsupported", {
-    what: `the pgBackRest of ${nameRelease(system)} cannot write to an SFTP server`,
-    where: `backups.repositories.${repository.name}`,
-    why: `it came with pgBackRest 2.46; ${nameDistributions((one) => one.pgbackrest.sftp)} have it`,
-    next: "send postgres to a local or S3 repository (backups.postgres.repositories); files may stay on SFTP",
-  });
 }

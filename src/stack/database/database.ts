@@ -19,7 +19,7 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { unit, unitId } from "../../resources/units/unit.ts";
 import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
-import { repositoriesOf, repositoryPath } from "../backups/jobs.ts";
+import { hostFoldersOf, repositoriesOf } from "../backups/storages/storages.ts";
 import { emptySection, packagesId } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { placeOfCluster, postgresMajorOf, sandboxOf } from "./database-place.ts";
@@ -338,20 +338,15 @@ function writablePaths(manifest: Manifest): string[] {
 }
 
 /** Local repositories: the sandbox can only open for writing what is there when the server starts. */
-function repositoryDirectories({ backups }: Manifest): { id: ResourceId; path: string }[] {
-  if (backups?.postgres === undefined) return [];
-  return repositoriesOf(backups, "postgres").flatMap((repository) => {
-    if (repository.kind !== "local") return [];
-    const path = repositoryPath(repository, "postgres");
-    return [{ id: directoryId(path), path }];
-  });
+function repositoryDirectories(manifest: Manifest): { id: ResourceId; path: string }[] {
+  return hostFoldersOf(manifest, "postgres").map((path) => ({
+    id: directoryId(path),
+    path,
+  }));
 }
 
 function needsNetwork(manifest: Manifest): boolean {
-  const { backups } = manifest;
-  return (
-    backups?.repositories.some(
-      (one) => one.kind !== "local" && backups.postgres?.repositories.includes(one.name),
-    ) ?? false
+  return repositoriesOf(manifest, "postgres").some(
+    ({ storage }) => storage.hostFolder === undefined,
   );
 }
