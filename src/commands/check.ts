@@ -1,7 +1,7 @@
 import { exitCodes } from "../errors.ts";
 import { checkMigrations, readLocalFiles } from "../local/inputs.ts";
 import { invalidManifest, readManifest } from "../local/manifest.ts";
-import { readSecrets } from "../local/secrets.ts";
+import { readSecrets } from "../local/secrets/read-secrets.ts";
 import { formatProblem } from "../manifest/parse.ts";
 import type { Problem } from "../manifest/parse.ts";
 import type { Verb } from "./line/verb.ts";

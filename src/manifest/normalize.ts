@@ -8,7 +8,7 @@ import { normalizeHosts } from "./sections/hosts.ts";
 import { normalizeServices, normalizeWeb } from "./sections/normalize-services.ts";
 import { normalizeProxy } from "./sections/proxy.ts";
 import { normalizeSecrets } from "./sections/secrets.ts";
-import { secretUses } from "./uses.ts";
+import { namedSecrets, secretsOf } from "./secrets.ts";
 import { servicesOf } from "./services.ts";
 
 /** Fills in defaults and expands shorthands. Only for manifests that keep every rule. */
@@ -40,7 +40,7 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
     host: normalizeHostSettings(written.host),
     secrets: normalizeSecrets(
       written.secrets,
-      secretUses(written).map((use) => use.name),
+      namedSecrets(secretsOf(written)).map((use) => use.name),
     ),
   };
 }

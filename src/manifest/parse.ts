@@ -16,6 +16,7 @@ import { normalizeManifest } from "./normalize.ts";
 import { locate, type Position, positionOfOffset } from "./positions.ts";
 import { type Finding, formatPointer, type Pointer, type Problem } from "./problems.ts";
 import { checkRules } from "./rules.ts";
+import { type SecretUse, secretsOf } from "./secrets.ts";
 import { manifestSchema, type WrittenManifest } from "./schema.ts";
 
 export { formatProblem, formatProblems, type Pointer, type Problem } from "./problems.ts";
@@ -26,6 +27,8 @@ export interface ParsedManifest {
   readonly manifest?: Manifest;
   /** What is left of a manifest with mistakes, where that can be told: only to look for more of them. */
   readonly draft?: Manifest;
+  /** Every place that asks for a secret; none where the manifest cannot be told from its mistakes. */
+  readonly secrets: readonly SecretUse[];
   /** Everything that is wrong, in the order of the file. */
   readonly problems: readonly Problem[];
   /** Where something stands in the text. */
@@ -50,7 +53,7 @@ export function parseManifest(text: string, file: string): ParsedManifest {
           : undefined;
     if (message === undefined) throw cause;
     const problem: Problem = { severity: "error", file, line: 1, column: 1, path: "", message };
-    return { file, problems: [problem], locate: () => ({ line: 1, column: 1 }) };
+    return { file, problems: [problem], secrets: [], locate: () => ({ line: 1, column: 1 }) };
   }
 }
 
@@ -77,7 +80,7 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
   const errors = [...document.errors, ...findForeignNodes(document)];
   const syntax = errors.map((error) => explainSyntax(error, text, file, lines));
   if (errors.some((error) => error.code !== "DUPLICATE_KEY"))
-    return { file, problems: syntax, locate: find };
+    return { file, problems: syntax, secrets: [], locate: find };
 
   const { findings, written } = checkDocument(document);
   const problems = [
@@ -92,9 +95,10 @@ function parseText(text: string, file: string, lines: LineCounter): ParsedManife
     })),
   ].toSorted((left, right) => left.line - right.line || left.column - right.column);
   const valid = written !== undefined && problems.every((problem) => problem.severity !== "error");
-  if (valid) return { file, manifest: normalizeManifest(written), problems, locate: find };
+  const secrets = written === undefined ? [] : secretsOf(written);
+  if (valid) return { file, manifest: normalizeManifest(written), problems, secrets, locate: find };
   const draft = written === undefined ? undefined : draftManifest(written);
-  return { file, ...(draft === undefined ? {} : { draft }), problems, locate: find };
+  return { file, ...(draft === undefined ? {} : { draft }), problems, secrets, locate: find };
 }
 
 function draftManifest(written: WrittenManifest): Manifest | undefined {

@@ -1,5 +1,7 @@
 import type { Manifest, ServiceBase } from "./manifest.ts";
 import type { Pointer } from "./problems.ts";
+import { identityOf } from "./sections/repositories.ts";
+import { fileOf } from "./sections/secrets.ts";
 import { servicesOf } from "./services.ts";
 
 export type ReferenceKind =
@@ -43,12 +45,15 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
     add("private-key", site.tls.key, ["proxy", "sites", site.name, "tls", "key"]);
   }
   for (const repository of manifest.backups?.repositories ?? []) {
-    if (repository.kind !== "sftp") continue;
-    add("identity", repository.identity, ["backups", "repositories", repository.name, "identity"]);
+    add("identity", identityOf(repository), [
+      "backups",
+      "repositories",
+      repository.name,
+      "identity",
+    ]);
   }
   for (const secret of manifest.secrets) {
-    if (secret.from.kind === "file")
-      add("secret-file", secret.from.path, ["secrets", secret.name, "file"]);
+    add("secret-file", fileOf(secret), ["secrets", secret.name, "file"]);
   }
   return references;
 }

@@ -7,10 +7,9 @@ import { readHostCache, writeHostCache } from "../local/host-cache.ts";
 import { readLocalFiles } from "../local/inputs.ts";
 import type { LocalFiles } from "../local/inputs.ts";
 import { invalidManifest } from "../local/manifest.ts";
-import { readSecrets } from "../local/secrets.ts";
+import { readSecrets } from "../local/secrets/read-secrets.ts";
 import { readTemplates } from "../local/templates.ts";
 import { formatProblem } from "../manifest/parse.ts";
-import { servicesOf } from "../manifest/services.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveStack } from "../stack/resolve.ts";
 import type { Context } from "./context.ts";
@@ -101,26 +100,26 @@ export async function inspect(
 /** From here on nothing that is printed or logged holds these values. */
 function hideSecrets(
   context: Context,
-  { manifest }: Project,
+  { manifest, loaded }: Project,
   secrets: ReadonlyMap<string, string | Uint8Array>,
   texts: ReadonlyMap<string, string>,
 ): void {
   context.redactor.spare(new Set(listStrings(manifest)));
   for (const value of secrets.values()) context.redactor.add(value);
-  const keys = (manifest.proxy?.sites ?? []).flatMap(({ tls }) =>
-    tls.kind === "files" ? [tls.key] : [],
-  );
-  const identities = (manifest.backups?.repositories ?? []).flatMap((repository) =>
-    repository.kind === "sftp" ? [repository.identity] : [],
-  );
-  for (const file of [...keys, ...identities]) context.redactor.add(texts.get(file) ?? "");
-  for (const { envFile } of servicesOf(manifest)) {
-    for (const line of (envFile === undefined ? "" : (texts.get(envFile) ?? "")).split("\n")) {
-      const value = /^\s*(?:export\s+)?[\w.]+\s*=\s*(["']?)(.*?)\1\s*$/.exec(line)?.[2] ?? "";
-      // Short values are settings (true, 8080, info), not secrets; hiding them would blacken everything.
-      if (value.length >= 8) context.redactor.add(value);
-    }
+  for (const use of loaded.parsed.secrets) {
+    if (!("path" in use)) continue;
+    const text = texts.get(use.path) ?? "";
+    const values = use.purpose === "environment" ? listValues(text) : [text];
+    for (const value of values) context.redactor.add(value);
   }
+}
+
+/** Of an env file. Short values are settings (true, 8080, info), not secrets; hiding them would blacken everything. */
+function listValues(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => /^\s*(?:export\s+)?[\w.]+\s*=\s*(["']?)(.*?)\1\s*$/.exec(line)?.[2] ?? "")
+    .filter((value) => value.length >= 8);
 }
 
 /** Every text and every key of plain data. */

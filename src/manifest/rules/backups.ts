@@ -1,4 +1,5 @@
 import type { Finding } from "../problems.ts";
+import { hostFolderOf } from "../sections/repositories.ts";
 import { complain, complainUnknown, type Rule, type RuleInput, warn } from "./rule.ts";
 
 export const backupRules: readonly Rule[] = [
@@ -75,8 +76,10 @@ function unknownVolume({ written, declared }: RuleInput): Finding[] {
 function backsUpItself({ written }: RuleInput): Finding[] {
   const slash = (path: string) => `${path.replace(/\/+$/, "")}/`;
   const repositories = Object.entries(written.backups?.repositories ?? {}).flatMap(
-    ([name, entry]) =>
-      "bucket" in entry || "host" in entry ? [] : [{ name, path: slash(entry.path) }],
+    ([name, entry]) => {
+      const folder = hostFolderOf(entry);
+      return folder === undefined ? [] : [{ name, path: slash(folder) }];
+    },
   );
   return (written.backups?.files?.paths ?? []).flatMap((path, index) => {
     const inside = repositories.find((repository) => repository.path.startsWith(slash(path)));
@@ -89,8 +92,7 @@ function backsUpItself({ written }: RuleInput): Finding[] {
 /** A remote backup whose only key died with the host is lost. */
 function keyOnlyOnHost({ written }: RuleInput): Finding[] {
   return Object.entries(written.backups?.repositories ?? {}).flatMap(([name, entry]) => {
-    const remote = "bucket" in entry || "host" in entry;
-    if (!remote || entry.passphrase !== undefined) return [];
+    if (hostFolderOf(entry) !== undefined || entry.passphrase !== undefined) return [];
     const message =
       "without passphrase the key is made on the host and lost with it; name a secret";
     return [warn(["backups", "repositories", name], message, { at: "key" })];

@@ -7,6 +7,7 @@ import { refuseProgram, systemdListPath } from "../../writers/systemd.ts";
 import { reasonToRefuse } from "../../writers/written.ts";
 import type { Finding, Pointer } from "../problems.ts";
 import { parseVolume } from "../sections/normalize-services.ts";
+import { pathOf } from "../sections/repositories.ts";
 import { complain, type Rule, type RuleInput } from "./rule.ts";
 
 /** Values that the language they are written in cannot hold: what `src/writers` would refuse later. */
@@ -70,11 +71,11 @@ function headerValues({ written }: RuleInput): Finding[] {
 function repositoryPaths({ written }: RuleInput): Finding[] {
   const { postgres, repositories } = written.backups ?? {};
   return Object.entries(repositories ?? {}).flatMap(([name, entry]) => {
-    if (!("path" in entry)) return [];
+    const path = pathOf(entry);
+    if (path === undefined) return [];
     const pointer = ["backups", "repositories", name, "path"];
     const isPostgres = postgres !== undefined && (postgres.repositories?.includes(name) ?? true);
     return refuse(pointer, () => {
-      const path = entry.path.replaceAll(/\/{2,}/g, "/");
       systemdListPath(path);
       if (isPostgres) pgbackrestPath(path);
     });

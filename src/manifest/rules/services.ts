@@ -1,5 +1,5 @@
 import type { Finding } from "../problems.ts";
-import { secretUses } from "../uses.ts";
+import { namedSecrets, secretsOf } from "../secrets.ts";
 import {
   complain,
   complainUnknown,
@@ -220,7 +220,7 @@ function dockerSocket({ services }: RuleInput): Finding[] {
 /** Without a `secrets` section every name has the default source; with one it must be listed. */
 function secretDeclared({ written, declared: { secrets } }: RuleInput): Finding[] {
   if (written.secrets === undefined) return [];
-  return secretUses(written).flatMap(({ name, pointer }) =>
+  return namedSecrets(secretsOf(written)).flatMap(({ name, pointer }) =>
     secrets.has(name)
       ? []
       : [complainUnknown(pointer, `no secret "${name}" in secrets`, name, secrets)],

@@ -1,89 +1,18 @@
 import { z } from "zod";
-import type { Backups, FileBackup, PostgresBackup, Repository } from "../manifest.ts";
+import type { Backups, FileBackup, PostgresBackup } from "../manifest.ts";
 import { sortNamed } from "../order.ts";
 import {
   absolutePath,
   choice,
-  closest,
   count,
   handle,
-  hostNamePattern,
-  httpsUrl,
   line,
   listOf,
-  localPath,
   mapping,
-  named,
-  port,
   schedule,
   text,
-  variableName,
 } from "../values.ts";
-
-const passphrase = variableName()
-  .optional()
-  .meta({
-    description:
-      "Name of the secret that encrypts the repository. Default: a key made on the host, which is lost with the host.",
-    examples: ["BACKUP_PASSPHRASE"],
-  });
-
-const repositoryHost = () =>
-  text(
-    "a host name or an IP address",
-    new RegExp(String.raw`${hostNamePattern.source}|^(?=.*:.*:)[0-9A-Fa-f:.]{2,45}$`),
-  );
-
-const local = mapping({
-  path: absolutePath().meta({
-    description: "Folder on the host.",
-    examples: ["/var/backups/hostkit"],
-  }),
-  passphrase,
-});
-
-const sftp = mapping({
-  host: repositoryHost().meta({ description: "Server to send backups to." }),
-  port: port().optional().meta({ description: "Its SSH port. Default: 22." }),
-  user: text("a user name", /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/).meta({
-    description: "User on that server.",
-  }),
-  path: absolutePath().meta({ description: "Folder on that server." }),
-  identity: localPath("the path of a private key file").meta({
-    description:
-      "Private key file on this machine, without passphrase; the host gets a copy only root can read.",
-  }),
-  host_key: text(
-    'a public key ("ssh-ed25519 AAAA…") or its fingerprint ("SHA256:…")',
-    /^(?:(?:ssh-|ecdsa-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+|SHA256:[A-Za-z0-9+/]{43}=?)$/,
-  ).meta({
-    description: "The server's host key; required, because nobody is there to ask at night.",
-  }),
-  passphrase,
-});
-
-const s3 = mapping({
-  bucket: text("a bucket name", /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/).meta({
-    description: "Bucket.",
-  }),
-  endpoint: httpsUrl("an https:// URL").meta({
-    description: "URL of the S3 service.",
-    examples: ["https://s3.eu-central-1.amazonaws.com"],
-  }),
-  region: text("a region name", /^[A-Za-z0-9-]{1,63}$/)
-    .optional()
-    .meta({ description: "Region. Default: us-east-1." }),
-  prefix: text("a path inside the bucket", /^[A-Za-z0-9._/-]+$/)
-    .optional()
-    .meta({ description: "Folder in the bucket. Default: none." }),
-  access_key: variableName().meta({
-    description: "Name of the secret that holds the access key id.",
-  }),
-  secret_key: variableName().meta({
-    description: "Name of the secret that holds the secret access key.",
-  }),
-  passphrase,
-});
+import { normalizeRepository, repositoriesSchema } from "./repositories.ts";
 
 const keepCount = () => count(1, 10_000).optional();
 const repositoryNames = listOf(handle(), "repository names").min(1).optional().meta({
@@ -144,15 +73,7 @@ const files = mapping({
 });
 
 export const backupsSectionSchema = mapping({
-  repositories: named(
-    handle(),
-    z.union([closest(local), closest(sftp), closest(s3)]),
-    "repository names to {path}, {host, user, path, …} or {bucket, endpoint, …}",
-  ).meta({
-    description:
-      "Where backups go: {path} is a folder on the host, {host, user, path, identity, host_key} an SFTP server, {bucket, endpoint, access_key, secret_key} S3.",
-    examples: [{ local: { path: "/var/backups/hostkit" } }],
-  }),
+  repositories: repositoriesSchema,
   postgres: postgres.optional().meta({
     description: "Backups of PostgreSQL with pgBackRest.",
     examples: [{ full: "weekly", incremental: "daily", wal: "continuous", keep: { full: 4 } }],
@@ -164,7 +85,6 @@ export const backupsSectionSchema = mapping({
 }).meta({ description: "Backups by systemd timers; provision itself makes the first one." });
 
 export type WrittenBackups = z.output<typeof backupsSectionSchema>;
-type WrittenRepository = WrittenBackups["repositories"][string];
 
 export function normalizeBackups(written: WrittenBackups): Backups {
   const names = Object.keys(written.repositories);
@@ -177,45 +97,6 @@ export function normalizeBackups(written: WrittenBackups): Backups {
       : { postgres: normalizePostgres(written.postgres, names) }),
     ...(written.files === undefined ? {} : { files: normalizeFiles(written.files, names) }),
   };
-}
-
-function normalizeRepository(name: string, entry: WrittenRepository): Repository {
-  const common = {
-    name,
-    ...(entry.passphrase === undefined ? {} : { passphrase: entry.passphrase }),
-  };
-  if ("bucket" in entry) {
-    return {
-      ...common,
-      kind: "s3",
-      bucket: entry.bucket,
-      endpoint: entry.endpoint,
-      region: entry.region ?? "us-east-1",
-      prefix: (entry.prefix ?? "").replace(/^\/+|\/+$/g, ""),
-      accessKey: entry.access_key,
-      secretKey: entry.secret_key,
-    };
-  }
-  if ("host" in entry) {
-    const { host, user, identity } = entry;
-    const path = collapseSlashes(entry.path);
-    return {
-      ...common,
-      kind: "sftp",
-      host,
-      port: entry.port ?? 22,
-      user,
-      path,
-      identity,
-      hostKey: entry.host_key,
-    };
-  }
-  return { ...common, kind: "local", path: collapseSlashes(entry.path) };
-}
-
-/** pgBackRest takes no two slashes in a row. */
-function collapseSlashes(path: string): string {
-  return path.replaceAll(/\/{2,}/g, "/");
 }
 
 function normalizePostgres(

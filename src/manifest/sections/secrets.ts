@@ -35,6 +35,11 @@ export const secretsSectionSchema = named(
   ],
 });
 
+/** The file on this machine whose content is the value. */
+export function fileOf({ from }: Secret): string | undefined {
+  return from.kind === "file" ? from.path : undefined;
+}
+
 export type WrittenSecrets = z.output<typeof secretsSectionSchema>;
 
 /** `used`: every secret name that some section refers to. */

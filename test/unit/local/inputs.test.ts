@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readLocalFiles } from "../../../src/local/inputs.ts";
 import { readManifest, requireManifest } from "../../../src/local/manifest.ts";
 import { resolvePath } from "../../../src/local/paths.ts";
-import { readSecrets } from "../../../src/local/secrets.ts";
+import { readSecrets } from "../../../src/local/secrets/read-secrets.ts";
 import { formatProblem } from "../../../src/manifest/parse.ts";
 
 let folder: string;
