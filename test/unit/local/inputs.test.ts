@@ -91,7 +91,7 @@ describe("readSecrets", () => {
     await writeFile(path.join(folder, "big"), Buffer.alloc(1024 * 1024 + 1, 0x61));
     const { problems } = await readSecrets(loaded, manifest, {});
     expect(problems.map(({ path: at, message }) => `${at}: ${message}`)).toEqual([
-      "services.w.secrets: the secret BIG has 1048577 bytes; systemd hands 1048576 to a service at most, all together",
+      "services.w.secrets[0]: the secret BIG has 1048577 bytes; systemd hands 1048576 to a service at most, all together",
     ]);
   });
 

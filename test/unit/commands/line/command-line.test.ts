@@ -157,7 +157,7 @@ web:
     );
     expect(stderr).toContain("web.api.build: the build context ./api: it does not exist");
     expect(stderr).toContain("web.api.env_file: the env file api.env: it does not exist");
-    expect(stderr).toContain("warning: services.worker.secrets: the secret TOKEN has no value");
+    expect(stderr).toContain("warning: services.worker.secrets[0]: the secret TOKEN has no value");
   });
 
   test("names missing files beside keys and references that are wrong", async () => {
