@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Backups, FileBackup, PostgresBackup } from "../manifest.ts";
 import { sortNamed } from "../order.ts";
 import {
