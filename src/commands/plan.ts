@@ -6,16 +6,19 @@ import { writeOutput } from "../local/output.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Verb } from "./line/verb.ts";
 import { showTimings } from "../session/timings.ts";
+import { scopeOf } from "../session/scope.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import { inspect, readWanted } from "../session/wanted.ts";
 
 interface PlanOptions {
   readonly out?: string;
+  readonly only?: readonly string[];
 }
 
 /** Shows what would change. Reads only. */
-export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
+export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
   const project = await openProject(context);
+  const scope = scopeOf(project.manifest, only);
   const inspections = await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     return collectResults(
@@ -23,7 +26,7 @@ export const runPlan: Verb<PlanOptions> = async (context, { out }) => {
       await Promise.allSettled(
         project.hosts.map((host) =>
           visit(host, async (opening) => {
-            const inspection = await inspect(context, project, wanted, opening, host);
+            const inspection = await inspect(context, project, wanted, opening, host, scope);
             const { manifest } = project;
             const marker = newMarker();
             const closer = await lookCloser(await opening, manifest, inspection, marker);

@@ -8,7 +8,7 @@ import { lookCloser } from "../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { proofNeeds, proveHost } from "../host/prove.ts";
 import { readJson } from "../local/output.ts";
-import { describePlans, renderPlan } from "../report/plan.ts";
+import { describeOutside, describePlans, renderPlan } from "../report/plan.ts";
 import type { PlanDocument } from "../report/plan.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { describeStatus, renderStatus } from "../report/status.ts";
@@ -17,6 +17,7 @@ import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
+import { scopeOf } from "../session/scope.ts";
 import { settleHosts } from "../session/settle.ts";
 import { showTimings } from "../session/timings.ts";
 import { inspect, readWanted } from "../session/wanted.ts";
@@ -24,6 +25,7 @@ import { inspect, readWanted } from "../session/wanted.ts";
 interface ProvisionOptions {
   readonly yes?: boolean;
   readonly plan?: string;
+  readonly only?: readonly string[];
 }
 
 /** One host on its way through a provision. */
@@ -41,6 +43,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   const project = await openProject(context);
   const expected =
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
+  const scope = scopeOf(project.manifest, options.only ?? expected?.only);
   await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     const look = (
@@ -49,10 +52,10 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
       certificates: boolean,
       more: readonly FactNeed[] = [],
     ) =>
-      inspect(context, project, wanted, connection, host, [
-        ...statusNeeds(project.manifest, { certificates, alone: false }),
-        ...more,
-      ]);
+      inspect(context, project, wanted, connection, host, {
+        ...scope,
+        alsoAsk: [...statusNeeds(project.manifest, { certificates, alone: false }), ...more],
+      });
     const lookAt = async (
       opening: Connection | Promise<Connection>,
       host: HostAccess,
@@ -175,7 +178,8 @@ function refuseOtherPlan(
   expected: PlanDocument,
   file: string,
 ): void {
-  const next = `look at the new plan: hostkit plan --out ${file}`;
+  const only = expected.only === undefined ? "" : ` --only ${expected.only.join(",")}`;
+  const next = `look at the new plan: hostkit plan${only} --out ${file}`;
   for (const { host, inspection } of hosts) {
     const planned = expected.hosts.find((entry) => entry.host === host.name);
     if (planned === undefined) {
@@ -262,11 +266,17 @@ function showSummary(
   }
   const { green, yellow } = context.colors;
   const names = hosts.map(({ host }) => host.name).join(", ");
+  const label = hosts[0]?.inspection.plan.part?.label;
+  const about = label === undefined ? "" : ` for ${label}`;
   context.print(
     result.changed
-      ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change\n`
-      : `${green("✓")} ${names}: nothing to change (${formatSeconds(result.seconds)})\n`,
+      ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change${about}\n`
+      : `${green("✓")} ${names}: nothing to change${about} (${formatSeconds(result.seconds)})\n`,
   );
+  const outside = hosts.flatMap(({ host, inspection }) =>
+    describeOutside(inspection.plan).map((line) => `${host.name}: ${line}`),
+  );
+  if (outside.length > 0) context.print(`${outside.join("\n")}\n`);
   const notes = hosts.flatMap(({ host, notes: own }) => own.map((note) => `${host.name}: ${note}`));
   if (notes.length > 0)
     context.print(`${notes.map((note) => `${yellow("!")} ${note}`).join("\n")}\n`);

@@ -34,6 +34,11 @@ export function renderClaims(claims: readonly Claim[]): string {
   return [...new Set(lines)].sort().join("");
 }
 
+/** What a stack has written down. */
+export function parseClaims(text: string): Claim[] {
+  return text.split("\n").flatMap(parseClaim);
+}
+
 /** Folders of stacks (`/var/lib/hostkit/<stack>`): the other stacks on that host. */
 export const neighbourFacts: FactSource<readonly Neighbour[]> = {
   name: "neighbours",

@@ -10,6 +10,7 @@ import type { System, SystemFact } from "../facts/system/system.ts";
 import { makePlan, planNeeds } from "../plan/plan.ts";
 import { findOrphans } from "../plan/removals.ts";
 import { stackDirectoryOf } from "../stack/names.ts";
+import type { Scope } from "../plan/scope.ts";
 import type { Plan } from "../plan/types.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { Connection } from "../ssh/connection.ts";
@@ -31,6 +32,8 @@ export interface InspectOptions {
   readonly guess?: SystemGuess;
   /** More questions for the same round trip (status, ports). */
   readonly alsoAsk?: readonly FactNeed[];
+  /** What the plan may touch; absent: all that is wanted. */
+  readonly scope?: Scope;
   /** A new random hex word at each call. */
   newMarker(): string;
   readonly mark?: Mark;
@@ -114,6 +117,7 @@ export async function inspectHost(
     stackDirectory,
     resources,
     facts,
+    ...(options.scope === undefined ? {} : { scope: options.scope }),
   });
   planned();
   const lockedBy = facts.get(lockFacts, stackDirectory);

@@ -4,6 +4,7 @@ import type { Plan } from "../plan/types.ts";
 import { checkSwarm, listEngineNeeds, nameContainers } from "../plan/engine-words.ts";
 import { findPostgresObstacles, postgresNeeds } from "../plan/postgres-obstacles.ts";
 import { findObstacles, preconditionNeeds } from "../plan/preconditions.ts";
+import { narrowManifest } from "../plan/scope.ts";
 import { listVariableNeeds, nameVariables } from "../plan/variables.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "./gather.ts";
@@ -29,6 +30,7 @@ export async function lookCloser(
   marker: string,
 ): Promise<CloserLook> {
   if (plan.changes.length === 0) return { obstacles: [], plan };
+  const meant = plan.part === undefined ? manifest : narrowManifest(manifest, plan.part);
   const postgres = { manifest, system, plan };
   const needs = [
     ...preconditionNeeds(plan),
@@ -39,7 +41,7 @@ export async function lookCloser(
   const facts = await gatherFacts(connection, needs, marker);
   return {
     obstacles: [
-      ...findObstacles(manifest, plan, facts),
+      ...findObstacles(meant, plan, facts),
       ...findPostgresObstacles(postgres, facts),
       ...[checkSwarm(plan, facts)].filter((error) => error !== undefined),
     ],

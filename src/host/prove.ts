@@ -1,3 +1,4 @@
+import { servicesOf } from "../manifest/services.ts";
 import { HostkitError } from "../errors.ts";
 import { need } from "../facts/fact.ts";
 import type { FactNeed } from "../facts/fact.ts";
@@ -7,6 +8,7 @@ import { restartFacts, restartsSubject } from "../facts/units/unit.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { findUndeclaredPorts, listPortsToTry } from "../plan/exposure.ts";
 import { openedByOthers } from "../plan/openings.ts";
+import { narrowManifest } from "../plan/scope.ts";
 import { neighboursOf } from "../resources/claims.ts";
 import { idOf } from "../resources/resource.ts";
 import type { ResourceId } from "../resources/resource.ts";
@@ -47,15 +49,20 @@ export async function proveHost(
   differences.push(...findRestarted(inspection, options.changed));
   const listeners = inspection.facts.get(listenerFacts, listenersSubject) ?? [];
   const rules = inspection.facts.get(packetRulesFacts, packetRulesSubject);
-  const open = await proveOpen({ manifest: options.manifest, rules, listeners }, options.address);
+  const { part } = inspection.plan;
+  const { manifest } = options;
+  const meant = part === undefined ? manifest : narrowManifest(manifest, part);
+  const open = await proveOpen({ manifest: meant, rules, listeners }, options.address);
   differences.push(...open.differences);
   if (options.address !== undefined) {
+    const tried = listPortsToTry(listeners, options.sshPort);
+    // Of a part: what else answers may wait for a plan of the whole.
     const answering = await findOpenPorts(
       options.address,
-      listPortsToTry(listeners, options.sshPort),
+      part === undefined ? tried : tried.filter((port) => isPublished(meant, port)),
     );
     for (const port of findUndeclaredPorts(
-      options.manifest.firewall,
+      manifest.firewall,
       answering,
       openedByOthers(neighboursOf(inspection.facts, inspection.plan.stackDirectory)),
     )) {
@@ -72,6 +79,10 @@ export async function proveHost(
       open.next ??
       "run the same command again; if the same lines come back, look at them with `hostkit plan` and on the host",
   });
+}
+
+function isPublished(manifest: Manifest, port: number): boolean {
+  return servicesOf(manifest).some(({ ports }) => ports.some(({ outside }) => outside === port));
 }
 
 /** Services that the run started and that systemd has had to start once more since. */

@@ -4,7 +4,7 @@ import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { Plan, PlannedChange } from "./types.ts";
-import { doneLine } from "./unfinished.ts";
+import { doneLine, dueLines } from "./unfinished.ts";
 
 /** One file of the bundle; `path` is relative to the run's folder. */
 export interface BundleEntry {
@@ -76,6 +76,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),
+    ...(plan.part === undefined ? [] : [text("still-due", dueLines(plan.part.due))]),
     text(
       "invalidates",
       plan.changes

@@ -1,39 +1,50 @@
 import { textFacts } from "../facts/files/file.ts";
 import { hashText } from "../facts/files/hash.ts";
 import { idOf } from "../resources/resource.ts";
-import type { Owned, ResourceId, Step } from "../resources/resource.ts";
-import { asMade, ownLine } from "./state.ts";
+import type { ResourceId, Step } from "../resources/resource.ts";
+import { asMade, ownLine, readState } from "./state.ts";
 import type { Plan, PlanInput, PlannedChange } from "./types.ts";
 import { dueLines, unfinishedPath } from "./unfinished.ts";
 
+/** The ids of changes. */
+export function changedIds(
+  changes: readonly { readonly id: ResourceId }[],
+): ReadonlySet<ResourceId> {
+  return new Set(changes.map(({ id }) => id));
+}
+
+interface Drafted {
+  readonly verb: string;
+  readonly drafts: readonly PlannedChange[];
+  /** What is not as it should be, be it in this plan or not. */
+  readonly open: ReadonlySet<ResourceId>;
+  /** Outside of the plan: what becomes due because of a change. */
+  readonly dueOutside?: ReadonlyMap<ResourceId, readonly ResourceId[]>;
+}
+
 /** What a run has to know of changes besides what each does. */
 export function finishPlan(
-  verb: string,
-  input: PlanInput,
-  drafts: readonly PlannedChange[],
-  stateText: string,
-  owned: ReadonlyMap<ResourceId, Owned>,
+  { host, stack, stackDirectory, facts }: PlanInput,
+  { verb, drafts, open, dueOutside }: Drafted,
 ): Plan {
+  const { text, owned } = readState(facts, stackDirectory);
   const behind = new Map<ResourceId, ResourceId[]>(drafts.map(({ id }) => [id, []]));
   for (const { id, waitsFor } of drafts)
     for (const before of waitsFor) behind.get(before)?.push(id);
-  const changes = drafts.map((draft) => ({
-    ...draft,
-    beginLines: `${draft.beginLines}${dueLines([draft.id, ...(behind.get(draft.id) ?? [])])}`,
-  }));
+  const changes = drafts.map((draft) => {
+    const due = [draft.id, ...(behind.get(draft.id) ?? []), ...(dueOutside?.get(draft.id) ?? [])];
+    return { ...draft, beginLines: `${draft.beginLines}${dueLines(due)}` };
+  });
   return {
-    verb,
-    host: input.host,
-    stack: input.stack,
-    stackDirectory: input.stackDirectory,
+    ...{ verb, host, stack, stackDirectory },
     fingerprint: hashText(JSON.stringify(changes.map(describeForFingerprint))),
     changes,
-    stateHash: stateText === "" ? "none" : hashText(stateText),
+    stateHash: text === "" ? "none" : hashText(text),
     // What was begun once and is as it should be now has been made.
     state: [...owned.values()]
-      .map((entry) => ownLine(behind.has(idOf(entry)) ? entry : asMade(entry)))
+      .map((entry) => ownLine(open.has(idOf(entry)) ? entry : asMade(entry)))
       .join(""),
-    isUnfinished: (input.facts.get(textFacts, unfinishedPath(input.stackDirectory)) ?? "") !== "",
+    isUnfinished: (facts.get(textFacts, unfinishedPath(stackDirectory)) ?? "") !== "",
   };
 }
 

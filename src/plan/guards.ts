@@ -9,7 +9,8 @@ export const guardsDirectory = "/var/lib/hostkit/guards";
 export function findLeft(plan: Plan, facts: Facts): { guard: boolean; marks: boolean } {
   return {
     guard: facts.get(fileFacts, guardsDirectory) !== undefined,
-    marks: plan.isUnfinished && plan.changes.length === 0,
+    // A part of the plan does not know whether all is done.
+    marks: plan.isUnfinished && plan.changes.length === 0 && plan.part === undefined,
   };
 }
 
@@ -19,7 +20,7 @@ export function findLeft(plan: Plan, facts: Facts): { guard: boolean; marks: boo
  */
 export function settlingPlan(plan: Plan): Plan {
   const { cleanup: _cleanup, ...rest } = plan;
-  const isTidying = plan.changes.length === 0;
+  const isTidying = plan.changes.length === 0 && plan.part === undefined;
   return {
     ...rest,
     verb: "settle",

@@ -1,9 +1,7 @@
 import type { ErrorParts } from "../errors.ts";
 import type { Claim, Neighbour } from "../facts/neighbours.ts";
 import { readPorts } from "../resources/port-claims.ts";
-import { firewallTable, nftablesId } from "../resources/system/nftables.ts";
-
-const firewall = nftablesId(firewallTable);
+import { firewallId } from "../resources/system/nftables.ts";
 
 /** What the other stacks of the host have open, TCP. */
 export function openedByOthers(
@@ -24,7 +22,7 @@ export function findShut(
   neighbours: readonly Neighbour[],
 ): ErrorParts | undefined {
   const stacks = [{ stack, claims }, ...neighbours];
-  const owners = stacks.filter((one) => one.claims.some(({ thing }) => thing === firewall));
+  const owners = stacks.filter((one) => one.claims.some(({ thing }) => thing === firewallId));
   if (owners.length === 0) return undefined;
   const open = stacks.flatMap((one) => readPorts(one.claims, "open"));
   const details = stacks

@@ -3,19 +3,19 @@ import type { FactNeed } from "../facts/fact.ts";
 import { fileFacts, textFacts } from "../facts/files/file.ts";
 import { neighbourFacts } from "../facts/neighbours.ts";
 import { systemFacts, systemSubject } from "../facts/system/system.ts";
-import { claimsId, neighboursOf } from "../resources/claims.ts";
-import type { ClaimsResource } from "../resources/claims.ts";
+import { isClaims, neighboursOf } from "../resources/claims.ts";
 import { kindOf } from "../resources/kinds.ts";
-import { idOf } from "../resources/resource.ts";
 import type { Owned, Resource } from "../resources/resource.ts";
 import { findClashes } from "./clashes.ts";
 import { draftChanges } from "./drafts.ts";
-import { finishPlan } from "./finish.ts";
+import type { DraftInput } from "./drafts.ts";
+import { finishPlan, changedIds } from "./finish.ts";
 import { guardsDirectory } from "./guards.ts";
+import { narrow } from "./narrow.ts";
 import { findShut } from "./openings.ts";
 import { orderResources } from "./order.ts";
 import { findOrphans, planRemovals } from "./removals.ts";
-import { parseState, statePath } from "./state.ts";
+import { readState, statePath } from "./state.ts";
 import type { Plan, PlanInput } from "./types.ts";
 import { unfinishedIn, unfinishedPath } from "./unfinished.ts";
 
@@ -36,29 +36,49 @@ export function planNeeds(
   ];
 }
 
-/** The difference between what is wanted and what is there, in the order in which it can be done. */
+/** The difference between what is wanted and what is there, in the order in which it can be done; of a scope, its part of that. */
 export function makePlan(input: PlanInput): Plan {
-  const { facts, stackDirectory } = input;
-  const stateText = facts.get(textFacts, statePath(stackDirectory)) ?? "";
-  const owned = parseState(stateText);
+  const { facts, stackDirectory, scope } = input;
   const unfinished = unfinishedIn(input);
-  const neighbours = neighboursOf(facts, stackDirectory);
-  const ordered = orderResources(input.resources);
-  const made = draftChanges({ ordered, facts, stackDirectory, owned, unfinished, neighbours });
+  const look: DraftInput = {
+    ...{ facts, stackDirectory, unfinished },
+    ordered: orderResources(input.resources),
+    owned: readState(facts, stackDirectory).owned,
+    neighbours: neighboursOf(facts, stackDirectory),
+  };
+  const made = draftChanges(look);
   const removals = planRemovals(
     findOrphans(input),
     facts,
     { stackDirectory, deleteData: false },
     unfinished,
-    made.map(({ id }) => id),
+    [...changedIds(made)],
   );
-  const claims =
-    input.resources.find((resource): resource is ClaimsResource => idOf(resource) === claimsId)
-      ?.claims ?? [];
+  const drafts = [...made, ...removals];
+  if (scope === undefined) {
+    const plan = finishPlan(input, { verb: "provision", drafts, open: changedIds(drafts) });
+    return withRefusals(plan, look, input.resources);
+  }
+  const { part, meant, resources, dueOutside } = narrow(scope, look, made, removals.length);
+  const plan = finishPlan(input, {
+    verb: `provision ${scope.label}`,
+    drafts: meant,
+    open: changedIds(drafts),
+    dueOutside,
+  });
+  return withRefusals({ ...plan, part }, look, resources);
+}
+
+/** What this stack and the others of the host cannot both have. */
+function withRefusals(
+  plan: Plan,
+  { neighbours }: DraftInput,
+  resources: readonly Resource[],
+): Plan {
+  const claims = resources.find(isClaims)?.claims ?? [];
   const refusals = [
-    findClashes(input.stack, claims, neighbours) ?? [],
-    findShut(input.stack, claims, neighbours) ?? [],
+    findClashes(plan.stack, claims, neighbours) ?? [],
+    findShut(plan.stack, claims, neighbours) ?? [],
   ].flat();
-  const plan = finishPlan("provision", input, [...made, ...removals], stateText, owned);
   return refusals.length === 0 ? plan : { ...plan, refusals };
 }

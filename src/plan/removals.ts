@@ -1,11 +1,10 @@
 import type { Facts } from "../facts/fact.ts";
-import { textFacts } from "../facts/files/file.ts";
 import { leaveToOthers, neighboursOf } from "../resources/claims.ts";
 import { answersOf, kindOf } from "../resources/kinds.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Owned, RemoveContext, ResourceId } from "../resources/resource.ts";
-import { finishPlan } from "./finish.ts";
-import { disownLine, ownLine, parseState, statePath } from "./state.ts";
+import { finishPlan, changedIds } from "./finish.ts";
+import { disownLine, ownLine, readState } from "./state.ts";
 import type { Plan, PlanInput, PlannedChange } from "./types.ts";
 import { unfinishedIn } from "./unfinished.ts";
 
@@ -14,16 +13,14 @@ export function findOrphans(
   input: Pick<PlanInput, "resources" | "facts" | "stackDirectory">,
 ): Owned[] {
   const desired = new Set(input.resources.map(idOf));
-  const owned = parseState(input.facts.get(textFacts, statePath(input.stackDirectory)) ?? "");
+  const { owned } = readState(input.facts, input.stackDirectory);
   return [...owned.values()].filter((entry) => !desired.has(idOf(entry)));
 }
 
 /** A plan that takes away everything hostkit owns on the host. */
 export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolean }): Plan {
-  const stateText = input.facts.get(textFacts, statePath(input.stackDirectory)) ?? "";
-  const owned = parseState(stateText);
   const { facts, stackDirectory, deleteData } = input;
-  const entries = [...owned.values()];
+  const entries = [...readState(facts, stackDirectory).owned.values()];
   const unfinished = unfinishedIn(input);
   const changes = planRemovals(entries, facts, { stackDirectory, deleteData }, unfinished, []);
   const removed = new Set(changes.filter(({ action }) => action === "delete").map(({ id }) => id));
@@ -37,7 +34,7 @@ export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolea
       }) !== undefined,
   );
   return {
-    ...finishPlan("uninstall", input, changes, stateText, owned),
+    ...finishPlan(input, { verb: "uninstall", drafts: changes, open: changedIds(changes) }),
     cleanup: isKept ? "keep" : "all",
   };
 }

@@ -1,3 +1,5 @@
+import type { Facts } from "../facts/fact.ts";
+import { textFacts } from "../facts/files/file.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Owned, ResourceId } from "../resources/resource.ts";
 
@@ -17,6 +19,15 @@ export function parseState(text: string): Map<ResourceId, Owned> {
     if (entry["gone"] !== true) owned.set(id, entry);
   }
   return owned;
+}
+
+/** The state file of a host that was looked at: as it stands, and what it says. */
+export function readState(
+  facts: Facts,
+  stackDirectory: string,
+): { readonly text: string; readonly owned: Map<ResourceId, Owned> } {
+  const text = facts.get(textFacts, statePath(stackDirectory)) ?? "";
+  return { text, owned: parseState(text) };
 }
 
 /** One line of the state file: this resource is hostkit's. */

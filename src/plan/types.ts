@@ -1,6 +1,7 @@
 import type { ErrorParts } from "../errors.ts";
 import type { Facts } from "../facts/fact.ts";
 import type { Change, Group, Resource, ResourceId, Touch } from "../resources/resource.ts";
+import type { LeftOut, Scope } from "./scope.ts";
 
 /** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
 export interface PlannedChange extends Change {
@@ -14,6 +15,8 @@ export interface PlannedChange extends Change {
   readonly stateLine: string;
   /** What waits for it goes on when it fails. */
   readonly mayFail?: true;
+  /** In a plan with a scope: why it is in it, where it is not the scope's alone. */
+  readonly inScopeBecause?: string;
 }
 
 export interface Plan {
@@ -39,6 +42,20 @@ export interface Plan {
   readonly cleanup?: "all" | "keep";
   /** What cannot be done on this host, found before anything is touched. */
   readonly refusals?: readonly ErrorParts[];
+  /** Absent: all that is wanted. */
+  readonly part?: PlannedPart;
+}
+
+/** Of a plan with a scope: what it leaves alone. */
+export interface PlannedPart {
+  /** "--only api" */
+  readonly label: string;
+  readonly services: readonly string[];
+  /** What a plan without a scope has more: changes, and removals of what is no longer wanted. */
+  readonly waiting: { readonly changes: number; readonly removals: number };
+  readonly left: readonly LeftOut[];
+  /** What an earlier run began, or this one makes necessary, outside: it stays written down. */
+  readonly due: readonly ResourceId[];
 }
 
 /** What a plan is made from. */
@@ -48,4 +65,6 @@ export interface PlanInput {
   readonly stackDirectory: string;
   readonly resources: readonly Resource[];
   readonly facts: Facts;
+  /** Absent: all that is wanted may be touched. */
+  readonly scope?: Scope;
 }

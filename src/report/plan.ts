@@ -36,12 +36,16 @@ const shortDiff = 16;
 export function renderPlan({ plan, system, obstacles = [] }: ShownPlan, style: PlanStyle): string {
   const { colors } = style;
   const title = `${colors.bold(plan.host)} ${colors.dim(`(${system})`)}`;
-  if (plan.changes.length === 0) return `${title}: nothing to change`;
-  const lines = [`${title}: ${countActions(plan.changes)}`];
+  const about = plan.part === undefined ? "" : ` for ${plan.part.label}`;
+  const outside = describeOutside(plan).map((line) => colors.dim(`  ${line}`));
+  if (plan.changes.length === 0)
+    return [`${title}: nothing to change${about}`, ...outside].join("\n");
+  const lines = [`${title}: ${countActions(plan.changes)}${about}`];
   for (const [group, changes] of groupChanges(plan.changes)) {
     lines.push("", `  ${colors.bold(group)}`);
     for (const change of changes) lines.push(...renderChange(change, style));
   }
+  if (outside.length > 0) lines.push("", ...outside);
   for (const { parts } of obstacles) {
     lines.push("", `  ${colors.red(`provision would refuse: ${plainText(parts.what)}`)}`);
     for (const detail of parts.details ?? [])
@@ -49,6 +53,29 @@ export function renderPlan({ plan, system, obstacles = [] }: ShownPlan, style: P
     if (parts.next !== undefined) lines.push(`  ${colors.dim(`next: ${plainText(parts.next)}`)}`);
   }
   return lines.join("\n");
+}
+
+/** What a plan with a scope leaves to others; nothing where nothing waits. */
+export function describeOutside({ part }: Plan): string[] {
+  if (part === undefined) return [];
+  const { label, waiting, left } = part;
+  const count = (number: number, word: string): string =>
+    `${number} ${word}${number === 1 ? "" : "s"}`;
+  const parts = [
+    ...(waiting.changes > 0 ? [count(waiting.changes, "change")] : []),
+    ...(waiting.removals > 0 ? [count(waiting.removals, "removal")] : []),
+  ];
+  const verb = waiting.changes + waiting.removals === 1 ? "waits" : "wait";
+  return [
+    ...left.map(
+      ({ id, because }) => `left as it is, though ${label} has a part in it: ${id} (${because})`,
+    ),
+    ...(parts.length === 0
+      ? []
+      : [
+          `outside ${label}: ${parts.join(" and ")} ${verb}${waiting.removals > 0 ? " (only a run without --only removes anything)" : ""}`,
+        ]),
+  ];
 }
 
 /** `12 changes (10 to create, 2 to restart)` */
@@ -67,8 +94,10 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
       : colors.yellow(
           `  (undone by the host after ${change.guard.seconds} s, unless this machine still gets in)`,
         );
+  const inScope =
+    change.inScopeBecause === undefined ? "" : colors.yellow(`  (${change.inScopeBecause})`);
   const lines = [
-    `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(plainText(change.because))}${guard}`,
+    `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(plainText(change.because))}${inScope}${guard}`,
   ];
   if (verbose) {
     for (const step of change.steps) lines.push(colors.dim(`      · ${titleOf(step)}`));
@@ -112,10 +141,16 @@ function groupChanges(changes: readonly PlannedChange[]): Map<string, PlannedCha
 export interface PlanDocument {
   readonly version: 1;
   readonly stack: string;
+  /** Services that it is for; absent: for all that is wanted. */
+  readonly only?: readonly string[];
   readonly hosts: readonly {
     readonly host: string;
     readonly system: string;
     readonly fingerprint: string;
+    /** With `only`: what a plan without it has more. */
+    readonly outside?: { readonly changes: number; readonly removals: number };
+    /** With `only`: what it has a part in and has to leave as it is. */
+    readonly left?: readonly { readonly id: string; readonly because: string }[];
     /** What `provision` would refuse to begin for; absent where there is nothing. */
     readonly obstacles?: readonly {
       readonly code: ErrorCode;
@@ -127,6 +162,8 @@ export interface PlanDocument {
       readonly id: string;
       readonly action: Action;
       readonly because: string;
+      /** With `only`: why it is in the plan, where it is not its services' alone. */
+      readonly inScopeBecause?: string;
       readonly waitsFor: readonly string[];
       readonly steps: readonly string[];
       readonly guardSeconds?: number;
@@ -147,18 +184,22 @@ function describeObstacle({ code, parts: { what, details, next } }: HostkitError
 }
 
 export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanDocument {
+  const only = plans[0]?.plan.part?.services;
   return {
     version: 1,
     stack,
+    ...(only === undefined ? {} : { only }),
     hosts: plans.map(({ plan, system, obstacles = [] }) => ({
       host: plan.host,
       system,
       fingerprint: plan.fingerprint,
+      ...(plan.part === undefined ? {} : { outside: plan.part.waiting, left: plan.part.left }),
       ...(obstacles.length === 0 ? {} : { obstacles: obstacles.map(describeObstacle) }),
       changes: plan.changes.map((change) => ({
         id: change.id,
         action: change.action,
         because: change.because,
+        ...(change.inScopeBecause === undefined ? {} : { inScopeBecause: change.inScopeBecause }),
         waitsFor: change.waitsFor,
         steps: change.steps.filter(({ type }) => type !== "upload").map(titleOf),
         ...(change.guard === undefined ? {} : { guardSeconds: change.guard.seconds }),

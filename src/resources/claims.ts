@@ -1,14 +1,25 @@
-import { claimsPath, neighbourFacts, othersWith, renderClaims } from "../facts/neighbours.ts";
+import {
+  claimsPath,
+  neighbourFacts,
+  othersWith,
+  parseClaims,
+  renderClaims,
+} from "../facts/neighbours.ts";
 import type { Claim, Neighbour } from "../facts/neighbours.ts";
 import { need } from "../facts/fact.ts";
 import type { Facts } from "../facts/fact.ts";
-import { fileFacts } from "../facts/files/file.ts";
+import { fileFacts, textFacts } from "../facts/files/file.ts";
 import { findDifferences, putStep } from "./files/file.ts";
 import { preimagePath } from "./files/preimage.ts";
 import { idOf, idsOf, removeByScript } from "./resource.ts";
-import type { Change, Owned, Resource, ResourceKind } from "./resource.ts";
+import type { Change, Owned, Resource, ResourceId, ResourceKind } from "./resource.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+
+/** A claim, and the resource it is made for; that is not written down. Absent: for the stack as a whole. */
+export interface OwnClaim extends Claim {
+  readonly of?: ResourceId;
+}
 
 /**
  * What this stack has on the host that others could want too, written down before anything of it is done. Every stack's plan
@@ -18,15 +29,35 @@ export interface ClaimsResource extends Resource {
   readonly kind: "claims";
   readonly name: "host";
   readonly stackDirectory: string;
-  readonly claims: readonly Claim[];
+  readonly claims: readonly OwnClaim[];
 }
 
 /** The one resource that everything else waits for. */
 export const claimsId = idsOf("claims")("host");
 
+/** True for the claims among resources. */
+export function isClaims(resource: Resource): resource is ClaimsResource {
+  return idOf(resource) === claimsId;
+}
+
 /** Builds the claims resource. */
-export function claimsOf(stackDirectory: string, claims: readonly Claim[]): ClaimsResource {
+export function claimsOf(stackDirectory: string, claims: readonly OwnClaim[]): ClaimsResource {
   return { kind: "claims", name: "host", stackDirectory, claims };
+}
+
+/**
+ * What the stack has once only some of its resources were seen to: what is written down stays, for it may still be there.
+ * @param facts of the claims' own needs
+ */
+export function narrowClaims(
+  resource: ClaimsResource,
+  facts: Facts,
+  isMeant: (id: ResourceId) => boolean,
+): ClaimsResource {
+  const claims = resource.claims.filter(({ of }) => of !== undefined && isMeant(of));
+  const things = new Set(claims.map(({ thing }) => thing));
+  const written = parseClaims(facts.get(textFacts, claimsPath(resource.stackDirectory)) ?? "");
+  return { ...resource, claims: [...written.filter(({ thing }) => !things.has(thing)), ...claims] };
 }
 
 /** The other stacks on the host; needs `need(neighbourFacts, stackDirectory)`. */
@@ -34,10 +65,14 @@ export function neighboursOf(facts: Facts, stackDirectory: string): readonly Nei
   return facts.get(neighbourFacts, stackDirectory) ?? [];
 }
 
+function textOf({ claims }: ClaimsResource): string {
+  return renderClaims(claims.map(({ of: _of, ...claim }) => claim));
+}
+
 function fileOf(resource: ClaimsResource): Parameters<typeof putStep>[0] {
   return {
     path: claimsPath(resource.stackDirectory),
-    content: { text: renderClaims(resource.claims) },
+    content: { text: textOf(resource) },
     mode: "0600",
     owner: "root",
     group: "root",
@@ -49,6 +84,7 @@ export const claimsKind: ResourceKind<ClaimsResource> = {
   group: "other",
   needs: (resource) => [
     need(fileFacts, claimsPath(resource.stackDirectory)),
+    need(textFacts, claimsPath(resource.stackDirectory), textOf(resource)),
     need(neighbourFacts, resource.stackDirectory),
   ],
 

@@ -34,11 +34,25 @@ export interface Resource {
   readonly name: string;
   /** Resources that must be in place before this one is touched. */
   readonly after?: readonly ResourceId[];
+  /** Of `after`, what it is only put behind: it does without them (a target, and the units that it pulls in). */
+  readonly behind?: readonly ResourceId[];
+  /** Of `after`, what has to be there, whichever version of it (a proxy, and the services that it sends requests to). */
+  readonly joins?: readonly ResourceId[];
+  /** What single services need of it. */
+  readonly serves?: readonly ServedPart[];
   /**
    * The host has one such thing, and other stacks may want the same. "default": nobody wrote it into the manifest, so that it gives
    * way to what another stack's manifest says.
    */
   readonly shared?: "default" | "said";
+}
+
+/** A service's part in what several share: while the file does not hold the text, the service lacks it. */
+export interface ServedPart {
+  readonly service: string;
+  /** Of a file that the resource, or what it stands behind, reads as a text. */
+  readonly path: string;
+  readonly text: string;
 }
 
 /** How long a step may take, and what it waits for then: "the registry". Long work is shown by its last line every half minute. */

@@ -10,6 +10,8 @@ import { invalidManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets/read-secrets.ts";
 import { readTemplates } from "../local/templates.ts";
 import { formatProblem } from "../manifest/parse.ts";
+import { servicesOf } from "../manifest/services.ts";
+import type { Scope } from "../plan/scope.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveStack } from "../stack/resolve.ts";
 import type { Context } from "./context.ts";
@@ -68,7 +70,7 @@ export async function inspect(
   wanted: Wanted,
   opening: Connection | Promise<Connection>,
   host: HostAccess,
-  alsoAsk: readonly FactNeed[] = [],
+  { alsoAsk = [], scope }: { readonly alsoAsk?: readonly FactNeed[]; readonly scope?: Scope } = {},
 ): Promise<Inspection> {
   const { environment } = context.terminal;
   const { address, port } = host.route();
@@ -80,6 +82,7 @@ export async function inspect(
     resolve: (system, hostname) => wanted(host.name, system, hostname),
     ...(guess === undefined ? {} : { guess }),
     alsoAsk,
+    ...(scope === undefined ? {} : { scope }),
     newMarker,
     mark: (what) => context.timings.begin(host.name, what),
   });

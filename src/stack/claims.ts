@@ -1,22 +1,32 @@
 import type { Claim } from "../facts/neighbours.ts";
-import type { Manifest, PublishedPort } from "../manifest/schema.ts";
+import type { Manifest } from "../manifest/schema.ts";
 import { servicesOf } from "../manifest/services.ts";
 import { claimsId, claimsOf } from "../resources/claims.ts";
+import type { OwnClaim } from "../resources/claims.ts";
 import { kindOf } from "../resources/kinds.ts";
 import { claimOpening, claimPort, claimSharedPort } from "../resources/port-claims.ts";
-import type { Resource } from "../resources/resource.ts";
+import { firewallId } from "../resources/system/nftables.ts";
 import { sshdId, sshdPath } from "../resources/system/sshd.ts";
 import { timeSyncId } from "../resources/system/time-sync.ts";
+import { caddyId } from "../resources/proxy/caddy-places.ts";
+import { idOf } from "../resources/resource.ts";
+import type { Resource } from "../resources/resource.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { allocatePorts } from "./services/service-places.ts";
+import { runningIdOf } from "./services/start-order.ts";
 
 /**
  * What the stack has on the host, for the other stacks there, in front of all that is then done: every resource waits for it.
  * @param resources all of the stack
  */
 export function claimAll(manifest: Manifest, resources: readonly Resource[]): Resource[] {
-  const claims = [
-    ...resources.flatMap((resource) => kindOf(resource).claims?.(resource) ?? []),
+  const claims: OwnClaim[] = [
+    ...resources.flatMap((resource) =>
+      (kindOf(resource).claims?.(resource) ?? []).map((claim) => ({
+        ...claim,
+        of: idOf(resource),
+      })),
+    ),
     ...claimPorts(manifest),
     ...claimOpenings(manifest),
     ...claimRefusals(manifest),
@@ -27,23 +37,30 @@ export function claimAll(manifest: Manifest, resources: readonly Resource[]): Re
   ];
 }
 
-function claimPorts(manifest: Manifest): Claim[] {
-  const published = servicesOf(manifest)
-    .flatMap((service): readonly PublishedPort[] => service.ports)
-    .map((port) => claimPort(port.protocol, port.outside, true));
-  const native = manifest.web
-    .filter((service) => service.runtime === "native")
-    .map((service) => claimPort("tcp", service.port));
-  const slots = [...allocatePorts(manifest).values()].map((port) => claimPort("tcp", port));
+function claimPorts(manifest: Manifest): OwnClaim[] {
+  const slots = allocatePorts(manifest);
+  const ofServices = servicesOf(manifest).flatMap((service): OwnClaim[] => {
+    const slot = slots.get(service.name);
+    const claims = [
+      ...service.ports.map((port) => claimPort(port.protocol, port.outside, true)),
+      ...("port" in service && service.runtime === "native"
+        ? [claimPort("tcp", service.port)]
+        : []),
+      ...(slot === undefined ? [] : [claimPort("tcp", slot)]),
+    ];
+    return claims.map((claim) => ({ ...claim, of: runningIdOf(manifest, service) }));
+  });
   const hasSites = (manifest.proxy?.sites.length ?? 0) > 0;
-  const proxy = hasSites ? [80, 443].map((port) => claimSharedPort("tcp", port)) : [];
-  return [...published, ...native, ...slots, ...proxy];
+  const proxy = hasSites
+    ? [80, 443].map((port) => ({ ...claimSharedPort("tcp", port), of: caddyId }))
+    : [];
+  return [...ofServices, ...proxy];
 }
 
-function claimOpenings(manifest: Manifest): Claim[] {
+function claimOpenings(manifest: Manifest): OwnClaim[] {
   return (manifest.firewall?.allow ?? []).flatMap(({ port, lastPort, protocol }) =>
     typeof port === "number" && typeof lastPort === "number"
-      ? [claimOpening({ protocol, first: port, last: lastPort })]
+      ? [{ ...claimOpening({ protocol, first: port, last: lastPort }), of: firewallId }]
       : [],
   );
 }

@@ -3,10 +3,11 @@ import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
 import { hashText } from "../facts/files/hash.ts";
 import { caddy } from "../resources/proxy/caddy.ts";
-import { caddyFolderOf, sitesPattern } from "../resources/proxy/caddy-places.ts";
+import { caddyFolderOf, sitesPath, sitesPattern } from "../resources/proxy/caddy-places.ts";
 import type { CaddyFile } from "../resources/proxy/caddy-places.ts";
 import { idOf } from "../resources/resource.ts";
-import { unit } from "../resources/units/unit.ts";
+import type { ServedPart } from "../resources/resource.ts";
+import { unit, unitId } from "../resources/units/unit.ts";
 import { emptySection, packagesId } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
@@ -15,6 +16,11 @@ import { upstreamFileOf } from "./services/service-places.ts";
 import { runningIdOf } from "./services/start-order.ts";
 import { caddyfile, caddyRedirect, caddyToken, importedValue } from "../writers/caddyfile.ts";
 import type { Written } from "../writers/written.ts";
+
+const unitName = "caddy.service";
+
+/** The resource after which the proxy runs with its sites. */
+export const proxyRunningId = unitId(unitName);
 
 /**
  * The manifest's `proxy`: this stack's sites in the host's Caddy, the distribution's, hardened, in front of the web services.
@@ -32,6 +38,7 @@ export function resolveProxy(inputs: StackInputs): Section {
       next: "take a host with one of these, or leave the proxy section out",
     });
   }
+  const routed = routedServices(manifest, proxy).map((one) => runningIdOf(manifest, one));
   const config = caddy(
     {
       stack,
@@ -51,13 +58,34 @@ export function resolveProxy(inputs: StackInputs): Section {
         ...resolveAcmeRoot(inputs, proxy),
       ],
     },
-    [packagesId, ...routedServices(manifest, proxy).map((one) => runningIdOf(manifest, one))],
+    [packagesId, ...routed],
   );
-  const running = unit("caddy.service", stackDirectoryOf(stack), {
+  const running = unit(unitName, stackDirectoryOf(stack), {
     ours: false,
     after: [packagesId, idOf(config)],
   });
-  return { packages: ["caddy"], resources: [config, running] };
+  return {
+    packages: ["caddy"],
+    resources: [
+      { ...config, joins: routed },
+      { ...running, serves: listServed(inputs, proxy) },
+    ],
+  };
+}
+
+/** The sites that send requests to a service, as they stand in the stack's file. */
+function listServed(inputs: StackInputs, proxy: Proxy): ServedPart[] {
+  return proxy.sites.flatMap((site) => {
+    const file = renderSites(inputs, { ...proxy, sites: [site] });
+    // Behind the file's own first line; from the empty line on, so that no longer name ends with this one.
+    const text = file.slice(file.indexOf("\n\n") + 1);
+    const services = new Set(site.routes.map(({ to }) => to));
+    return [...services].map((service) => ({
+      service,
+      path: sitesPath(inputs.manifest.stack),
+      text,
+    }));
+  });
 }
 
 function routedServices(manifest: Manifest, proxy: Proxy): Manifest["web"] {

@@ -1,6 +1,7 @@
+import { servicesOf } from "../manifest/services.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
-import { target } from "../resources/units/target.ts";
+import { target, targetPath } from "../resources/units/target.ts";
 import type { UnitResource } from "../resources/units/unit.ts";
 import type { StackInputs } from "./inputs.ts";
 import { targetOf } from "./names.ts";
@@ -28,5 +29,18 @@ export function resolveTarget(inputs: StackInputs, resources: readonly Resource[
       .map((one) => systemdNames(one)),
   });
   const releases = resources.filter((resource) => resource.kind === "release");
-  return [target(targetOf(stack), text, [...units, ...releases].map(idOf))];
+  const name = targetOf(stack);
+  const members = [...units, ...releases].map(idOf);
+  return [
+    {
+      ...target(name, text, members),
+      behind: members,
+      // Services hang themselves on it; it only has to be there.
+      serves: servicesOf(inputs.manifest).map((service) => ({
+        service: service.name,
+        path: targetPath(name),
+        text: "",
+      })),
+    },
+  ];
 }

@@ -51,9 +51,15 @@ clean_up() {
 finish() {
   rm -rf "$RUN"/c/*/files "$RUN"/c/*/stdin "$RUN/queue"
   if [ "$1" = ok ] && [ "$STATE_HASH" != any ]; then
-    rm -f "$STACK_DIRECTORY/unfinished" "$STACK_DIRECTORY"/preimages/*.restored
-    # All that was begun is made, so that lines that say so stand behind those.
-    grep -v '"begun":"[a-z]*"}$' "$STACK_DIRECTORY/state.jsonl" | write_whole "$STACK_DIRECTORY/state.jsonl"
+    if [ -e still-due ]; then
+      # A run for a part of the plan leaves what is begun and due outside of it.
+      write_whole "$STACK_DIRECTORY/unfinished" <still-due
+      [ -s still-due ] || rm -f "$STACK_DIRECTORY/unfinished"
+    else
+      rm -f "$STACK_DIRECTORY/unfinished" "$STACK_DIRECTORY"/preimages/*.restored
+      # All that was begun is made, so that lines that say so stand behind those.
+      grep -v '"begun":"[a-z]*"}$' "$STACK_DIRECTORY/state.jsonl" | write_whole "$STACK_DIRECTORY/state.jsonl"
+    fi
   fi
   sync -f "$RUN/events" 2>/dev/null || true
   emit "\"event\":\"end\",\"state\":\"$1\""

@@ -77,16 +77,19 @@ function defineProvision(program: Command, define: Define): void {
     "plan",
     {
       summary: "show what provision would change, and why",
-      more: "Reads only. Exits 0 when nothing would change, 2 when something would.",
+      more: `Reads only. Exits 0 when nothing would change, 2 when something would. With --only: of the services named and all that
+they need; how much waits outside is said, and does not count.`,
       examples: [
         ["hostkit plan", "all hosts of the manifest"],
         ["hostkit plan --host dx1 --out dx1.plan", "keep it, to provision exactly this"],
+        ["hostkit plan --only api", "what of it is for the service api"],
         ["hostkit plan --json | jq '.hosts[].changes[].id'", "for a program"],
       ],
     },
     async () => (await import("../plan.ts")).runPlan,
   )
     .option("--out <file>", "also write the plan as JSON to this file")
+    .addOption(onlyOption())
     .option(...timingsOption);
 
   define(
@@ -95,11 +98,14 @@ function defineProvision(program: Command, define: Define): void {
     {
       summary: "make the hosts what the manifest says",
       more: `Shows the plan, asks, and starts it as one run on each host. The run goes on when the connection or this
-program ends: \`hostkit attach\` follows it again. At its end the host is looked at anew: nothing may be left to change.`,
+program ends: \`hostkit attach\` follows it again. At its end the host is looked at anew: nothing may be left to change.
+With --only: the services named and all that they need, which the plan names with its reason. What is outside stays as it
+is, and nothing is removed.`,
       examples: [
         ["hostkit provision", "show the plan, ask, do it"],
         ["hostkit provision --yes", "without a question, as in CI"],
         ["hostkit provision --plan dx1.plan", "only if the plan is still the one in that file"],
+        ["hostkit provision --only api,web", "these services, and what they need"],
         ["hostkit provision --lab", "on disposable Debian hosts on this machine"],
       ],
     },
@@ -107,6 +113,7 @@ program ends: \`hostkit attach\` follows it again. At its end the host is looked
   )
     .option("-y, --yes", "do not ask")
     .option("--plan <file>", "refuse when the plan differs from this one (of `hostkit plan --out`)")
+    .addOption(onlyOption())
     .option(...timingsOption);
 }
 
@@ -318,6 +325,13 @@ function defineTexts(program: Command, define: Define): void {
     },
     async () => (await import("../completion.ts")).completionOf(program),
   );
+}
+
+function onlyOption(): Option {
+  return new Option(
+    "--only <service>",
+    "only this service and what it needs; again, or with commas, for more",
+  ).argParser(collectText);
 }
 
 function collectText(value: string, before: readonly string[] | undefined): string[] {

@@ -1,7 +1,11 @@
+import { idsOf } from "../resource.ts";
 import type { Content } from "../resource.ts";
 
 /** The file Caddy begins with: hostkit's own, or one that somebody wrote, with a block of ours at its end. */
 export const caddyfilePath = "/etc/caddy/Caddyfile";
+
+/** The one resource that stands for all that a stack gives to Caddy. */
+export const caddyId = idsOf("caddy")(caddyfilePath);
 
 /** Where Caddy takes orders: only its own user and root can reach it. */
 export const caddyAdminSocket = "/run/caddy/admin.sock";

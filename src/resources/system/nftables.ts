@@ -42,6 +42,9 @@ export const firewallTable = "inet hostkit";
 /** The id of a table. */
 export const nftablesId = idsOf("nftables");
 
+/** The host's one table of hostkit. */
+export const firewallId = nftablesId(firewallTable);
+
 /** Builds the firewall resource; `nftables:inet hostkit` is its id. */
 export function nftablesTable(
   table: string,

@@ -24,9 +24,14 @@ export function target(unit: string, text: string, after: TargetResource["after"
   return { kind: "target", name: unit, unit, text, ...(after === undefined ? {} : { after }) };
 }
 
+/** Its file. */
+export function targetPath(unit: string): string {
+  return `/etc/systemd/system/${unit}`;
+}
+
 function fileOf(unit: string, text: string): Parameters<typeof putStep>[0] {
   return {
-    path: `/etc/systemd/system/${unit}`,
+    path: targetPath(unit),
     content: { text },
     mode: "0644",
     owner: "root",
@@ -81,10 +86,10 @@ systemctl start ${resource.unit}`,
 
   claims: (resource) => [claimAlone({ kind: "unit", name: resource.unit })],
   own: (resource) => ({ kind: "target", name: resource.unit }),
-  removalNeeds: (owned) => [need(fileFacts, `/etc/systemd/system/${owned.name}`)],
+  removalNeeds: (owned) => [need(fileFacts, targetPath(owned.name))],
 
   remove(owned, facts, context): Change | undefined {
-    const path = `/etc/systemd/system/${owned.name}`;
+    const path = targetPath(owned.name);
     if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;
     return removeByScript(
       owned,

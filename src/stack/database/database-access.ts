@@ -2,7 +2,7 @@ import type { System } from "../../facts/system/system.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
 import type { ResourceId } from "../../resources/resource.ts";
 import { databasePortOf } from "./database-place.ts";
-import { databaseAddress, passwordFilesOf } from "./database-tcp.ts";
+import { bridgeIdOf, databaseAddress, passwordFilesOf } from "./database-tcp.ts";
 import { databaseReadyId } from "./database.ts";
 
 /** Where PostgreSQL's Unix socket is, on the host and in containers that asked for a database. */
@@ -64,9 +64,12 @@ export function databaseMounts(
 /** What a service with a database has to wait for. */
 export function databaseAfter(
   manifest: Manifest,
-  service: Pick<ServiceBase, "database">,
+  service: Pick<ServiceBase, "database" | "runtime">,
 ): ResourceId[] {
-  return service.database === undefined || manifest.database === undefined
-    ? []
-    : [databaseReadyId(service.database.name)];
+  if (service.database === undefined || manifest.database === undefined) return [];
+  const isBridged = service.runtime === "container" && service.database.tcp;
+  return [
+    databaseReadyId(service.database.name),
+    ...(isBridged ? [bridgeIdOf(manifest.stack)] : []),
+  ];
 }

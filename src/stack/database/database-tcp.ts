@@ -6,7 +6,7 @@ import { file } from "../../resources/files/file.ts";
 import { postgresPassword } from "../../resources/postgres/password.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
-import { unit } from "../../resources/units/unit.ts";
+import { unit, unitId } from "../../resources/units/unit.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { databasePortOf } from "./database-place.ts";
@@ -29,6 +29,16 @@ export function passwordFilesOf(
 ): { readonly bare: string; readonly pgpass: string } {
   const base = `${configDirectoryOf(stack)}/database/${service.name}`;
   return { bare: `${base}.password`, pgpass: `${base}.pgpass` };
+}
+
+/** The unit that leads from the bridges to PostgreSQL. */
+function bridgeUnitOf(stack: string): string {
+  return `${stack}-database-tcp.socket`;
+}
+
+/** What a service that logs in by TCP from a container has to wait for besides the database. */
+export function bridgeIdOf(stack: string): ResourceId {
+  return unitId(bridgeUnitOf(stack));
 }
 
 /** The services that log in by TCP. */
@@ -90,7 +100,7 @@ export function resolveDatabaseTcp(
     renderTemplate(templates, `etc/systemd/system/database-tcp.${suffix}.ejs`, data);
   const socketFile = file(`/etc/systemd/system/${name}.socket`, render("socket"));
   const serviceFile = file(`/etc/systemd/system/${name}.service`, render("service"));
-  const socket = unit(`${name}.socket`, stackDirectoryOf(stack), {
+  const socket = unit(bridgeUnitOf(stack), stackDirectoryOf(stack), {
     watches: [idOf(socketFile), idOf(serviceFile)],
     inputs: hashText(render("socket") + render("service")),
     // The same port on another address: a cluster that is made later would take the next one.

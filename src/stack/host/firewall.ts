@@ -1,9 +1,10 @@
 import { openPortsPath } from "../../facts/system/nftables.ts";
-import type { FirewallRule } from "../../manifest/schema.ts";
-import { containersOf } from "../../manifest/services.ts";
+import { servicesOf } from "../../manifest/services.ts";
+import type { FirewallRule, PublishedPort, ServiceBase } from "../../manifest/schema.ts";
 import { file } from "../../resources/files/file.ts";
 import { firewallLock, firewallTable, nftablesTable } from "../../resources/system/nftables.ts";
 import { idOf } from "../../resources/resource.ts";
+import type { ServedPart } from "../../resources/resource.ts";
 import { unit } from "../../resources/units/unit.ts";
 import { databasePortOf } from "../database/database-place.ts";
 import { emptySection, packagesId } from "../inputs.ts";
@@ -33,10 +34,9 @@ export function resolveFirewall(inputs: StackInputs): Section {
   const { stack } = manifest;
   const { allow } = manifest.firewall;
   const part = [
-    ...[...renderDatabaseAccess(inputs), ...allow.flatMap(renderInput)].map(
-      (rule) => `add rule ${table} input ${rule.text}\n`,
-    ),
-    ...allow.flatMap(renderForward).map((rule) => `add rule ${table} containers ${rule.text}\n`),
+    ...renderDatabaseAccess(inputs).map(inputLine),
+    ...allow.flatMap(renderInput).map(inputLine),
+    ...allow.flatMap(renderForward).map(forwardLine),
   ];
   const loaded = nftablesTable(
     table,
@@ -68,7 +68,58 @@ export function resolveFirewall(inputs: StackInputs): Section {
     watches: [idOf(unitFile)],
     shared: "default",
   });
-  return { packages: ["nftables"], resources: [loaded, unitFile, service] };
+  const serves = listServed(inputs, allow);
+  return { packages: ["nftables"], resources: [loaded, unitFile, { ...service, serves }] };
+}
+
+function inputLine(rule: Written<"nft">): string {
+  return `add rule ${table} input ${rule.text}\n`;
+}
+
+function forwardLine(rule: Written<"nft">): string {
+  return `add rule ${table} containers ${rule.text}\n`;
+}
+
+/** The lines by which a service is reached: what it publishes, the proxy's ports in front of it, its way to the database. */
+function listServed(inputs: StackInputs, allow: readonly FirewallRule[]): ServedPart[] {
+  const { manifest } = inputs;
+  const routed = new Set(
+    (manifest.proxy?.sites ?? []).flatMap(({ routes }) => routes.map(({ to }) => to)),
+  );
+  return servicesOf(manifest).flatMap((service) => {
+    const ports = [
+      ...service.ports,
+      ...(routed.has(service.name)
+        ? [80, 443].map((outside) => ({ outside, protocol: "tcp" as const }))
+        : []),
+    ];
+    const rules = allow.filter((rule) => ports.some((port) => allows(rule, port)));
+    const lines = [
+      ...rules.flatMap(renderInput).map(inputLine),
+      ...rules.flatMap(renderForward).map(forwardLine),
+      ...(usesBridge(service) ? renderDatabaseAccess(inputs).map(inputLine) : []),
+    ];
+    return lines.map((text) => ({
+      service: service.name,
+      path: openPortsPath(manifest.stack),
+      text,
+    }));
+  });
+}
+
+/** True where the rule opens the port. */
+export function allows(
+  rule: FirewallRule,
+  { outside, protocol }: Pick<PublishedPort, "outside" | "protocol">,
+): boolean {
+  return (
+    rule.protocol === protocol && Number(rule.port) <= outside && outside <= Number(rule.lastPort)
+  );
+}
+
+/** A container that cannot use PostgreSQL's socket. */
+function usesBridge({ runtime, database }: ServiceBase): boolean {
+  return runtime === "container" && database?.tcp === true;
 }
 
 /** nft(8) rules that let a manifest rule's traffic reach the host: one line for each source. */
@@ -107,8 +158,7 @@ function renderSources(rule: FirewallRule): Written<"nft">[] {
 
 /** Containers that cannot use PostgreSQL's socket may reach its port; nothing else of the host. */
 function renderDatabaseAccess({ manifest, system }: StackInputs): Written<"nft">[] {
-  const isNeeded = containersOf(manifest).some(({ database }) => database?.tcp === true);
-  if (!isNeeded) return [];
+  if (!servicesOf(manifest).some(usesBridge)) return [];
   const port = nftPorts(Number(databasePortOf(manifest, system)));
   return bridges.map(
     (bridge) =>
