@@ -184,7 +184,7 @@ describe("what is outside", () => {
 
   test("is counted in one line, when there is something", () => {
     const style = {
-      colors: makeColors({ isTTY: false } as never, {}, false),
+      colors: makeColors({ isTTY: false }, {}, false),
       verbose: false,
     };
     const shown = (waiting: { changes: number; removals: number }) => {
