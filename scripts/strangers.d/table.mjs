@@ -21,10 +21,12 @@ for (const { parts, status, duration } of rows) {
   byName.set(name, row);
 }
 const width = Math.max(4, ...[...byName.keys()].map((name) => name.length));
-const systems = [...new Set(rows.map(({ parts }) => parts[2]))].filter((one) => one !== "none");
+const systems = [...new Set(rows.map(({ parts }) => parts[2]))]
+  .filter((one) => one !== "none")
+  .sort((left, right) => (left < right ? -1 : 1));
 const line = (name, cells, seconds) =>
   `${name.padEnd(width)}  ${cells.map((cell) => cell.padEnd(12)).join("")}${seconds.padStart(7)}`;
-const columns = [...systems.sort(), "none"];
+const columns = [...systems, "none"];
 console.log(`\n${line("case", [...systems, "check"], "seconds")}`);
 for (const [name, { results, seconds }] of [...byName].sort(([a], [b]) => (a < b ? -1 : 1))) {
   const cells = columns.map((system) => results[system] ?? "");

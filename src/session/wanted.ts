@@ -10,7 +10,6 @@ import { invalidManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets/read-secrets.ts";
 import { readTemplates } from "../local/templates.ts";
 import { formatProblem } from "../manifest/parse.ts";
-import { servicesOf } from "../manifest/services.ts";
 import type { Scope } from "../plan/scope.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveStack } from "../stack/resolve.ts";
