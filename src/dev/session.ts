@@ -312,8 +312,8 @@ export class DevSession {
     const restarted = waiting.map(({ service }) => service);
     if (ids.length === 0)
       return restarted.length === 0 ? undefined : { services: restarted, how: "restarted" };
-    const named = [...manifest.services, ...manifest.web]
-      .filter((service) => ids.includes(runningIdOf(manifest, service)))
+    const named = servicesOf(manifest)
+      .filter((service) => ids.includes(runningIdOf(manifest.stack, service)))
       .map(({ name }) => name)
       .filter((name) => this.names.includes(name));
     const services = [...new Set([...restarted, ...named])];

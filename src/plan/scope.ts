@@ -59,10 +59,10 @@ export function scopeOfServices(manifest: Manifest, words: readonly string[]): S
   return {
     label: `--only ${meant.map(({ name }) => name).join(",")}`,
     services: meant.map(({ name }) => name),
-    roots: new Map(meant.map((service) => [service.name, runningIdOf(manifest, service)])),
+    roots: new Map(meant.map((service) => [service.name, runningIdOf(manifest.stack, service)])),
     others: all
       .filter(({ name }) => !names.has(name))
-      .map((service) => runningIdOf(manifest, service)),
+      .map((service) => runningIdOf(manifest.stack, service)),
   };
 }
 

@@ -48,7 +48,7 @@ function claimPorts(manifest: Manifest): OwnClaim[] {
         : []),
       ...(slot === undefined ? [] : [claimPort("tcp", slot)]),
     ];
-    return claims.map((claim) => ({ ...claim, of: runningIdOf(manifest, service) }));
+    return claims.map((claim) => ({ ...claim, of: runningIdOf(manifest.stack, service) }));
   });
   const hasSites = (manifest.proxy?.sites.length ?? 0) > 0;
   const proxy = hasSites

@@ -37,3 +37,8 @@ export function configDirectoryOf(stack: string): string {
 export function stackDirectoryOf(stack: string): string {
   return `/var/lib/hostkit/${stack}`;
 }
+
+/** Docker's name of a volume. */
+export function volumeNameOf(stack: string, name: string): string {
+  return `hostkit-${stack}-${name}`;
+}

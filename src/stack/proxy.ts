@@ -38,7 +38,7 @@ export function resolveProxy(inputs: StackInputs): Section {
       next: "take a host with one of these, or leave the proxy section out",
     });
   }
-  const routed = routedServices(manifest, proxy).map((one) => runningIdOf(manifest, one));
+  const routed = routedServices(manifest, proxy).map((one) => runningIdOf(stack, one));
   const config = caddy(
     {
       stack,

@@ -12,7 +12,6 @@ import { stackDirectoryOf } from "./names.ts";
 import { resolveProxy } from "./proxy.ts";
 import { resolveServices } from "./services/services.ts";
 import { resolveTarget } from "./target.ts";
-import { resolveWeb } from "./services/web.ts";
 
 /** Every resource of a stack on one host, in the order of the sections; the same input gives the same list. */
 export function resolveStack(inputs: StackInputs): Resource[] {
@@ -21,7 +20,6 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     resolveFirewall(inputs),
     resolveDatabase(inputs),
     resolveServices(inputs),
-    resolveWeb(inputs),
     resolveProxy(inputs),
   ];
   sections.push(

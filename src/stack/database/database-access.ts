@@ -1,75 +1,98 @@
 import type { System } from "../../facts/system/system.ts";
 import type { Manifest, ServiceBase } from "../../manifest/schema.ts";
 import type { ResourceId } from "../../resources/resource.ts";
+import type { OpenValue, SecretFile } from "../services/variables.ts";
 import { databasePortOf } from "./database-place.ts";
-import { bridgeIdOf, databaseAddress, passwordFilesOf } from "./database-tcp.ts";
+import { passwordFilesOf } from "./database-tcp.ts";
 import { databaseReadyId } from "./database.ts";
 
 /** Where PostgreSQL's Unix socket is, on the host and in containers that asked for a database. */
-export const socketDirectory = "/run/postgresql";
+const socketDirectory = "/run/postgresql";
 
-/** Where a container finds the files that `databaseMounts` names. */
-const mountedSecrets = "/run/secrets";
+/** The usual port, which every driver knows. */
+const usualPort = "5432";
 
-/**
- * The variables by which libpq and its relatives find the database. Over the socket without a password: the socket knows
- * the user. By TCP with the files that hold it. The usual port is not named, which every driver knows.
- */
-export function databaseEnvironment(
+/** The database that a workload logs in to. */
+export interface WorkloadDatabase {
+  readonly name: string;
+  readonly role: string;
+  /** Absent: the usual one. */
+  readonly port?: string;
+  /** The folder with the socket, which knows the user; absent: by TCP, with a password. */
+  readonly socket?: string;
+}
+
+interface DatabaseWay {
+  readonly database: WorkloadDatabase;
+  /** The variables by which libpq and its relatives find it. */
+  readonly told: Readonly<Record<string, OpenValue>>;
+  /** What a password is read from. */
+  readonly files: readonly SecretFile[];
+}
+
+/** The way from a service to its database: over the socket without a password, by TCP with the files that hold it. */
+export function describeDatabase(
   { manifest, system }: { readonly manifest: Manifest; readonly system: System },
-  service: Pick<ServiceBase, "name" | "runtime" | "database">,
-): Record<string, string> {
+  service: Pick<ServiceBase, "name" | "database">,
+): DatabaseWay | undefined {
   const access = service.database;
-  if (access === undefined) return {};
-  const common = { PGDATABASE: access.name, PGUSER: access.role };
-  const name = encodeURIComponent(access.name);
-  const role = encodeURIComponent(access.role);
+  if (access === undefined) return undefined;
   const port = databasePortOf(manifest, system);
+  const { name, role } = access;
+  const database = { name, role, ...(port === usualPort ? {} : { port }) };
   if (!access.tcp) {
-    const isUsual = port === "5432";
     return {
-      ...common,
-      PGHOST: socketDirectory,
-      ...(isUsual ? {} : { PGPORT: port }),
-      // Slashes as they are (RFC 3986, 3.4 allows them in a query): a "%" is an escape to configparser and its kind.
-      DATABASE_URL: `postgresql:///${name}?host=${socketDirectory}&user=${role}${isUsual ? "" : `&port=${port}`}`,
+      database: { ...database, socket: socketDirectory },
+      told: tellSocket(database),
+      files: [],
     };
   }
-  const isContainer = service.runtime === "container";
-  const host = isContainer ? databaseAddress : "127.0.0.1";
-  const files = passwordFilesOf(manifest.stack, service);
+  const { bare, pgpass } = passwordFilesOf(manifest.stack, service);
+  const password = { kind: "made", name: "DATABASE_PASSWORD", path: bare } as const;
+  const passFile = { kind: "made", name: "pgpass", path: pgpass } as const;
   return {
-    ...common,
-    PGHOST: host,
-    PGPORT: port,
-    PGPASSFILE: isContainer ? `${mountedSecrets}/pgpass` : files.pgpass,
-    DATABASE_PASSWORD_FILE: isContainer ? `${mountedSecrets}/DATABASE_PASSWORD` : files.bare,
-    DATABASE_URL: `postgresql://${role}@${host}:${port}/${name}`,
+    database,
+    files: [password, passFile],
+    told: {
+      ...tellCommon(database),
+      PGHOST: [{ place: "database" }],
+      PGPORT: [port],
+      PGPASSFILE: [{ place: "file", file: passFile }],
+      DATABASE_PASSWORD_FILE: [{ place: "file", file: password }],
+      DATABASE_URL: [
+        `postgresql://${encodeURIComponent(role)}@`,
+        { place: "database" },
+        `:${port}/${encodeURIComponent(name)}`,
+      ],
+    },
   };
 }
 
-/** Files that a container needs in /run/secrets to log in by TCP. */
-export function databaseMounts(
-  manifest: Manifest,
-  service: Pick<ServiceBase, "name" | "database">,
-): { readonly name: string; readonly path: string }[] {
-  if (service.database?.tcp !== true) return [];
-  const files = passwordFilesOf(manifest.stack, service);
-  return [
-    { name: "DATABASE_PASSWORD", path: files.bare },
-    { name: "pgpass", path: files.pgpass },
-  ];
+function tellCommon({ name, role }: WorkloadDatabase): DatabaseWay["told"] {
+  return { PGDATABASE: [name], PGUSER: [role] };
 }
 
-/** What a service with a database has to wait for. */
+function tellSocket(database: WorkloadDatabase): DatabaseWay["told"] {
+  const { port } = database;
+  const name = encodeURIComponent(database.name);
+  const role = encodeURIComponent(database.role);
+  return {
+    ...tellCommon(database),
+    PGHOST: [socketDirectory],
+    ...(port === undefined ? {} : { PGPORT: [port] }),
+    // Slashes as they are (RFC 3986, 3.4 allows them in a query): a "%" is an escape to configparser and its kind.
+    DATABASE_URL: [
+      `postgresql:///${name}?host=${socketDirectory}&user=${role}${port === undefined ? "" : `&port=${port}`}`,
+    ],
+  };
+}
+
+/** What a workload with a database has to wait for. */
 export function databaseAfter(
   manifest: Manifest,
-  service: Pick<ServiceBase, "database" | "runtime">,
+  { database }: { readonly database?: WorkloadDatabase },
 ): ResourceId[] {
-  if (service.database === undefined || manifest.database === undefined) return [];
-  const isBridged = service.runtime === "container" && service.database.tcp;
-  return [
-    databaseReadyId(service.database.name),
-    ...(isBridged ? [bridgeIdOf(manifest.stack)] : []),
-  ];
+  return database === undefined || manifest.database === undefined
+    ? []
+    : [databaseReadyId(database.name)];
 }

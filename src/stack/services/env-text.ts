@@ -4,23 +4,17 @@ import { servicesOf } from "../../manifest/services.ts";
 import { readDotenv } from "../../writers/dotenv.ts";
 import { refuseDockerVariable, writeSystemdVariable } from "../../writers/environment.ts";
 import { reasonToRefuse } from "../../writers/written.ts";
-import type { StackInputs } from "../inputs.ts";
-import { databaseEnvironment } from "../database/database-access.ts";
 
-/** The variables a service starts with: what hostkit tells it, then its env file, then `env`; the later wins. */
-export function collectEnvironment(
-  inputs: StackInputs,
+/** The variables that the manifest gives a service: its env file, then `env`; the later wins. */
+export function readEnvironment(
+  texts: ReadonlyMap<string, string>,
   service: ServiceBase,
-  given: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const fromFile = readEnvFile(inputs.texts, service).variables;
-  const all = {
-    ...databaseEnvironment(inputs, service),
-    ...given,
-    ...Object.fromEntries(fromFile.map(({ name, value }) => [name, value])),
+  const { variables } = readEnvFile(texts, service);
+  return {
+    ...Object.fromEntries(variables.map(({ name, value }) => [name, value])),
     ...service.env,
   };
-  return Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function readEnvFile(texts: ReadonlyMap<string, string>, service: ServiceBase) {

@@ -1,18 +1,17 @@
-import type { HealthCheck, PublishedPort, Resources, Volume } from "../../manifest/schema.ts";
+import type { HealthCheck, Volume } from "../../manifest/schema.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { writeDockerMount } from "../../writers/docker-mount.ts";
 import type { DockerMount } from "../../writers/docker-mount.ts";
+import { askedAs } from "./health-check.ts";
+import type { Workload } from "./workload.ts";
 
-/** What a container is started with. */
+/** One copy of a workload as a container. */
 export interface ContainerPlan {
+  readonly workload: Workload;
   readonly container: string;
   readonly image: string;
-  readonly command: readonly string[];
-  readonly user: string;
-  readonly hostname: string;
   readonly network: string;
-  readonly alias: string;
   readonly environmentFile: string;
   /** Files of shell text that export these variables. */
   readonly exported: readonly { readonly from: string; readonly names: readonly string[] }[];
@@ -20,11 +19,7 @@ export interface ContainerPlan {
   readonly secrets: readonly { readonly name: string; readonly path: string }[];
   /** Docker volume or path on the host. */
   readonly mounts: readonly (Volume & { readonly from: string })[];
-  readonly hasDatabaseSocket: boolean;
-  readonly addHosts: readonly string[];
-  readonly ports: readonly PublishedPort[];
-  readonly resources: Resources;
-  /** Absent: the container only has to live. */
+  /** Where it is asked whether it is well; absent: it only has to live. */
   readonly check?: { readonly port: number; readonly inside: number; readonly health: HealthCheck };
 }
 
@@ -51,7 +46,7 @@ export function renderLauncher(plan: ContainerPlan): string {
 # Written by hostkit: runs one container in the foreground of its unit.
 set -eu`),
       sh`name=${plan.container}
-user=$(id -u ${plan.user}):$(id -g ${plan.user})
+user=$(id -u ${plan.workload.user}):$(id -g ${plan.workload.user})
 interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       endScript(plan),
       bindChecks(plan),
@@ -61,7 +56,7 @@ interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       sh`docker rm -f "$name" >/dev/null 2>&1 || true
 watch &
 ${sourceExports(plan)}exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
-  ${runOptions(plan)} ${plan.image} ${plan.command}`,
+  ${runOptions(plan)} ${plan.image} ${plan.workload.command ?? []}`,
     ]).text
   }\n`;
 }
@@ -72,7 +67,8 @@ function sourceExports(plan: ContainerPlan): Script {
 }
 
 function runOptions(plan: ContainerPlan): Script {
-  const { memoryBytes, cpus, pids } = plan.resources;
+  const { name, resources } = plan.workload;
+  const { memoryBytes, cpus, pids } = resources;
   const words = [
     "--read-only",
     ...["--cap-drop", "ALL"],
@@ -84,12 +80,11 @@ function runOptions(plan: ContainerPlan): Script {
     ...(cpus === undefined
       ? []
       : ["--cpu-period", "100000", "--cpu-quota", String(Math.round(cpus * 100_000))]),
-    ...["--hostname", plan.hostname],
-    ...["--network", plan.network, "--network-alias", plan.alias],
+    ...["--hostname", name],
+    ...["--network", plan.network, "--network-alias", name],
     ...["--env-file", plan.environmentFile],
-    ...plan.exported.flatMap(({ names }) => names.flatMap((name) => ["--env", name])),
+    ...plan.exported.flatMap(({ names }) => names.flatMap((variable) => ["--env", variable])),
     ...mountsOf(plan).flatMap((mount) => ["--mount", writeDockerMount(mount)]),
-    ...plan.addHosts.flatMap((host) => ["--add-host", host]),
     ...publishedBy(plan),
   ];
   return sh`${words}`;
@@ -100,7 +95,7 @@ function publishedBy(plan: ContainerPlan): string[] {
     ...(plan.check === undefined
       ? []
       : ["--publish", `127.0.0.1:${plan.check.port}:${plan.check.inside}`]),
-    ...plan.ports.flatMap((port) => [
+    ...plan.workload.ports.flatMap((port) => [
       "--publish",
       `${port.outside}:${port.inside}/${port.protocol}`,
     ]),
@@ -119,7 +114,7 @@ function endScript(plan: ContainerPlan): Script {
   if (publish.length === 0) return sh`if [ "\${1:-}" = ended ]; then ${remove}; exit 0; fi`;
   const ports = [
     ...(plan.check === undefined ? [] : [plan.check.port]),
-    ...plan.ports.map(({ outside }) => outside),
+    ...plan.workload.ports.map(({ outside }) => outside),
   ];
   return sh`if [ "\${1:-}" = ended ]; then
   ${remove}
@@ -144,6 +139,7 @@ fi`;
 }
 
 function mountsOf(plan: ContainerPlan): DockerMount[] {
+  const socket = plan.workload.database?.socket;
   const readOnly = (source: string, target: string): DockerMount => ({
     type: "bind",
     source,
@@ -152,7 +148,7 @@ function mountsOf(plan: ContainerPlan): DockerMount[] {
   });
   return [
     ...plan.secrets.map(({ name, path }) => readOnly(path, `/run/secrets/${name}`)),
-    ...(plan.hasDatabaseSocket ? [readOnly("/run/postgresql", "/run/postgresql")] : []),
+    ...(socket === undefined ? [] : [readOnly(socket, socket)]),
     ...plan.mounts.map((mount): DockerMount => {
       const isNamed = mount.kind === "named";
       return {
@@ -188,19 +184,6 @@ const livenessFunction = rawScript(`alive() {
     if [ -r "$events" ]; then grep -q '^populated 1' "$events"; return; fi
   done
 }`);
-
-/** curl's words that make a check look like what the proxy passes on. */
-export function askedAs({ host }: HealthCheck): string[] {
-  if (host === undefined) return [];
-  return [
-    "-H",
-    `Host: ${host}`,
-    "-H",
-    `X-Forwarded-Host: ${host}`,
-    "-H",
-    "X-Forwarded-Proto: https",
-  ];
-}
 
 function checkFunction(plan: ContainerPlan): Script {
   if (plan.check === undefined) return rawScript("healthy() { alive; }");

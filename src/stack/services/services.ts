@@ -1,15 +1,21 @@
-import { resolveContainer } from "./container.ts";
+import type { AnyService } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { joinSections } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
+import { resolveContainer } from "./container.ts";
 import { resolveNative } from "./native-service.ts";
+import { describeWorkload } from "./workload.ts";
 
-/** The manifest's `services`: native programs, and containers that nothing is asked of but to live. */
+/** The manifest's `services` and `web`: native programs, and containers in two slots. */
 export function resolveServices(inputs: StackInputs): Section {
-  return joinSections(
-    inputs.manifest.services.map((service) =>
-      service.runtime === "native"
-        ? resolveNative(inputs, service)
-        : resolveContainer(inputs, service),
-    ),
-  );
+  return joinSections(servicesOf(inputs.manifest).map((service) => resolveOne(inputs, service)));
+}
+
+/** Each engine renders what it can run. */
+function resolveOne(inputs: StackInputs, service: AnyService): Section {
+  const workload = describeWorkload(inputs, service);
+  const { runs } = workload;
+  return runs.as === "program"
+    ? resolveNative(inputs, workload, runs)
+    : resolveContainer(inputs, workload, runs);
 }

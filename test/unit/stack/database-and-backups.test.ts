@@ -9,9 +9,13 @@ import { orderResources } from "../../../src/plan/order.ts";
 import { idOf } from "../../../src/resources/resource.ts";
 import type { Resource } from "../../../src/resources/resource.ts";
 import { resolveBackups } from "../../../src/stack/backups/backups.ts";
-import { databaseEnvironment } from "../../../src/stack/database/database-access.ts";
 import { resolveDatabase } from "../../../src/stack/database/database.ts";
 import type { StackInputs } from "../../../src/stack/inputs.ts";
+import type { AnyService } from "../../../src/manifest/schema.ts";
+import { nativePlaces } from "../../../src/stack/services/native-service.ts";
+import { containerPlaces } from "../../../src/stack/services/slot.ts";
+import { fillVariables, type Places } from "../../../src/stack/services/variables.ts";
+import { describeWorkload } from "../../../src/stack/services/workload.ts";
 
 const trixie: System = { distribution: "debian", version: "13", architecture: "amd64" };
 let templates: ReadonlyMap<string, string>;
@@ -71,6 +75,11 @@ function resolveBoth(yaml: string, system?: System): Map<string, Resource> {
   return new Map(all.map((resource) => [idOf(resource), resource]));
 }
 
+function variablesOf(inputs: StackInputs, service: AnyService, places?: Places) {
+  const workload = describeWorkload(inputs, service);
+  return fillVariables(workload, places ?? nativePlaces(workload));
+}
+
 function textOf(resources: ReadonlyMap<string, Resource>, id: string): string {
   const { text, content } = resources.get(id) as { text?: string; content?: { text?: string } };
   return text ?? content?.text ?? "";
@@ -102,18 +111,18 @@ describe("database section", () => {
     const inputs = inputsOf(tcp);
     const [scraper] = inputs.manifest.services.filter(({ name }) => name === "scraper");
     if (scraper === undefined) throw new Error("no scraper");
-    expect(databaseEnvironment(inputs, { ...scraper, runtime: "container" })).toMatchObject({
+    expect(variablesOf(inputs, scraper, containerPlaces)).toMatchObject({
       PGHOST: "169.254.54.32",
       DATABASE_URL: "postgresql://dx_reader@169.254.54.32:5432/dx",
     });
-    expect(databaseEnvironment(inputs, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
+    expect(variablesOf(inputs, scraper)).toMatchObject({ PGHOST: "127.0.0.1" });
   });
 
   test("the address is plain enough for alembic, and node's pg reads it as libpq does", () => {
     const inputs = inputsOf(base);
     const [scraper] = inputs.manifest.services.filter(({ name }) => name === "scraper");
     if (scraper === undefined) throw new Error("no scraper");
-    const { DATABASE_URL = "" } = databaseEnvironment(inputs, scraper);
+    const { DATABASE_URL = "" } = variablesOf(inputs, scraper);
     expect(DATABASE_URL).not.toContain("%");
     expect(parseConnectionString(DATABASE_URL)).toMatchObject({
       host: "/run/postgresql",
@@ -188,11 +197,11 @@ describe("database section", () => {
     const inputs = inputsOf(base, system);
     const [service] = inputs.manifest.services;
     if (service === undefined) throw new Error("no service");
-    expect(databaseEnvironment(inputs, service)).toMatchObject({
+    expect(variablesOf(inputs, service)).toMatchObject({
       PGPORT: "5433",
       DATABASE_URL: expect.stringMatching(/&port=5433$/) as string,
     });
-    expect(databaseEnvironment(inputsOf(base), service)).not.toHaveProperty("PGPORT");
+    expect(variablesOf(inputsOf(base), service)).not.toHaveProperty("PGPORT");
     const backups = `${base}backups: { repositories: { local: { path: /var/backups/hostkit } }, postgres: {} }\n`;
     const config = textOf(
       resolveBoth(backups, system),

@@ -1,0 +1,170 @@
+import type { SlotName } from "../../facts/containers/releases.ts";
+import type { SlotFile, SlotPlan } from "../../resources/containers/slots.ts";
+import { writeDockerEnvironment } from "../../writers/environment.ts";
+import { systemdNames, systemdPath, systemdText } from "../../writers/systemd.ts";
+import { databaseAddress } from "../database/database-tcp.ts";
+import type { StackInputs } from "../inputs.ts";
+import { configDirectoryOf, networkOf, targetOf, volumeNameOf, webUnitOf } from "../names.ts";
+import { renderTemplate } from "../render-template.ts";
+import { renderLauncher, watchdogSecondsOf } from "./launcher.ts";
+import type { ContainerPlan } from "./launcher.ts";
+import { allocatePorts, containerOf, mostReplicas, portOf } from "./service-places.ts";
+import { startAfterUnits } from "./start-order.ts";
+import { fillVariables } from "./variables.ts";
+import type { Places } from "./variables.ts";
+import type { Workload } from "./workload.ts";
+
+/** RFC 1918: Docker takes its networks from these. */
+const privateSubnets = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+/** A slot without its upstream file, which names the release that is made from all the others. */
+export interface OpenPlan extends Omit<SlotPlan, "upstream"> {
+  /** Where its copies listen on the host; none where nothing is asked of them. */
+  readonly addresses: readonly string[];
+}
+
+/** Where a container sees what is mounted into it. */
+export const containerPlaces: Places = {
+  pathOf: ({ name }) => `/run/secrets/${name}`,
+  databaseHost: databaseAddress,
+};
+
+/** How a workload would stand in one of the two slots. */
+export function planSlot(
+  inputs: StackInputs,
+  workload: Workload,
+  image: string,
+  slot: SlotName,
+): OpenPlan {
+  const { stack, name } = workload;
+  const unitsUpTo = (count: number) =>
+    Array.from({ length: count }, (_, index) => webUnitOf(stack, name, slot, index + 1));
+  const shared = placeFiles(workload, slot);
+  const copies = listCopies(inputs, workload, slot);
+  return {
+    slot,
+    files: [
+      ...shared.files,
+      ...copies.flatMap((copy) => renderCopy(inputs, workload, image, shared, copy)),
+    ],
+    units: unitsUpTo(copies.length),
+    possibleUnits: unitsUpTo(mostReplicas),
+    addresses: workload.kind === "web" ? copies.map(({ port }) => `127.0.0.1:${port}`) : [],
+  };
+}
+
+/** One of the containers that run the same at once. */
+interface Copy {
+  readonly slot: SlotName;
+  readonly replica: number;
+  readonly container: string;
+  readonly unit: string;
+  readonly port: number;
+}
+
+function listCopies({ manifest }: StackInputs, workload: Workload, slot: SlotName): Copy[] {
+  const { stack, name } = workload;
+  const ports = allocatePorts(manifest);
+  const replicas = workload.kind === "web" ? workload.replicas : 1;
+  return Array.from({ length: Math.min(replicas, mostReplicas) }, (_, index) => ({
+    slot,
+    replica: index + 1,
+    container: containerOf(stack, name, slot, index + 1),
+    unit: webUnitOf(stack, name, slot, index + 1),
+    port: portOf(ports, workload, slot, index + 1),
+  }));
+}
+
+/** What every copy of the slot reads. */
+interface SharedFiles extends Pick<ContainerPlan, "environmentFile" | "exported" | "secrets"> {
+  readonly files: readonly SlotFile[];
+}
+
+function slotFile(
+  path: string,
+  content: SlotFile["content"],
+  mode: string,
+  owner = "root",
+): SlotFile {
+  return { path, content, mode, owner, group: owner };
+}
+
+function placeFiles(workload: Workload, slot: SlotName): SharedFiles {
+  const { stack, name: service, user } = workload;
+  const folder = configDirectoryOf(stack);
+  const base = `${folder}/containers/${stack}-${service}-${slot}`;
+  const variables = writeDockerEnvironment(fillVariables(workload, containerPlaces));
+  const environment = slotFile(`${base}.env`, { secret: variables.file }, "0600");
+  const exports =
+    variables.exported.length === 0
+      ? []
+      : [slotFile(`${base}.exports`, { secret: variables.exports }, "0600")];
+  const placed = workload.secretFiles.map((secret) => {
+    const { name } = secret;
+    if (secret.kind === "made") return { name, path: secret.path, files: [] };
+    const path = `${folder}/secrets/${service}-${slot}/${name}`;
+    return { name, path, files: [slotFile(path, { secret: secret.value }, "0400", user)] };
+  });
+  return {
+    environmentFile: environment.path,
+    exported: exports.map(({ path: from }) => ({ from, names: variables.exported })),
+    secrets: placed.map(({ name, path }) => ({ name, path })),
+    files: [environment, ...exports, ...placed.flatMap(({ files }) => files)],
+  };
+}
+
+/** One copy's launcher and unit. */
+function renderCopy(
+  inputs: StackInputs,
+  workload: Workload,
+  image: string,
+  { environmentFile, exported, secrets }: SharedFiles,
+  copy: Copy,
+): SlotFile[] {
+  const { stack } = workload;
+  const path = `${configDirectoryOf(stack)}/containers/${copy.container}.sh`;
+  const launcher = renderLauncher({
+    ...{ workload, image, environmentFile, exported, secrets },
+    container: copy.container,
+    network: networkOf(stack),
+    mounts: workload.mounts.map((one) => ({
+      ...one,
+      from: one.kind === "named" ? volumeNameOf(stack, one.name) : one.source,
+    })),
+    ...(workload.kind === "web"
+      ? { check: { port: copy.port, inside: workload.port, health: workload.health } }
+      : {}),
+  });
+  const unitText = renderCopyUnit(inputs, workload, copy, path);
+  return [
+    slotFile(path, { text: launcher }, "0755"),
+    slotFile(`/etc/systemd/system/${copy.unit}`, { text: unitText }, "0644"),
+  ];
+}
+
+function renderCopyUnit(
+  inputs: StackInputs,
+  workload: Workload,
+  { slot, replica, container }: Copy,
+  launcher: string,
+): string {
+  const { stack, database } = workload;
+  const health = workload.kind === "web" ? workload.health : undefined;
+  const wants = ["docker.service", ...(database ? ["postgresql.service"] : [])];
+  // Only where Docker's proxy cannot be asked: see the launcher.
+  const subnets = health !== undefined && health.path === undefined ? privateSubnets : [];
+  return renderTemplate(inputs.templates, "etc/systemd/system/container.service.ejs", {
+    stack: systemdText(stack),
+    service: systemdText(workload.name),
+    slot: systemdText(slot),
+    replica,
+    target: systemdNames(targetOf(stack)),
+    container: systemdNames(container),
+    launcher: systemdPath(launcher),
+    wants: wants.map((one) => systemdNames(one)),
+    after: startAfterUnits(stack, workload.after).map((one) => systemdNames(one)),
+    subnets: subnets.map((one) => systemdNames(one)),
+    startSeconds: workload.graceSeconds + 30,
+    watchdogSeconds: watchdogSecondsOf(health),
+  });
+}

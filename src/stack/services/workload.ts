@@ -1,0 +1,187 @@
+import { HostkitError } from "../../errors.ts";
+import { hashText } from "../../facts/files/hash.ts";
+import type {
+  AnyService,
+  HealthCheck,
+  Manifest,
+  PublishedPort,
+  Resources,
+  Volume,
+} from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
+import type { ImageSource } from "../../resources/containers/image.ts";
+import type { Blob } from "../../resources/resource.ts";
+import { describeDatabase } from "../database/database-access.ts";
+import type { WorkloadDatabase } from "../database/database-access.ts";
+import type { StackInputs } from "../inputs.ts";
+import { userOf } from "../names.ts";
+import { readEnvironment } from "./env-text.ts";
+import type { OpenValue, SecretFile } from "./variables.ts";
+
+/** An image; its reference says what is in it, so that the same content has the same name on every host. */
+export interface ImageOrigin {
+  readonly as: "image";
+  readonly reference: string;
+  readonly source: ImageSource;
+}
+
+/** A program on the host itself. */
+export interface ProgramOrigin {
+  readonly as: "program";
+  readonly source:
+    | { readonly kind: "package"; readonly deb: Blob }
+    | { readonly kind: "apt"; readonly name: string; readonly version?: string }
+    | { readonly kind: "download"; readonly url: string; readonly sha256: string }
+    | { readonly kind: "exec" };
+}
+
+interface WorkloadBase {
+  readonly stack: string;
+  readonly name: string;
+  /** System user it runs as. */
+  readonly user: string;
+  /** The manifest chose the user, who may have a life of its own. */
+  readonly hasOwnUser: boolean;
+  readonly runs: ProgramOrigin | ImageOrigin;
+  /** Absent: what the package or image itself starts. */
+  readonly command?: readonly string[];
+  /** Variables that hostkit tells it: the way to its database, its port, its secrets' files. */
+  readonly told: Readonly<Record<string, OpenValue>>;
+  /** Variables of the manifest and its env file; they win, and their values are secret. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly secretFiles: readonly SecretFile[];
+  readonly database?: WorkloadDatabase;
+  readonly mounts: readonly Volume[];
+  /** Published outside. */
+  readonly ports: readonly PublishedPort[];
+  readonly resources: Resources;
+  /** The services that start before it. */
+  readonly after: readonly Pick<AnyService, "name" | "runtime">[];
+  /** How long it may take until it is well. */
+  readonly graceSeconds: number;
+  /** Stopped before its successor starts: it has data, or what only one can have. */
+  readonly isExclusive: boolean;
+}
+
+/** Asked for nothing but to live, or to say itself that it does. */
+export interface ServiceWorkload extends WorkloadBase {
+  readonly kind: "service";
+  readonly watchdogSeconds?: number;
+}
+
+/** Answers HTTP on its port; how to see that it is well is `health`. */
+export interface WebWorkload extends WorkloadBase {
+  readonly kind: "web";
+  readonly port: number;
+  readonly health: HealthCheck;
+  readonly replicas: number;
+}
+
+/**
+ * The neutral half of a service: what is asked of any engine, in no engine's words. systemd (native-service.ts) and Docker
+ * (container.ts, slot.ts, launcher.ts) are renderers of it.
+ */
+export type Workload = ServiceWorkload | WebWorkload;
+
+type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "texts" | "secrets">;
+
+/**
+ * What a service or web service asks for.
+ * @throws HostkitError where nobody brought a secret's value
+ */
+export function describeWorkload(inputs: Inputs, service: AnyService): Workload {
+  const base = describeCommon(inputs, service);
+  if (service.section === "web") {
+    const { port, health, replicas } = service;
+    const told = { ...base.told, PORT: [String(port)] };
+    return { ...base, kind: "web", told, port, health, replicas };
+  }
+  const { watchdogSeconds } = service;
+  return {
+    ...base,
+    kind: "service",
+    ...(watchdogSeconds === undefined ? {} : { watchdogSeconds }),
+  };
+}
+
+function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
+  const { manifest } = inputs;
+  const { command, volumes: mounts, ports, resources } = service;
+  const secrets = service.secrets.map((name) => giveSecret(inputs, name));
+  const access = describeDatabase(inputs, service);
+  return {
+    stack: manifest.stack,
+    name: service.name,
+    user: userOf(manifest, service),
+    hasOwnUser: service.user !== undefined,
+    runs: describeOrigin(inputs, service),
+    ...(command === undefined ? {} : { command }),
+    told: {
+      ...access?.told,
+      ...Object.fromEntries(
+        secrets.map((file) => [`${file.name}_FILE`, [{ place: "file", file }]]),
+      ),
+    },
+    environment: readEnvironment(inputs.texts, service),
+    secretFiles: [...secrets, ...(access?.files ?? [])],
+    ...(access === undefined ? {} : { database: access.database }),
+    ...{ mounts, ports, resources },
+    after: findEarlier(manifest, service),
+    graceSeconds: service.section === "web" ? service.health.graceSeconds : 60,
+    isExclusive: service.stateful || service.section !== "web" || ports.length > 0,
+  };
+}
+
+function giveSecret({ secrets }: Inputs, name: string): SecretFile {
+  const value = secrets.get(name);
+  if (value !== undefined) return { kind: "given", name, value };
+  throw new HostkitError("file_missing", {
+    what: `the secret ${name} has no value`,
+    next: `set the environment variable ${name}, or write it to .hostkit/secrets beside the manifest`,
+  });
+}
+
+function findEarlier(manifest: Manifest, service: AnyService): WorkloadBase["after"] {
+  return servicesOf(manifest)
+    .filter(({ name }) => service.after.includes(name))
+    .map(({ name, runtime }) => ({ name, runtime }));
+}
+
+function describeOrigin(
+  { manifest, blobs }: Inputs,
+  { name, source }: AnyService,
+): WorkloadBase["runs"] {
+  // Our tags name the content: the same context and arguments give the same tag, on every host.
+  const tag = (text: string): string =>
+    `hostkit/${manifest.stack}-${name}:${hashText(text).slice(0, 16)}`;
+  switch (source.kind) {
+    case "build": {
+      const context = requireBlob(blobs, source.context);
+      const { kind, dockerfile, args, target } = source;
+      return {
+        as: "image",
+        reference: tag(JSON.stringify([context.sha256, dockerfile, args, target ?? ""])),
+        source: { kind, context, dockerfile, args, ...(target === undefined ? {} : { target }) },
+      };
+    }
+    case "image-archive": {
+      const archive = requireBlob(blobs, source.path);
+      return { as: "image", reference: tag(archive.sha256), source: { kind: "archive", archive } };
+    }
+    case "image":
+      return { as: "image", reference: source.reference, source: { kind: "pull" } };
+    case "package":
+      return {
+        as: "program",
+        source: { kind: "package", deb: requireBlob(blobs, source.path) },
+      };
+    default:
+      return { as: "program", source };
+  }
+}
+
+function requireBlob(blobs: ReadonlyMap<string, Blob>, path: string): Blob {
+  const blob = blobs.get(path);
+  if (blob === undefined) throw new TypeError(`no blob for ${path}`);
+  return blob;
+}
