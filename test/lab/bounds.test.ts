@@ -120,11 +120,12 @@ describe("a step", () => {
 test.each([
   ["x.service", "[Service]\nExecStart=/bin/true\n", undefined],
   ["x.service", "[Service]\nExecStart=/opt/comes/later\n", undefined],
+  ["x.service", "[Service]\nType=simple\n", undefined],
   ["x@.service", "[Service]\nExecStart=/bin/echo %i\n", undefined],
   ["x.timer", "[Timer]\nOnCalendar=daily\nUnit=x.service\n", undefined],
   ["ssh.service.d/x.conf", "[Service]\nNice=5\n", undefined],
   ["not-there.service.d/x.conf", "[Service]\nType=bogus\nExecStart=/a\n", undefined],
-  ["x.service", "[Service]\nType=simple\n", "no ExecStart="],
+  ["x.service", "[Service]\nType=oneshot\nRestart=always\nExecStart=/bin/true\n", "isn't allowed"],
   ["x@.service", '[Service]\nExecStart=relative "\n', "fatal error"],
   ["x.timer", "[Timer]\nOnCalendar=bogus\n", "lacks value setting"],
   ["ssh.service.d/x.conf", "[Service]\nType=oneshot\nRestart=always\n", "isn't allowed"],

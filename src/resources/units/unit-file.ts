@@ -6,8 +6,8 @@ const pattern =
 
 /**
  * Steps that let systemd read a unit's file, or a drop-in with its unit, before it stands where a boot would read it: what it says it
- * would not start is refused, and the file that was there stays. None for other files. A program that is not there yet is no reason:
- * its package comes later. systemd-analyze(1), systemd.unit(5).
+ * would not start is refused, and the file that was there stays. None for other files. That a program is not there yet, or not named
+ * yet, is no reason: its package, or the drop-in that names it, comes later. systemd-analyze(1), systemd.unit(5).
  */
 export function tryUnitFile(path: string, content: Content): Step[] {
   const [, whole, base, dropIn] = pattern.exec(path) ?? [];
@@ -35,7 +35,7 @@ SYSTEMD_UNIT_PATH=$PWD/tried: systemd-analyze verify --man=no "tried/$unit" >sai
 rm -rf tried
 # Of other units, which it reads along, nothing is asked here. A template is tried under the name of an instance.
 said_of=$(printf '%s\n' "$unit" | sed 's/@[.].*/@/')
-if grep -F -- "$said_of" said | grep -E 'Refusing|fatal error' >refused; then
+if grep -F -- "$said_of" said | grep -E 'Refusing|fatal error' | grep -v 'has no ExecStart=' >refused; then
   cat refused >&2
   echo "systemd would not start $unit as it is written; the file that stood there was left alone" >&2
   exit 1
