@@ -42,6 +42,20 @@ test.each(pages)("%s leads to pages and headings that are there", (page) => {
   expect(broken).toEqual([]);
 });
 
+/** The changelog tells of its time; all else of today. */
+const rooms = readdirSync(path.join(root, "src"));
+test.each(pages.filter((page) => page !== "CHANGELOG.md"))(
+  "%s names files that are there",
+  (page) => {
+    const missing = [...read(page).matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|sh))`/g)]
+      .map(([, name = ""]) => name)
+      .map((name) => (rooms.includes(name.split("/")[0] ?? "") ? path.join("src", name) : name))
+      .filter((name) => /^(?:src|test|scripts|templates|packaging)\//.test(name))
+      .filter((name) => !existsSync(path.join(root, name)));
+    expect(missing).toEqual([]);
+  },
+);
+
 test("every page can be reached from the README", () => {
   const reached = new Set<string>();
   const visit = (page: string): void => {
