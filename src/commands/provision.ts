@@ -89,49 +89,9 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     const busy = hosts.filter(({ inspection }) => inspection.plan.changes.length > 0);
     for (const each of busy) refuseObstacles(each);
     showPlans(context, project, hosts);
-    if (busy.length > 0) {
-      const { confirmOrRefuse, executeRun, showRuns } = await import("../session/watch-run.ts");
-      await confirmOrRefuse(context, `Make these changes?`, options.yes === true);
-      const runs = await showRuns(context, project, async (show) =>
-        collectResults(
-          busy.map(({ host }) => host),
-          await Promise.allSettled(
-            busy.map(async ({ host, connection, inspection }) => {
-              const outcome = await executeRun(
-                context,
-                project,
-                host,
-                connection,
-                inspection.plan,
-                show,
-              );
-              assertRunOk(outcome, host.name);
-              return outcome;
-            }),
-          ),
-        ),
-      );
-      project.log.info("runs ended", {
-        runs: runs.map(({ run, seconds }) => ({ id: run.runId, seconds })),
-      });
-    }
-    const proofs = collectResults(
-      project.hosts,
-      await Promise.allSettled(
-        hosts.map(async (each) => {
-          const wasBusy = busy.includes(each);
-          const inspection = wasBusy
-            ? await look(each.connection, each.host, mayHaveNewCertificates(each), proofNeeds)
-            : each.inspection;
-          if (wasBusy) {
-            const proved = context.timings.begin(each.host.name, "try every port from outside");
-            const notes = await prove(project, each, inspection);
-            proved();
-            return { ...each, inspection, notes };
-          }
-          return { ...each, inspection, notes: [] };
-        }),
-      ),
+    if (busy.length > 0) await carryOut(context, project, busy, options.yes === true);
+    const proofs = await proveAll(context, project, hosts, async (each) =>
+      look(each.connection, each.host, mayHaveNewCertificates(each), proofNeeds),
     );
     showSummary(context, project, proofs, {
       changed: busy.length > 0,
@@ -141,9 +101,58 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   await showTimings(context);
 };
 
+/** The question, and a run on every host that has something to do. */
+async function carryOut(
+  context: Context,
+  project: Project,
+  busy: readonly HostToProvision[],
+  isAgreed: boolean,
+): Promise<void> {
+  const { confirmOrRefuse, executeRun, showRuns } = await import("../session/watch-run.ts");
+  await confirmOrRefuse(context, `Make these changes?`, isAgreed);
+  const runs = await showRuns(context, project, async (show) =>
+    collectResults(
+      busy.map(({ host }) => host),
+      await Promise.allSettled(
+        busy.map(async ({ host, connection, inspection }) => {
+          const { plan } = inspection;
+          const outcome = await executeRun(context, project, host, connection, plan, show);
+          assertRunOk(outcome, host.name);
+          return outcome;
+        }),
+      ),
+    ),
+  );
+  project.log.info("runs ended", {
+    runs: runs.map(({ run, seconds }) => ({ id: run.runId, seconds })),
+  });
+}
+
+/** Where something was changed the host is looked at again; elsewhere it was just looked at. */
+async function proveAll(
+  context: Context,
+  project: Project,
+  hosts: readonly HostToProvision[],
+  lookAgain: (each: HostToProvision) => Promise<Inspection>,
+): Promise<(HostToProvision & { readonly notes: readonly string[] })[]> {
+  return collectResults(
+    project.hosts,
+    await Promise.allSettled(
+      hosts.map(async (each) => {
+        if (each.inspection.plan.changes.length === 0) return { ...each, notes: [] };
+        const inspection = await lookAgain(each);
+        const proved = context.timings.begin(each.host.name, "try every port from outside");
+        const notes = await prove(project, each, inspection);
+        proved();
+        return { ...each, inspection, notes };
+      }),
+    ),
+  );
+}
+
 /** Asking for certificates takes a TLS handshake for each site. */
 function mayHaveNewCertificates({ inspection }: HostToProvision): boolean {
-  return inspection.plan.changes.some(({ id }) => /^(?:caddy|packages|unit:caddy)/.test(id));
+  return inspection.plan.changes.some(({ touches }) => touches?.includes("certificates") === true);
 }
 
 async function prove(

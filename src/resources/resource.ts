@@ -191,7 +191,7 @@ export type Group =
   | "other";
 
 /** What a change may disturb, for whoever looks at the host before a run. */
-export type Touch = "firewall" | "postgres";
+export type Touch = "certificates" | "firewall" | "postgres";
 
 /**
  * A resource kind: the facts it needs, the difference to what is there, and the way back. All pure.

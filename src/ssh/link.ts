@@ -6,6 +6,7 @@ import type { ConnectOptions } from "./destination.ts";
 import type { Hop } from "./hop.ts";
 import { prepareHostKeyCheck } from "./host-key.ts";
 import { gatherIdentities } from "./identities.ts";
+import type { KeyTrail } from "./identities.ts";
 import { explainHandshakeError, Login } from "./login.ts";
 import { noMark } from "./mark.ts";
 import { openSocket, openTunnel } from "./transport.ts";
@@ -88,11 +89,43 @@ async function openLink(
   const client = new ssh2.Client();
   const login = new Login(hop, prompt, count > 0 ? agent : undefined);
 
+  const { exchangedAt } = await shakeHands({
+    hop,
+    client,
+    socket,
+    options,
+    timer,
+    login,
+    hostKey,
+    trail,
+  });
+  client.removeAllListeners("error");
+  client.removeAllListeners("close");
+  // One message each way, for which the host has nothing to work out: the service request (RFC 4253 section 10).
+  const roundTrip = (login.firstAskedAt ?? exchangedAt) - exchangedAt;
+  return watchLink(hop, client, socket, roundTrip >= farRoundTrip, options);
+}
+
+/** What a handshake is made with. */
+interface Handshake {
+  readonly hop: Hop;
+  readonly client: Client;
+  readonly socket: Duplex;
+  readonly options: ConnectOptions;
+  readonly timer: HandshakeTimer;
+  readonly login: Login;
+  readonly hostKey: ReturnType<typeof prepareHostKeyCheck>;
+  readonly trail: KeyTrail;
+}
+
+/** From the first byte to the login; answers when the keys were exchanged (performance.now). */
+function shakeHands(given: Handshake): Promise<{ readonly exchangedAt: number }> {
+  const { hop, client, socket, options, timer, login, hostKey, trail } = given;
   const mark = options.mark ?? noMark;
   const exchanged = mark("exchange keys");
   let loggedIn: (() => void) | undefined;
   let exchangedAt = 0;
-  await new Promise<void>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     let refusal: unknown;
     const fail = (error: unknown): void => {
       timer.stop();
@@ -131,7 +164,7 @@ async function openLink(
       loggedIn?.();
       timer.stop();
       login.remember();
-      resolve();
+      resolve({ exchangedAt });
     });
     client.connect({
       sock: socket,
@@ -153,11 +186,6 @@ async function openLink(
       authHandler: login.next,
     });
   });
-  client.removeAllListeners("error");
-  client.removeAllListeners("close");
-  // One message each way, for which the host has nothing to work out: the service request (RFC 4253 section 10).
-  const roundTrip = (login.firstAskedAt ?? exchangedAt) - exchangedAt;
-  return watchLink(hop, client, socket, roundTrip >= farRoundTrip, options);
 }
 
 function keepaliveMs(options: ConnectOptions): number {

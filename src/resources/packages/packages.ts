@@ -93,6 +93,8 @@ systemctl mask --runtime -q ${units}`;
 export const packagesKind: ResourceKind<PackagesResource> = {
   kind: "packages",
   group: "packages",
+  // Caddy's own package starts it.
+  touches: () => ["certificates"],
   needs: (resource): FactNeed[] => [
     ...[...resource.packages, ...Object.values(resource.alternatives ?? {}).flat()].map((name) =>
       need(packageFacts, name),

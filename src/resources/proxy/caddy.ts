@@ -83,6 +83,7 @@ function mainOf(resource: CaddyResource, present: string | undefined): string {
 export const caddyKind: ResourceKind<CaddyResource> = {
   kind: "caddy",
   group: "proxy",
+  touches: () => ["certificates"],
   needs: (resource) => [
     ...filesOf(resource, resource.main).flatMap(({ path, content }): FactNeed[] => [
       need(fileFacts, path),

@@ -92,7 +92,10 @@ export const unitId = idsOf("unit");
 export const unitKind: ResourceKind<UnitResource> = {
   kind: "unit",
   group: "units",
-  touches: ({ name }) => (isPostgresUnit(name) ? ["postgres"] : []),
+  touches: ({ name }) => [
+    ...(isPostgresUnit(name) ? (["postgres"] as const) : []),
+    ...(name === "caddy.service" ? (["certificates"] as const) : []),
+  ],
   needs: (resource) => [
     need(unitFacts, resource.unit),
     need(textFacts, stampPath(resource.stackDirectory, unitStamp(resource.unit))),
