@@ -174,27 +174,35 @@ function bundleChange(
       continue;
     }
     number += 1;
-    const name = String(number).padStart(2, "0");
-    if (step.type === "put") {
-      entries.push({ path: `${folder}/files/${number}`, content: step.content });
-      entries.push({
-        path: `${folder}/steps/${name}.sh`,
-        content: { text: withPaths(putScript(step, number, stackDirectory)) },
-      });
-    } else {
-      entries.push({
-        path: `${folder}/steps/${name}.sh`,
-        content: { text: withPaths(step.script) },
-      });
-      if (step.stdin !== undefined)
-        entries.push({ path: `${folder}/stdin/${number}`, content: step.stdin });
-      if (step.bound !== undefined)
-        entries.push({
-          path: `${folder}/bounds/${number}`,
-          content: { text: `${step.bound.seconds}\n` },
-        });
-    }
+    entries.push(...bundleStep(step, number, folder, stackDirectory));
   }
+  return entries;
+}
+
+/** A step's script, and the files that it reads. */
+function bundleStep(
+  step: Exclude<Step, { readonly type: "upload" }>,
+  number: number,
+  folder: string,
+  stackDirectory: string,
+): BundleEntry[] {
+  const scriptPath = `${folder}/steps/${String(number).padStart(2, "0")}.sh`;
+  if (step.type === "put")
+    return [
+      { path: `${folder}/files/${number}`, content: step.content },
+      {
+        path: scriptPath,
+        content: { text: withPaths(putScript(step, number, stackDirectory)) },
+      },
+    ];
+  const entries: BundleEntry[] = [{ path: scriptPath, content: { text: withPaths(step.script) } }];
+  if (step.stdin !== undefined)
+    entries.push({ path: `${folder}/stdin/${number}`, content: step.stdin });
+  if (step.bound !== undefined)
+    entries.push({
+      path: `${folder}/bounds/${number}`,
+      content: { text: `${step.bound.seconds}\n` },
+    });
   return entries;
 }
 

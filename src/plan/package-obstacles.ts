@@ -1,4 +1,5 @@
 import { aptSimulationFacts } from "../facts/packages/apt-simulation.ts";
+import type { AptSimulation } from "../facts/packages/apt-simulation.ts";
 import { engineFacts, engineSubject } from "../facts/containers/engine.ts";
 import type { Facts } from "../facts/fact.ts";
 import { isInstalled, packageFacts } from "../facts/packages/package.ts";
@@ -56,8 +57,7 @@ export function checkPackages(plan: Plan, facts: Facts): HostkitError[] {
   );
   const simulation = words === "" ? undefined : facts.get(aptSimulationFacts, words);
   if (simulation?.state !== "known") return errors;
-  const { removes, changesHeld, unknown, hasDistribution, refusal } = simulation;
-  const otherHeld = changesHeld.filter((name) => !held.includes(name));
+  const otherHeld = simulation.changesHeld.filter((name) => !held.includes(name));
   if (otherHeld.length > 0)
     errors.push(
       refuse(
@@ -66,6 +66,13 @@ export function checkPackages(plan: Plan, facts: Facts): HostkitError[] {
         `on the host: apt-get -s install ${words}   then apt-mark unhold what may change`,
       ),
     );
+  return [...errors, ...explainSimulation(plan, words, simulation)];
+}
+
+/** What apt itself says against the installation, beside packages on hold. */
+function explainSimulation(plan: Plan, words: string, simulation: AptSimulation): HostkitError[] {
+  const { removes, unknown, hasDistribution, refusal } = simulation;
+  const errors: HostkitError[] = [];
   if (removes.length > 0)
     errors.push(
       refuse(
@@ -123,6 +130,16 @@ export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): Hostk
       ];
     return [];
   }
+  return checkInstalledEngine(plan, facts, installed);
+}
+
+/** An engine's package must be new enough, and its programs must be there. */
+function checkInstalledEngine(
+  plan: Plan,
+  facts: Facts,
+  installed: (typeof engines)[number],
+): HostkitError[] {
+  const found = facts.get(engineFacts, engineSubject);
   const version = (facts.get(packageFacts, installed)?.version ?? "").replace(/^\d+:/, "");
   const [major = 0, minor = 0] = version.split(/[.+~-]/).map(Number);
   if (major < oldestEngine[0] || (major === oldestEngine[0] && minor < oldestEngine[1]))

@@ -38,15 +38,16 @@ export interface ServiceEntry {
   readonly runtime: "native" | "container";
 }
 
+/** What is written under a place of the manifest. */
+function listKeysAt(raw: unknown, pointer: Pointer): Set<string> {
+  const value = valueAt(raw, pointer);
+  return new Set(
+    typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [],
+  );
+}
+
 export function ruleInput(written: WrittenManifest, raw: unknown): RuleInput {
-  const keysAt = (...pointer: Pointer) => {
-    const value = valueAt(raw, pointer);
-    return new Set(
-      typeof value === "object" && value !== null && !Array.isArray(value)
-        ? Object.keys(value)
-        : [],
-    );
-  };
+  const keysAt = (...pointer: Pointer) => listKeysAt(raw, pointer);
   const runtimeOf = (pointer: ServiceEntry["pointer"]) => {
     const archive = valueAt(raw, [...pointer, "archive"]);
     const keys = keysAt(...pointer);

@@ -25,22 +25,7 @@ const familiesOf: Readonly<Record<string, readonly ("ip" | "ip6")[]>> = {
  */
 export function readNft({ origin, text }: Listing, skips: (table: string) => boolean): BaseChain[] {
   const objects = parseObjects(text);
-  const rules = new Map<string, Rule[]>();
-  const sets = new Map<string, Json>();
-  const keyOf = (entry: JsonMap, name: Json): string =>
-    JSON.stringify([entry["family"], entry["table"], name]);
-  for (const object of objects) {
-    for (const kind of ["set", "map"] as const) {
-      const entry = object[kind];
-      if (isMap(entry)) sets.set(keyOf(entry, entry["name"]), entry["elem"] ?? []);
-    }
-  }
-  for (const { rule } of objects) {
-    if (!isMap(rule)) continue;
-    const key = keyOf(rule, rule["chain"]);
-    const read = readRule(rule, (name) => sets.get(keyOf(rule, name)));
-    rules.set(key, [...(rules.get(key) ?? []), read]);
-  }
+  const rules = readRules(objects);
   return objects.flatMap(({ chain }): BaseChain[] => {
     if (!isMap(chain) || !hooks.has(String(chain["hook"]))) return [];
     const family = String(chain["family"]);
@@ -65,6 +50,30 @@ export function readNft({ origin, text }: Listing, skips: (table: string) => boo
       },
     ];
   });
+}
+
+/** The rules of every chain, each with what its sets hold. */
+function readRules(objects: ReturnType<typeof parseObjects>): Map<string, Rule[]> {
+  const rules = new Map<string, Rule[]>();
+  const sets = new Map<string, Json>();
+  for (const object of objects) {
+    for (const kind of ["set", "map"] as const) {
+      const entry = object[kind];
+      if (isMap(entry)) sets.set(keyOf(entry, entry["name"]), entry["elem"] ?? []);
+    }
+  }
+  for (const { rule } of objects) {
+    if (!isMap(rule)) continue;
+    const key = keyOf(rule, rule["chain"]);
+    const read = readRule(rule, (name) => sets.get(keyOf(rule, name)));
+    rules.set(key, [...(rules.get(key) ?? []), read]);
+  }
+  return rules;
+}
+
+/** Names are unique within their table. */
+function keyOf(entry: JsonMap, name: Json): string {
+  return JSON.stringify([entry["family"], entry["table"], name]);
 }
 
 function parseObjects(text: string): JsonMap[] {

@@ -42,34 +42,35 @@ export function systemUser(
 /** The id of a resource of this kind by its name. */
 export const userId = idsOf("user");
 
+function createUser(resource: UserResource): Change {
+  const { name, groups, home, comment } = resource;
+  return {
+    id: idOf(resource),
+    action: "create",
+    because: "does not exist",
+    steps: [
+      {
+        type: "script",
+        title: `add system user ${name}`,
+        script: joinScripts([
+          sh`getent group ${name} >/dev/null || groupadd --system ${name}`,
+          sh`useradd --system --gid ${name} --home-dir ${home} --no-create-home --shell /usr/sbin/nologin --comment ${comment} ${name}`,
+          groups.length === 0 ? sh`` : sh`usermod --append --groups ${groups.join(",")} ${name}`,
+        ]),
+      },
+    ],
+  };
+}
+
 export const userKind: ResourceKind<UserResource> = {
   kind: "user",
   group: "users",
   needs: (resource) => [need(userFacts, resource.name)],
 
   diff(resource, facts): Change | undefined {
-    const { name, groups, home, comment } = resource;
+    const { name, groups } = resource;
     const fact = facts.get(userFacts, name);
-    if (fact === undefined) {
-      return {
-        id: idOf(resource),
-        action: "create",
-        because: "does not exist",
-        steps: [
-          {
-            type: "script",
-            title: `add system user ${name}`,
-            script: joinScripts([
-              sh`getent group ${name} >/dev/null || groupadd --system ${name}`,
-              sh`useradd --system --gid ${name} --home-dir ${home} --no-create-home --shell /usr/sbin/nologin --comment ${comment} ${name}`,
-              groups.length === 0
-                ? sh``
-                : sh`usermod --append --groups ${groups.join(",")} ${name}`,
-            ]),
-          },
-        ],
-      };
-    }
+    if (fact === undefined) return createUser(resource);
     if (resource.keepExisting === true) return undefined;
     const missing = groups.filter((group) => !fact.groups.includes(group));
     const isLogin = fact.shell !== "/usr/sbin/nologin";

@@ -142,32 +142,11 @@ function resolveJobs(
   made: Repositories,
   after: readonly ResourceId[],
 ): Resource[] {
-  const { manifest, templates } = inputs;
-  const { stack } = manifest;
+  const { stack } = inputs.manifest;
   const places = backupPlaces(stack);
-  const jobs = listBackupJobs(manifest).filter((job) => job.tool === tool);
+  const jobs = listBackupJobs(inputs.manifest).filter((job) => job.tool === tool);
   return jobs.flatMap((job, index) => {
-    const service = file(
-      `/etc/systemd/system/${job.service}`,
-      renderTemplate(
-        templates,
-        "etc/systemd/system/backup.service.ejs",
-        describeService(inputs, job),
-      ),
-    );
-    const timer = file(
-      `/etc/systemd/system/${job.timer}`,
-      renderTemplate(templates, "etc/systemd/system/backup.timer.ejs", {
-        description: systemdText(`When to make the backup ${job.name} of ${stack}`),
-        schedule: systemdCalendar(job.schedule),
-      }),
-    );
-    const texts = [service, timer].map((one) => ("text" in one.content ? one.content.text : ""));
-    const started = unit(job.timer, stackDirectoryOf(stack), {
-      watches: [idOf(service), idOf(timer)],
-      inputs: hashText(texts.join("\0")),
-      after: [fileId(places.script(tool))],
-    });
+    const { service, timer, started } = resolveSchedule(inputs, job);
     const first = backupFirst({
       stack,
       job: job.name,
@@ -185,6 +164,34 @@ function resolveJobs(
     });
     return [service, timer, started, ...(index === 0 ? [first] : [])];
   });
+}
+
+/** What makes a job run at its times. */
+function resolveSchedule(inputs: StackInputs, job: BackupJob) {
+  const { manifest, templates } = inputs;
+  const { stack } = manifest;
+  const service = file(
+    `/etc/systemd/system/${job.service}`,
+    renderTemplate(
+      templates,
+      "etc/systemd/system/backup.service.ejs",
+      describeService(inputs, job),
+    ),
+  );
+  const timer = file(
+    `/etc/systemd/system/${job.timer}`,
+    renderTemplate(templates, "etc/systemd/system/backup.timer.ejs", {
+      description: systemdText(`When to make the backup ${job.name} of ${stack}`),
+      schedule: systemdCalendar(job.schedule),
+    }),
+  );
+  const texts = [service, timer].map((one) => ("text" in one.content ? one.content.text : ""));
+  const started = unit(job.timer, stackDirectoryOf(stack), {
+    watches: [idOf(service), idOf(timer)],
+    inputs: hashText(texts.join("\0")),
+    after: [fileId(backupPlaces(stack).script(job.tool))],
+  });
+  return { service, timer, started };
 }
 
 function describeService(inputs: StackInputs, job: BackupJob) {

@@ -192,7 +192,6 @@ function resolveOne(
   major: number,
   one: DatabaseDefinition,
 ): Resource[] {
-  const { manifest } = inputs;
   const made = postgresDatabase(one.name, {
     major,
     owner: one.owner,
@@ -222,6 +221,18 @@ function resolveOne(
       }),
     );
   }
+  add(resolveGrants(inputs.manifest, database, major, one, last));
+  return resources;
+}
+
+/** Who else than its owner may connect to a database, and what they may do there. */
+function resolveGrants(
+  manifest: Manifest,
+  database: Database,
+  major: number,
+  one: DatabaseDefinition,
+  last: ResourceId,
+): Resource {
   const grants = database.roles.flatMap((role) =>
     role.name === one.owner
       ? []
@@ -232,23 +243,20 @@ function resolveOne(
   const users = listDatabaseUsers(manifest)
     .filter(({ access }) => access.name === one.name && access.role !== one.owner)
     .map(({ access }) => access.role);
-  add(
-    postgresGrants(one.name, {
-      major,
-      owner: one.owner,
-      roles: database.roles.map((role) => role.name).filter((name) => name !== one.owner),
-      connect: [...new Set([...grants.map((grant) => grant.role), ...users])].sort(),
-      grants,
-      after: [
-        last,
-        ...database.roles.map(({ name }) => postgresRoleId(name)),
-        ...listTcpUsers(manifest)
-          .filter(({ access }) => access.name === one.name)
-          .map(({ access }) => postgresPasswordId(access.role)),
-      ],
-    }),
-  );
-  return resources;
+  return postgresGrants(one.name, {
+    major,
+    owner: one.owner,
+    roles: database.roles.map((role) => role.name).filter((name) => name !== one.owner),
+    connect: [...new Set([...grants.map((grant) => grant.role), ...users])].sort(),
+    grants,
+    after: [
+      last,
+      ...database.roles.map(({ name }) => postgresRoleId(name)),
+      ...listTcpUsers(manifest)
+        .filter(({ access }) => access.name === one.name)
+        .map(({ access }) => postgresPasswordId(access.role)),
+    ],
+  });
 }
 
 /** Every service that logs in to a database. */
