@@ -187,17 +187,7 @@ function examineSystem(facts: Facts, where: string): Diagnosis[] {
     if (!(error instanceof HostkitError)) throw error;
     return [fromError("system", error)];
   }
-  const skew = Math.round(system.time - Date.now() / 1000);
-  diagnoses.push(
-    Math.abs(skew) <= 5
-      ? { about: "clock", state: "ok", message: "the same as here" }
-      : {
-          about: "clock",
-          state: Math.abs(skew) > 60 ? "problem" : "warning",
-          message: `${Math.abs(skew)} s ${skew > 0 ? "ahead of" : "behind"} this machine: certificates and apt may fail`,
-          next: "timedatectl set-ntp true   on the host",
-        },
-  );
+  diagnoses.push(examineClock(system.time));
   const gib = (kib: number) => `${(kib / 1024 / 1024).toFixed(1)} GiB`;
   const free = Math.min(
     ...diskFolders.map((folder) => facts.get(diskFacts, folder)?.free ?? Infinity),
@@ -223,26 +213,39 @@ function examineSystem(facts: Facts, where: string): Diagnosis[] {
   return diagnoses;
 }
 
-function examineStack(project: Project, facts: Facts, directory: string): Diagnosis[] {
-  const diagnoses: Diagnosis[] = [];
+/** @param time the host's, in seconds since 1970 */
+function examineClock(time: number): Diagnosis {
+  const skew = Math.round(time - Date.now() / 1000);
+  if (Math.abs(skew) <= 5) return { about: "clock", state: "ok", message: "the same as here" };
+  return {
+    about: "clock",
+    state: Math.abs(skew) > 60 ? "problem" : "warning",
+    message: `${Math.abs(skew)} s ${skew > 0 ? "ahead of" : "behind"} this machine: certificates and apt may fail`,
+    next: "timedatectl set-ntp true   on the host",
+  };
+}
+
+function examineDocker(project: Project, facts: Facts): Diagnosis[] {
   const docker = facts.get(packageFacts, "docker.io") ?? facts.get(packageFacts, "docker-ce");
   const unit = facts.get(unitFacts, "docker.service");
-  const needsDocker = containersOf(project.manifest).length > 0;
-  if (docker !== undefined || needsDocker) {
-    const isDown = docker !== undefined && unit?.activeState !== "active";
-    diagnoses.push(
-      docker === undefined
-        ? { about: "docker", state: "ok", message: "not installed yet; provision does it" }
-        : isDown
-          ? {
-              about: "docker",
-              state: "problem",
-              message: `${docker.version}, but its service is ${unit?.activeState ?? "missing"}`,
-              next: "systemctl status docker   on the host",
-            }
-          : { about: "docker", state: "ok", message: docker.version },
-    );
+  const about = "docker";
+  if (docker === undefined) {
+    if (containersOf(project.manifest).length === 0) return [];
+    return [{ about, state: "ok", message: "not installed yet; provision does it" }];
   }
+  if (unit?.activeState === "active") return [{ about, state: "ok", message: docker.version }];
+  return [
+    {
+      about,
+      state: "problem",
+      message: `${docker.version}, but its service is ${unit?.activeState ?? "missing"}`,
+      next: "systemctl status docker   on the host",
+    },
+  ];
+}
+
+function examineStack(project: Project, facts: Facts, directory: string): Diagnosis[] {
+  const diagnoses = examineDocker(project, facts);
   const owned = parseState(facts.get(textFacts, statePath(directory)) ?? "");
   for (const conflict of findPortConflicts(project.manifest, owned, facts)) {
     diagnoses.push({

@@ -9,52 +9,65 @@ import type { FailedStep, RunOutcome } from "./run-to-end.ts";
 export function assertRunOk(outcome: RunOutcome, host: string): void {
   const { run, state } = outcome;
   const where = `${host}, run ${run.runId}`;
-  const logs = `${run.stackDirectory}/runs/${run.runId}`;
   if (state === "ok") return;
   if (state === "locked")
     throw explainLocked(where, "it took the lock first; nothing was changed by this one");
-  if (state === "stale") {
-    throw new HostkitError("plan_stale", {
-      what: "the host changed between the plan and the run",
-      where,
-      why: "another run finished in the meantime; nothing was changed by this one",
-      next: "run the same command again",
-    });
-  }
-  if (state === "lost") {
-    throw new HostkitError("run_interrupted", {
-      what: "the run ended without a word",
-      where,
-      why: `the host was rebooted, lost power or the runner was killed; done so far: ${outcome.done.length} changes`,
-      next: "run the same command again: it goes on where this run stopped",
-    });
-  }
-  if (state === "full") {
-    throw new HostkitError("disk_full", {
-      what: "the host has no room to write down what a run does",
-      where,
-      why: "nothing was changed",
-      next: "free space under /var on the host, then run the same command again",
-    });
-  }
+  if (state === "stale") throw explainStale(where);
+  if (state === "lost") throw explainLost(where, outcome.done.length);
+  if (state === "full") throw explainFull(where);
   const [stuck] = outcome.stuck;
   if (stuck !== undefined) throw explainStuck(stuck, where);
-  if (state === "reverted") {
-    throw new HostkitError("run_reverted", {
-      what: `the host put back ${outcome.reverted.join(", ")}, and looked that the old state is there`,
-      where,
-      why: "the change was not confirmed over a new connection in time: with it, this machine could no longer log in",
-      next: "check the firewall and ssh settings in the manifest; everything done before that change stays",
-    });
-  }
-  const first = outcome.failed[0];
-  const others = outcome.failed
+  if (state === "reverted") throw explainReverted(outcome.reverted, where);
+  throw explainFailed(outcome, where);
+}
+
+function explainStale(where: string): HostkitError {
+  return new HostkitError("plan_stale", {
+    what: "the host changed between the plan and the run",
+    where,
+    why: "another run finished in the meantime; nothing was changed by this one",
+    next: "run the same command again",
+  });
+}
+
+function explainLost(where: string, done: number): HostkitError {
+  return new HostkitError("run_interrupted", {
+    what: "the run ended without a word",
+    where,
+    why: `the host was rebooted, lost power or the runner was killed; done so far: ${done} changes`,
+    next: "run the same command again: it goes on where this run stopped",
+  });
+}
+
+function explainFull(where: string): HostkitError {
+  return new HostkitError("disk_full", {
+    what: "the host has no room to write down what a run does",
+    where,
+    why: "nothing was changed",
+    next: "free space under /var on the host, then run the same command again",
+  });
+}
+
+function explainReverted(reverted: RunOutcome["reverted"], where: string): HostkitError {
+  return new HostkitError("run_reverted", {
+    what: `the host put back ${reverted.join(", ")}, and looked that the old state is there`,
+    where,
+    why: "the change was not confirmed over a new connection in time: with it, this machine could no longer log in",
+    next: "check the firewall and ssh settings in the manifest; everything done before that change stays",
+  });
+}
+
+/** The first change that failed is what it is about; what failed beside it is in the details. */
+function explainFailed({ run, failed, done }: RunOutcome, where: string): HostkitError {
+  const logs = `${run.stackDirectory}/runs/${run.runId}`;
+  const [first] = failed;
+  const others = failed
     .slice(1)
     .flatMap((step) => [
       `also failed: ${step.id}: ${describeFailure(step)}`,
       ...step.log.map((line) => `  ${line}`),
     ]);
-  throw new HostkitError("run_failed", {
+  return new HostkitError("run_failed", {
     what: first === undefined ? "the run failed" : `${first.id}: ${describeFailure(first)}`,
     where,
     why: [
@@ -62,7 +75,7 @@ export function assertRunOk(outcome: RunOutcome, host: string): void {
         ? []
         : [`it waited for ${first.expired.waitedFor}`]),
       ...(first?.cause === undefined ? [] : [first.cause]),
-      `${countChanges(outcome.done.length)} made before it, the rest was not begun`,
+      `${countChanges(done.length)} made before it, the rest was not begun`,
     ].join("; "),
     details: [...(first?.log ?? []), ...others],
     next: `mend the cause and run the same command again: it goes on from here (logs on the host: ${logs})`,

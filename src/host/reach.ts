@@ -59,10 +59,7 @@ export function trySite(
     };
     let head = "";
     socket.once("secureConnect", () => {
-      const shown = isIP(host) === 6 ? `[${host}]` : host;
-      socket.write(
-        `GET / HTTP/1.1\r\nHost: ${shown}\r\nUser-Agent: hostkit\r\nConnection: close\r\n\r\n`,
-      );
+      socket.write(requestFirstPage(host));
     });
     socket.on("data", (chunk: Buffer) => {
       head += chunk.toString("latin1");
@@ -76,6 +73,11 @@ export function trySite(
     );
     socket.once("close", () => settle({ trouble: "the connection was closed without an answer" }));
   });
+}
+
+function requestFirstPage(host: string): string {
+  const shown = isIP(host) === 6 ? `[${host}]` : host;
+  return `GET / HTTP/1.1\r\nHost: ${shown}\r\nUser-Agent: hostkit\r\nConnection: close\r\n\r\n`;
 }
 
 /**

@@ -39,6 +39,30 @@ export async function missingLabPackages(): Promise<string[]> {
 export async function ensureLabTools(
   options: { install?: boolean; log?: (line: string) => void } = {},
 ): Promise<void> {
+  await assertCanRunLab();
+  const missing = await missingLabPackages();
+  if (missing.length === 0) return;
+  const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+  if (options.install !== true) {
+    throw new HostkitError("lab_unavailable", {
+      what: `missing for lab hosts: ${missing.join(", ")}`,
+      next: line,
+    });
+  }
+  options.log?.(`installing ${missing.join(", ")}`);
+  try {
+    await installPackages(missing);
+  } catch (error) {
+    throw new HostkitError(
+      "lab_unavailable",
+      { what: `could not install ${missing.join(", ")}`, next: line, details: lastLines(error) },
+      { cause: error },
+    );
+  }
+}
+
+/** What no package brings: Linux, root and a cgroup v2 tree. */
+async function assertCanRunLab(): Promise<void> {
   if (process.platform !== "linux") {
     throw new HostkitError("lab_unavailable", {
       what: `lab hosts need Linux, this is ${process.platform}`,
@@ -60,31 +84,16 @@ export async function ensureLabTools(
       next: "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
     });
   }
-  const missing = await missingLabPackages();
-  if (missing.length === 0) return;
-  const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-  if (options.install !== true) {
-    throw new HostkitError("lab_unavailable", {
-      what: `missing for lab hosts: ${missing.join(", ")}`,
-      next: line,
-    });
-  }
-  options.log?.(`installing ${missing.join(", ")}`);
+}
+
+async function installPackages(packages: readonly string[]): Promise<void> {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const lock = ["-o", "DPkg::Lock::Timeout=600"];
-  try {
-    await execute("apt-get", [...lock, "update"], { env, all: true });
-    await execute("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...missing], {
-      env,
-      all: true,
-    });
-  } catch (error) {
-    throw new HostkitError(
-      "lab_unavailable",
-      { what: `could not install ${missing.join(", ")}`, next: line, details: lastLines(error) },
-      { cause: error },
-    );
-  }
+  await execute("apt-get", [...lock, "update"], { env, all: true });
+  await execute("apt-get", [...lock, "install", "-y", "--no-install-recommends", ...packages], {
+    env,
+    all: true,
+  });
 }
 
 /** The mount point of the cgroup v2 tree, if there is one. */

@@ -91,6 +91,12 @@ function parsePort(value: string): number {
 
 function defineLab(program: Command, define: Define): void {
   const lab = program.command("lab").description("disposable Debian hosts on this machine");
+  defineLabLife(lab, define);
+  defineLabLooks(lab, define);
+}
+
+/** What makes lab hosts, and takes them away. */
+function defineLabLife(lab: Command, define: Define): void {
   define(
     lab,
     "up [NAME...]",
@@ -118,6 +124,10 @@ function defineLab(program: Command, define: Define): void {
     },
     async () => (await import("../lab.ts")).runLabDown,
   ).option("--all", "every lab host on this machine");
+}
+
+/** What shows lab hosts that are there. */
+function defineLabLooks(lab: Command, define: Define): void {
   define(
     lab,
     "list",

@@ -13,6 +13,7 @@ export function defineVerbs(program: Command, define: Define): void {
   defineManifest(program, define);
   defineProvision(program, define);
   defineRuns(program, define);
+  defineLooks(program, define);
   defineControl(program, define);
   defineDatabase(program, define);
   defineBackup(program, define);
@@ -117,7 +118,7 @@ is, and nothing is removed.`,
     .option(...timingsOption);
 }
 
-/** What shows runs, and what the stack does. */
+/** What follows and lists runs. */
 function defineRuns(program: Command, define: Define): void {
   define(
     program,
@@ -145,7 +146,10 @@ function defineRuns(program: Command, define: Define): void {
     },
     async () => (await import("../runs.ts")).runRuns,
   );
+}
 
+/** What shows how the stack does. */
+function defineLooks(program: Command, define: Define): void {
   define(
     program,
     "status",
