@@ -19,14 +19,7 @@ export const runAttach: Verb = async (context, _options, [wanted]) => {
     ),
   }));
   const chosen = found.flatMap(({ host, run }) => (run === undefined ? [] : [{ host, run }]));
-  if (chosen.length === 0) {
-    throw new HostkitError("usage", {
-      what: wanted === undefined ? "there is no run to follow" : `there is no run ${wanted}`,
-      where: project.hosts.map(({ name }) => name).join(", "),
-      why: "the newest hundred runs are kept on each host",
-      next: wanted === undefined ? "hostkit provision" : "hostkit runs",
-    });
-  }
+  if (chosen.length === 0) throw explainNoRun(project, wanted);
   const going = chosen.filter(({ run }) => run.state === "running");
   const followed = going.length > 0 ? going : chosen;
   await showRuns(context, project, async (show) => {
@@ -51,6 +44,15 @@ export const runAttach: Verb = async (context, _options, [wanted]) => {
     );
   }
 };
+
+function explainNoRun(project: Project, wanted: string | undefined): HostkitError {
+  return new HostkitError("usage", {
+    what: wanted === undefined ? "there is no run to follow" : `there is no run ${wanted}`,
+    where: project.hosts.map(({ name }) => name).join(", "),
+    why: "the newest hundred runs are kept on each host",
+    next: wanted === undefined ? "hostkit provision" : "hostkit runs",
+  });
+}
 
 function chooseRun(
   runs: readonly RunSummary[],

@@ -71,21 +71,7 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
     await confirmOrRefuse(context, "Take all this away?", options.yes === true);
     project?.log.info("clean", { count, total });
     await removeBuilt(built);
-    const stayed =
-      project === undefined
-        ? []
-        : await showRuns(
-            context,
-            project,
-            async (show) =>
-              collectResults(
-                hosts.map(({ host }) => host),
-                await Promise.allSettled(
-                  hosts.map((each) => removeOnHost(context, project, each, show)),
-                ),
-              ),
-            "live-only",
-          );
+    const stayed = project === undefined ? [] : await removeOnHosts(context, project, hosts);
     const done = places.map(({ place, entries }): CleaningPlace => {
       const reasons = stayed[hosts.findIndex(({ host }) => host.name === place)];
       return {
@@ -99,6 +85,24 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
     await Promise.all(connections.map((connection) => connection.close()));
   }
 };
+
+/** @returns of each host why something stayed after all, by the removal's place in the list */
+async function removeOnHosts(
+  context: Context,
+  project: Project,
+  hosts: readonly HostToClean[],
+): Promise<ReadonlyMap<number, string>[]> {
+  return showRuns(
+    context,
+    project,
+    async (show) =>
+      collectResults(
+        hosts.map(({ host }) => host),
+        await Promise.allSettled(hosts.map((each) => removeOnHost(context, project, each, show))),
+      ),
+    "live-only",
+  );
+}
 
 async function findBuilt(context: Context): Promise<BuiltThing[]> {
   const { options, terminal } = context;

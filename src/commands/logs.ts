@@ -1,5 +1,7 @@
 import { exitCodes, HostkitError } from "../errors.ts";
+import type { Manifest } from "../manifest/manifest.ts";
 import { sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
 import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./line/verb.ts";
 import { onEachHost, openProject } from "../session/project.ts";
@@ -14,14 +16,8 @@ interface LogsOptions {
 /** The journal of a service, or of every unit of the stack, from every host. */
 export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [service]) => {
   const project = await openProject(context);
-  const { manifest } = project;
   const json = context.options.json === true;
-  const patterns = service === undefined ? undefined : unitPatternsOf(manifest, service);
-  // Units of the stack begin with its name; what is the distribution's hangs on the target.
-  const units =
-    patterns === undefined
-      ? sh`-u ${`${manifest.stack}-*`} $(systemctl show -p Wants --value -- ${targetOf(manifest.stack)} | tr ' ' '\n' | sed -n 's/..*/-u &/p')`
-      : { text: patterns.map((pattern) => sh`-u ${pattern}`.text).join(" ") };
+  const units = chooseUnits(project.manifest, service);
   const format = json ? sh`-o json` : sh`-o short-iso`;
   const script = sh`exec journalctl --no-pager -q -n ${lines} ${format} ${follow === true ? sh`-f` : sh``} ${units}`;
   const isAlone = project.hosts.length === 1;
@@ -54,6 +50,15 @@ export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [se
   }
   return exitCodes.ok;
 };
+
+/** journalctl's words for the units of a service, or of the whole stack. */
+function chooseUnits(manifest: Manifest, service: string | undefined): Script {
+  const patterns = service === undefined ? undefined : unitPatternsOf(manifest, service);
+  // Units of the stack begin with its name; what is the distribution's hangs on the target.
+  if (patterns === undefined)
+    return sh`-u ${`${manifest.stack}-*`} $(systemctl show -p Wants --value -- ${targetOf(manifest.stack)} | tr ' ' '\n' | sed -n 's/..*/-u &/p')`;
+  return { text: patterns.map((pattern) => sh`-u ${pattern}`.text).join(" ") };
+}
 
 /** A journal's line is seldom longer; what is, comes in pieces. */
 const maxLine = 1024 * 1024;

@@ -1,9 +1,11 @@
 import path from "node:path";
 import { exitCodes } from "../errors.ts";
 import { findLeft } from "../plan/guards.ts";
+import type { Inspection } from "../host/inspect.ts";
 import { lookCloser } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
+import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { showTimings } from "../session/timings.ts";
 import { scopeOf } from "../session/scope.ts";
@@ -51,17 +53,21 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
   } else {
     const style = { colors: context.colors, verbose: context.options.verbose === true };
     context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
-    for (const { lockedBy, plan, facts } of inspections) {
-      if (lockedBy === undefined && findLeft(plan, facts).guard)
-        context.note(
-          `\n${plan.host}: a run that did not end left a change waiting for its confirmation; the next run takes it back or keeps it, before anything else`,
-        );
-      if (lockedBy !== undefined)
-        context.note(`\n${plan.host}: a run is going on now: ${lockedBy}`);
-    }
+    for (const inspection of inspections) noteRun(context, inspection);
     if (out !== undefined)
       context.note(`\nwritten to ${out}; do exactly this: hostkit provision --plan ${out}`);
   }
   await showTimings(context);
   return plans.some(({ plan }) => plan.changes.length > 0) ? exitCodes.changes : exitCodes.ok;
 };
+
+/** A run that is going on, or one that left something behind. */
+function noteRun(context: Context, { lockedBy, plan, facts }: Inspection): void {
+  if (lockedBy !== undefined) {
+    context.note(`\n${plan.host}: a run is going on now: ${lockedBy}`);
+  } else if (findLeft(plan, facts).guard) {
+    context.note(
+      `\n${plan.host}: a run that did not end left a change waiting for its confirmation; the next run takes it back or keeps it, before anything else`,
+    );
+  }
+}

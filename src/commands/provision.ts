@@ -37,6 +37,11 @@ interface HostToProvision {
   readonly obstacles: readonly HostkitError[];
 }
 
+interface ProvisionResult {
+  readonly changed: boolean;
+  readonly seconds: number;
+}
+
 /** Plan, question, run, proof; on every host at once. */
 export const runProvision: Verb<ProvisionOptions> = async (context, options) => {
   const startedAt = performance.now();
@@ -255,7 +260,7 @@ function showSummary(
   context: Context,
   project: Project,
   hosts: readonly (HostToProvision & { readonly notes: readonly string[] })[],
-  result: { readonly changed: boolean; readonly seconds: number },
+  result: ProvisionResult,
 ): void {
   const shown = hosts.map(({ host, connection, inspection }) => ({
     status: readStatus(project.manifest, host.name, connection.description, inspection.facts),
@@ -273,15 +278,8 @@ function showSummary(
     );
     return;
   }
-  const { green, yellow } = context.colors;
-  const names = hosts.map(({ host }) => host.name).join(", ");
-  const label = hosts[0]?.inspection.plan.part?.label;
-  const about = label === undefined ? "" : ` for ${label}`;
-  context.print(
-    result.changed
-      ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change${about}\n`
-      : `${green("✓")} ${names}: nothing to change${about} (${formatSeconds(result.seconds)})\n`,
-  );
+  const { yellow } = context.colors;
+  context.print(describeResult(context, hosts, result));
   const outside = hosts.flatMap(({ host, inspection }) =>
     describeOutside(inspection.plan).map((line) => `${host.name}: ${line}`),
   );
@@ -292,4 +290,18 @@ function showSummary(
   context.print(
     shown.map(({ status, now }) => renderStatus(status, now, context.colors)).join("\n\n"),
   );
+}
+
+function describeResult(
+  context: Context,
+  hosts: readonly HostToProvision[],
+  result: ProvisionResult,
+): string {
+  const { green } = context.colors;
+  const names = hosts.map(({ host }) => host.name).join(", ");
+  const label = hosts[0]?.inspection.plan.part?.label;
+  const about = label === undefined ? "" : ` for ${label}`;
+  return result.changed
+    ? `\n${green("✓")} ${names}: provisioned in ${formatSeconds(result.seconds)}; looked at again, nothing is left to change${about}\n`
+    : `${green("✓")} ${names}: nothing to change${about} (${formatSeconds(result.seconds)})\n`;
 }

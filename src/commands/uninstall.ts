@@ -22,6 +22,7 @@ import type { Found, LeftLook, RemovalLook } from "../resources/packages/removal
 import type { Owned } from "../resources/resource.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import type { Context } from "../session/context.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
 import { settleHosts } from "../session/settle.ts";
 import type { SeenHost } from "../session/settle.ts";
@@ -72,59 +73,75 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
     const hosts = await settleHosts(context, project, seen, async ({ host, connection }) =>
       lookForRemoval(project, host, connection, deleteData),
     );
-    const plans = hosts.map(({ plan, system }) => ({ plan, system }));
-    const json = context.options.json === true;
-    if (json) {
-      context.print(
-        JSON.stringify({
-          event: "plan",
-          ...describePlans(project.manifest.stack, plans),
-          looks: hosts.map(({ host, look }) => ({ host: host.name, ...look })),
-        }),
-      );
-    } else {
-      const style = { colors: context.colors, verbose: context.options.verbose === true };
-      context.print(
-        hosts
-          .map((each) => [renderPlan(each, style), ...describeLook(each, deleteData)].join("\n"))
-          .join("\n\n"),
-      );
-    }
+    showPlans(context, project, hosts, deleteData);
     const busy = hosts.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
-    if (busy.length > 0) {
-      const question = deleteData
-        ? "Take all this away, data and backups too? They cannot be brought back."
-        : "Take all this away?";
-      await confirmOrRefuse(context, question, options.yes === true);
-      await showRuns(context, project, async (show) =>
-        collectResults(
-          busy.map(({ host }) => host),
-          await Promise.allSettled(
-            busy.map(async ({ host, connection, plan }) =>
-              assertRunOk(
-                await executeRun(context, project, host, connection, plan, show),
-                host.name,
-              ),
-            ),
-          ),
-        ),
-      );
-    }
+    if (busy.length > 0) await takeAway(context, project, busy, options);
     await Promise.all(busy.map((each) => waitForCleanup(project, each)));
     const ends = collectResults(
       project.hosts,
       await Promise.allSettled(hosts.map((each) => lookAgain(project, each))),
     );
-    for (const end of ends) {
-      if (json) {
-        const kept = [...end.data, ...end.look.kept.map(({ what }) => what)];
-        context.print(JSON.stringify({ event: "result", host: end.host, kept, look: end.look }));
-      } else context.print(describeEnd(end, context.colors.green("✓"), deleteData));
-    }
+    for (const end of ends) showEnd(context, end, deleteData);
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));
   }
 };
+
+function showPlans(
+  context: Context,
+  project: Project,
+  hosts: readonly HostToLeave[],
+  deleteData: boolean,
+): void {
+  if (context.options.json === true) {
+    const plans = hosts.map(({ plan, system }) => ({ plan, system }));
+    context.print(
+      JSON.stringify({
+        event: "plan",
+        ...describePlans(project.manifest.stack, plans),
+        looks: hosts.map(({ host, look }) => ({ host: host.name, ...look })),
+      }),
+    );
+    return;
+  }
+  const style = { colors: context.colors, verbose: context.options.verbose === true };
+  context.print(
+    hosts
+      .map((each) => [renderPlan(each, style), ...describeLook(each, deleteData)].join("\n"))
+      .join("\n\n"),
+  );
+}
+
+/** The question, and a run on every host that has something to lose. */
+async function takeAway(
+  context: Context,
+  project: Project,
+  busy: readonly HostToLeave[],
+  options: UninstallOptions,
+): Promise<void> {
+  const question =
+    options.deleteData === true
+      ? "Take all this away, data and backups too? They cannot be brought back."
+      : "Take all this away?";
+  await confirmOrRefuse(context, question, options.yes === true);
+  await showRuns(context, project, async (show) =>
+    collectResults(
+      busy.map(({ host }) => host),
+      await Promise.allSettled(
+        busy.map(async ({ host, connection, plan }) =>
+          assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name),
+        ),
+      ),
+    ),
+  );
+}
+
+function showEnd(context: Context, end: End, deleteData: boolean): void {
+  if (context.options.json === true) {
+    const kept = [...end.data, ...end.look.kept.map(({ what }) => what)];
+    context.print(JSON.stringify({ event: "result", host: end.host, kept, look: end.look }));
+  } else context.print(describeEnd(end, context.colors.green("✓"), deleteData));
+}
 
 async function lookForRemoval(
   project: Project,

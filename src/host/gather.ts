@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { HostkitError } from "../errors.ts";
 import { buildProbe, parseProbe } from "../facts/fact.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
-import type { Connection } from "../ssh/connection.ts";
+import type { Connection, ExecResult } from "../ssh/connection.ts";
 import { explainLoginShell } from "../ssh/login-shell.ts";
 import { type Mark, noMark } from "../ssh/mark.ts";
 
@@ -52,9 +52,17 @@ export async function gatherFacts(
       ...result,
       stdout: isFar ? packed.bytes().toString("utf8") : result.stdout,
     });
-  throw new HostkitError("internal", {
+  throw explainCutShort(connection.description, result, marker);
+}
+
+function explainCutShort(
+  where: string,
+  result: Pick<ExecResult, "code" | "signal" | "stderr">,
+  marker: string,
+): HostkitError {
+  return new HostkitError("internal", {
     what: `the probe did not run to its end (exit ${result.code ?? result.signal})`,
-    where: connection.description,
+    where,
     why: "its reply is cut short; nothing was changed",
     details: result.stderr.replace(marker, "").trim().split("\n").slice(0, 10),
     next: "run `hostkit doctor`; it checks the shell and the tools on the host",

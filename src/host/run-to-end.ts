@@ -198,17 +198,40 @@ async function summarize(
   manifest: RunManifest,
   events: readonly RunEvent[],
 ): Promise<RunOutcome> {
-  const idOfChange = (number: number): ResourceId =>
-    manifest.changes[number - 1]?.id ?? `change:${number}`;
-  const failures = events.filter((event) => event.event === "step" && event.state === "failed");
+  const idOf = (number: number): ResourceId => idOfChange(manifest, number);
+  const last = events.at(-1);
+  const times = events.map(({ time }) => time).filter((time) => time > 0);
+  return {
+    run,
+    state: last?.event === "end" ? last.state : "lost",
+    failed: await readFailed(connection, run, manifest, events),
+    stuck: await readStuck(connection, run, manifest, events),
+    reverted: events.flatMap((event) =>
+      event.event === "reverted" && event.state !== "stuck" ? [idOf(event.change)] : [],
+    ),
+    done: events.filter((event) => event.event === "change").map((event) => idOf(event.change)),
+    seconds: (times.at(-1) ?? 0) - (times[0] ?? 0),
+  };
+}
+
+function idOfChange(manifest: RunManifest, number: number): ResourceId {
+  return manifest.changes[number - 1]?.id ?? `change:${number}`;
+}
+
+/** The steps that failed, with what their logs tell. */
+async function readFailed(
+  connection: Connection,
+  run: RunRef,
+  manifest: RunManifest,
+  events: readonly RunEvent[],
+): Promise<FailedStep[]> {
   const failed: FailedStep[] = [];
-  const stuck: FailedStep[] = [];
-  for (const event of failures) {
-    if (event.event !== "step") continue;
+  for (const event of events) {
+    if (event.event !== "step" || event.state !== "failed") continue;
     const change = manifest.changes[event.change - 1];
     const { lines: log, cause } = await readStepLog(connection, run, event.change, event.step);
     failed.push({
-      id: idOfChange(event.change),
+      id: idOfChange(manifest, event.change),
       title: event.step === 0 ? "prepare it" : (change?.steps[event.step - 1] ?? ""),
       code: event.code ?? 1,
       ...(event.expired === undefined
@@ -225,31 +248,33 @@ async function summarize(
       ...(cause === undefined ? {} : { cause }),
     });
   }
+  return failed;
+}
+
+/** What could not be put back, with what its log tells. */
+async function readStuck(
+  connection: Connection,
+  run: RunRef,
+  manifest: RunManifest,
+  events: readonly RunEvent[],
+): Promise<FailedStep[]> {
+  const stuck: FailedStep[] = [];
   for (const event of events) {
     if (event.event === "reverted" && event.state === "stuck") {
       const { lines: log } = await readStepLog(connection, run, event.change, 0);
-      stuck.push({ id: idOfChange(event.change), title: "put the old state back", code: 1, log });
+      stuck.push({
+        id: idOfChange(manifest, event.change),
+        title: "put the old state back",
+        code: 1,
+        log,
+      });
     }
     if (event.event === "guard" && event.state === "stuck") {
       const log = await readGuardLog(connection, run);
       stuck.push({ id: event.id, title: `put back what run ${event.of} began`, code: 1, log });
     }
   }
-  const last = events.at(-1);
-  const times = events.map(({ time }) => time).filter((time) => time > 0);
-  return {
-    run,
-    state: last?.event === "end" ? last.state : "lost",
-    failed,
-    stuck,
-    reverted: events.flatMap((event) =>
-      event.event === "reverted" && event.state !== "stuck" ? [idOfChange(event.change)] : [],
-    ),
-    done: events
-      .filter((event) => event.event === "change")
-      .map((event) => idOfChange(event.change)),
-    seconds: (times.at(-1) ?? 0) - (times[0] ?? 0),
-  };
+  return stuck;
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -69,18 +69,7 @@ async function explain(
   verb: string,
 ): Promise<HostkitError> {
   if (error instanceof HostkitError) return error;
-  if (error instanceof CommanderError) {
-    const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-    const unknown = /^unknown command '([^']*)'/.exec(what)?.[1];
-    const answer = unknown === undefined ? undefined : answerOtherWord(unknown);
-    if (answer !== undefined) return new HostkitError("usage", { what, ...answer });
-    const hint = rest.join(" ").trim();
-    return new HostkitError("usage", {
-      what,
-      ...(hint === "" ? {} : { why: hint.replace(/^\((.*)\)$/, "$1") }),
-      next: `hostkit ${verb === "" ? "" : `${verb} `}--help`,
-    });
-  }
+  if (error instanceof CommanderError) return explainUsage(error, verb);
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const opened = await context?.openLog().catch(() => undefined);
   const log = opened?.file === "" ? undefined : opened;
@@ -105,6 +94,19 @@ async function explain(
     },
     { cause: error },
   );
+}
+
+function explainUsage(error: CommanderError, verb: string): HostkitError {
+  const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
+  const unknown = /^unknown command '([^']*)'/.exec(what)?.[1];
+  const answer = unknown === undefined ? undefined : answerOtherWord(unknown);
+  if (answer !== undefined) return new HostkitError("usage", { what, ...answer });
+  const hint = rest.join(" ").trim();
+  return new HostkitError("usage", {
+    what,
+    ...(hint === "" ? {} : { why: hint.replace(/^\((.*)\)$/, "$1") }),
+    next: `hostkit ${verb === "" ? "" : `${verb} `}--help`,
+  });
 }
 
 async function report(
