@@ -45,23 +45,28 @@ export async function startSupervisor(
   };
   await writeFile(script, renderSupervisor(settings), { mode: 0o700 });
   await rm(path.join(host.folder, "cgroup"), { force: true });
-  if (underSystemd) {
-    // Its own unit: it must not end with the session or service this process belongs to, and gets real controllers.
-    const set = ["Delegate=yes", "KillMode=control-group", "TasksMax=infinity"];
-    const properties = set.flatMap((property) => ["--property", property]);
-    const args = ["--quiet", "--collect", `--unit=${names.unit}`, ...properties, "sh", script];
-    await execute("systemd-run", args, { stdin: "ignore" });
-  } else {
-    await execute("setsid", ["--fork", "sh", script], {
-      stdio: "ignore",
-      cwd: "/",
-      extendEnv: false,
-    });
-  }
+  if (underSystemd) await runAsUnit(names.unit, script);
+  else await runInSession(script);
   // Only a supervisor that sits in its control group can be found and ended again.
   await waitUntil(`the supervisor of ${host.name} runs`, () =>
     exists(path.join(host.folder, "cgroup")),
   );
+}
+
+/** Its own unit: it must not end with the session or service this process belongs to, and gets real controllers. */
+async function runAsUnit(unit: string, script: string): Promise<void> {
+  const set = ["Delegate=yes", "KillMode=control-group", "TasksMax=infinity"];
+  const properties = set.flatMap((property) => ["--property", property]);
+  const args = ["--quiet", "--collect", `--unit=${unit}`, ...properties, "sh", script];
+  await execute("systemd-run", args, { stdin: "ignore" });
+}
+
+async function runInSession(script: string): Promise<void> {
+  await execute("setsid", ["--fork", "sh", script], {
+    stdio: "ignore",
+    cwd: "/",
+    extendEnv: false,
+  });
 }
 
 /** Whether the host's supervisor lives: the host runs, boots or reboots. */

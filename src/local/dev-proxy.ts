@@ -37,26 +37,7 @@ const portsToTry = 50;
  */
 export async function openDevProxy(site: DevSite, port: number): Promise<DevProxy> {
   const watchers = new Set<ServerResponse>();
-  const proxy = createProxyServer({
-    target: { protocol: "https:", host: site.address, port: 443 },
-    agent: new Agent({
-      keepAlive: true,
-      servername: site.name,
-      rejectUnauthorized: site.verify,
-    }),
-    secure: site.verify,
-    headers: { host: site.name },
-    selfHandleResponse: true,
-    ws: true,
-  });
-  proxy.on("proxyRes", (answer, request, response) =>
-    passOn(answer, response, site, request.headers.host ?? "localhost"),
-  );
-  proxy.on("error", (error, _request, response) => {
-    if (response === undefined || !("writeHead" in response)) return void response?.destroy();
-    if (!response.headersSent) response.writeHead(502, { "content-type": "text/plain" });
-    response.end(`hostkit dev: the host does not answer: ${error.message}\n`);
-  });
+  const proxy = createSiteProxy(site);
   const server = createServer((request, response) => {
     if (request.url === `${livePath}.js`) {
       response.writeHead(200, { "content-type": "text/javascript", "cache-control": "no-store" });
@@ -85,6 +66,31 @@ export async function openDevProxy(site: DevSite, port: number): Promise<DevProx
       server.closeAllConnections();
     },
   };
+}
+
+/** Passes requests on to the site, whose answers come back by `passOn`. */
+function createSiteProxy(site: DevSite) {
+  const proxy = createProxyServer({
+    target: { protocol: "https:", host: site.address, port: 443 },
+    agent: new Agent({
+      keepAlive: true,
+      servername: site.name,
+      rejectUnauthorized: site.verify,
+    }),
+    secure: site.verify,
+    headers: { host: site.name },
+    selfHandleResponse: true,
+    ws: true,
+  });
+  proxy.on("proxyRes", (answer, request, response) =>
+    passOn(answer, response, site, request.headers.host ?? "localhost"),
+  );
+  proxy.on("error", (error, _request, response) => {
+    if (response === undefined || !("writeHead" in response)) return void response?.destroy();
+    if (!response.headersSent) response.writeHead(502, { "content-type": "text/plain" });
+    response.end(`hostkit dev: the host does not answer: ${error.message}\n`);
+  });
+  return proxy;
 }
 
 /** The host's answer: pages with the script, redirects to the site as redirects to here. */

@@ -125,15 +125,26 @@ export async function readLocalFiles(
     const found = await checkBuild(service, blobs, commandFor(manifest, service.name));
     for (const { at, message } of found) complain([service.section, service.name, ...at], message);
   }
-  for (const site of manifest.proxy?.sites ?? []) {
-    if (site.tls.kind !== "files") continue;
+  problems.push(...findCertificateProblems(loaded, manifest, texts, options.now));
+  return { blobs, texts, migrations, problems };
+}
+
+/** Certificates of sites that do not fit their site, their key or the day. */
+function findCertificateProblems(
+  loaded: LoadedManifest,
+  manifest: Manifest,
+  texts: ReadonlyMap<string, string>,
+  now: number,
+): Problem[] {
+  return (manifest.proxy?.sites ?? []).flatMap((site) => {
+    if (site.tls.kind !== "files") return [];
     const certificate = texts.get(site.tls.certificate);
     const key = texts.get(site.tls.key);
-    if (certificate === undefined || key === undefined) continue;
-    const wrong = checkCertificate(site, certificate, key, options.now);
-    if (wrong !== undefined) complain(["proxy", "sites", site.name, "tls"], wrong);
-  }
-  return { blobs, texts, migrations, problems };
+    if (certificate === undefined || key === undefined) return [];
+    const wrong = checkCertificate(site, certificate, key, now);
+    const pointer = ["proxy", "sites", site.name, "tls"];
+    return wrong === undefined ? [] : [problemAt(loaded.parsed, pointer, wrong)];
+  });
 }
 
 /**

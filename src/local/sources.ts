@@ -57,16 +57,7 @@ export async function readSources(
     if (source.kind !== "build" || !names.includes(name)) continue;
     const blob = files.blobs.get(source.context);
     if (blob === undefined) continue;
-    const file = path.join(blob.path, source.dockerfile);
-    const dockerfile = await readFile(file)
-      .then(requireText)
-      .catch((error: unknown) => {
-        throw new HostkitError("file_missing", {
-          what: `the Dockerfile of ${name} cannot be read`,
-          where: file,
-          why: explainFileError(error),
-        });
-      });
+    const dockerfile = await readDockerfile(path.join(blob.path, source.dockerfile), name);
     const mounts = findSourceMounts(dockerfile, blob.entries ?? [], source.target);
     services.push({
       service: name,
@@ -92,6 +83,18 @@ export async function readSources(
     for (const { name, text } of found) rest.update(`\0${folder}\0${name}\0${text}`);
   }
   return { services, rest: rest.digest("hex") };
+}
+
+async function readDockerfile(file: string, service: string): Promise<string> {
+  return readFile(file)
+    .then(requireText)
+    .catch((error: unknown) => {
+      throw new HostkitError("file_missing", {
+        what: `the Dockerfile of ${service} cannot be read`,
+        where: file,
+        why: explainFileError(error),
+      });
+    });
 }
 
 /** Compares what stands on the host with what is here now. */

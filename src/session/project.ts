@@ -64,28 +64,37 @@ export async function openProject(context: Context): Promise<Project> {
       const destination = isLab
         ? await labDestinationOf(context, manifest, host.name)
         : destinationOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
-      return {
-        name: host.name,
-        connect: () =>
-          keepConnected(() =>
-            connect(destination, {
-              ...connectOptions,
-              mark: (what) => context.timings.begin(host.name, what),
-            }),
-          ),
-        route() {
-          const route = resolveRoute(destination, connectOptions);
-          const last = route.at(-1);
-          return {
-            address: last?.address ?? destination.address,
-            port: last?.port ?? 22,
-            isDirect: route.length === 1,
-          };
-        },
-      };
+      return accessTo(destination, host.name, context, connectOptions);
     }),
   );
   return { loaded, manifest, isLab, hosts, stackDirectory: stackDirectoryOf(manifest.stack), log };
+}
+
+function accessTo(
+  destination: Destination,
+  name: string,
+  context: Context,
+  connectOptions: ConnectOptions,
+): HostAccess {
+  return {
+    name,
+    connect: () =>
+      keepConnected(() =>
+        connect(destination, {
+          ...connectOptions,
+          mark: (what) => context.timings.begin(name, what),
+        }),
+      ),
+    route() {
+      const route = resolveRoute(destination, connectOptions);
+      const last = route.at(-1);
+      return {
+        address: last?.address ?? destination.address,
+        port: last?.port ?? 22,
+        isDirect: route.length === 1,
+      };
+    },
+  };
 }
 
 /**
