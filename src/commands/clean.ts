@@ -72,19 +72,25 @@ export const runClean: Verb<CleanOptions> = async (context, options) => {
     project?.log.info("clean", { count, total });
     await removeBuilt(built);
     const stayed = project === undefined ? [] : await removeOnHosts(context, project, hosts);
-    const done = places.map(({ place, entries }): CleaningPlace => {
-      const reasons = stayed[hosts.findIndex(({ host }) => host.name === place)];
-      return {
-        place,
-        entries: entries.map((entry, index) => ({ ...entry, stays: reasons?.get(index) ?? "" })),
-      };
-    });
+    const done = places.map((planned) =>
+      noteStayed(planned, stayed[hosts.findIndex(({ host }) => host.name === planned.place)]),
+    );
     if (json) context.print(describe(done, true));
     else context.print(done.map((place) => renderCleaned(place, context.colors)).join("\n"));
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));
   }
 };
+
+function noteStayed(
+  { place, entries }: CleaningPlace,
+  reasons: ReadonlyMap<number, string> | undefined,
+): CleaningPlace {
+  return {
+    place,
+    entries: entries.map((entry, index) => ({ ...entry, stays: reasons?.get(index) ?? "" })),
+  };
+}
 
 /** @returns of each host why something stayed after all, by the removal's place in the list */
 async function removeOnHosts(

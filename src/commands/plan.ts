@@ -29,9 +29,8 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
         project.hosts.map((host) =>
           visit(host, async (opening) => {
             const inspection = await inspect(context, project, wanted, opening, host, scope);
-            const { manifest } = project;
             const marker = newMarker();
-            const closer = await lookCloser(await opening, manifest, inspection, marker);
+            const closer = await lookCloser(await opening, project.manifest, inspection, marker);
             return { ...inspection, ...closer };
           }),
         ),
@@ -44,10 +43,7 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
     obstacles,
   }));
   const document = `${JSON.stringify(describePlans(project.manifest.stack, plans), undefined, 2)}\n`;
-  if (out !== undefined) {
-    const file = path.resolve(context.terminal.workingDirectory, out);
-    await writeOutput(file, context.redactor.hide(document));
-  }
+  if (out !== undefined) await writePlan(context, out, document);
   if (context.options.json === true) {
     context.print(document.trimEnd());
   } else {
@@ -60,6 +56,11 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
   await showTimings(context);
   return plans.some(({ plan }) => plan.changes.length > 0) ? exitCodes.changes : exitCodes.ok;
 };
+
+async function writePlan(context: Context, out: string, document: string): Promise<void> {
+  const file = path.resolve(context.terminal.workingDirectory, out);
+  await writeOutput(file, context.redactor.hide(document));
+}
 
 /** A run that is going on, or one that left something behind. */
 function noteRun(context: Context, { lockedBy, plan, facts }: Inspection): void {

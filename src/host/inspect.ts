@@ -83,12 +83,7 @@ export async function inspectHost(
     return resources;
   };
 
-  // A host that hostkit provisioned once may be remembered with a release that is no row any more.
-  const remembered = options.guess;
-  const guess =
-    remembered === undefined || findDistribution(remembered) === undefined
-      ? firstGuess
-      : remembered;
+  const guess = chooseGuess(options.guess);
   let resources = resolve(guess, guess.hostname);
   let facts = await look(resources);
   let system = readSystem(facts, guess, await opening);
@@ -122,6 +117,13 @@ export async function inspectHost(
   planned();
   const lockedBy = facts.get(lockFacts, stackDirectory);
   return { facts, system, resources, plan, ...(lockedBy === undefined ? {} : { lockedBy }) };
+}
+
+/** A host that hostkit provisioned once may be remembered with a release that is no row any more. */
+function chooseGuess(remembered: SystemGuess | undefined): SystemGuess {
+  return remembered === undefined || findDistribution(remembered) === undefined
+    ? firstGuess
+    : remembered;
 }
 
 /** What was seen; where clusters were not asked about, what is known of them from before. */

@@ -170,14 +170,7 @@ interface Making {
 }
 
 async function makeHost({ name, os, base, network, paths }: Making): Promise<LabHost> {
-  const taken = new Set((await listLabHosts(paths)).map((host) => host.index));
-  const index = Array.from({ length: 253 }, (_, at) => at + 2).find((at) => !taken.has(at));
-  if (index === undefined) {
-    throw new HostkitError("lab_unavailable", {
-      what: "all 253 lab addresses are taken",
-      next: "hostkit lab down",
-    });
-  }
+  const index = await findFreeIndex(paths);
   const folder = hostFolder(paths, name);
   const address = `${network.prefix}.${index}`;
   const address6 = `${network.prefix6}::${index.toString(16)}`;
@@ -186,16 +179,7 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
   }
   const etc = path.join(folder, "upper/etc");
   const keyPath = path.join(folder, "key");
-  const makeKey = (type: string, file: string, comment: string) =>
-    execute("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], {
-      stdin: "ignore",
-    });
-  await Promise.all([
-    makeKey("ed25519", keyPath, `hostkit-lab-${name}`),
-    ...["ed25519", "ecdsa"].map((type) =>
-      makeKey(type, path.join(etc, `ssh/ssh_host_${type}_key`), `root@${name}`),
-    ),
-  ]);
+  await makeKeys(name, keyPath, etc);
   const hostKey = await readPublicKey(path.join(etc, "ssh/ssh_host_ed25519_key.pub"));
   const keys = [
     hostKey,
@@ -203,27 +187,10 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
     await readPublicKey(path.join(base, "etc/ssh/ssh_host_rsa_key.pub")),
   ];
   const knownHostsPath = path.join(folder, "known_hosts");
-  await writeFile(
-    knownHostsPath,
-    keys.map((key) => `${name},${address},${address6} ${key}\n`).join(""),
-  );
-  await writeFile(path.join(etc, "hostname"), `${name}\n`);
-  await writeFile(path.join(etc, "machine-id"), `${randomBytes(16).toString("hex")}\n`, {
-    mode: 0o444,
-  });
-  await writeFile(path.join(etc, "resolv.conf"), await resolverConfiguration());
-  const ip6 =
-    "::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
-  await writeFile(path.join(etc, "hosts"), `127.0.0.1 localhost\n127.0.1.1 ${name}\n\n${ip6}`);
-  for (const { home, uid } of loginUsers) {
-    const ssh = path.join(folder, "upper", home, ".ssh");
-    await mkdir(ssh, { recursive: true });
-    const authorized = path.join(ssh, "authorized_keys");
-    await copyFile(`${keyPath}.pub`, authorized);
-    await chmod(authorized, 0o600);
-    for (const made of [path.dirname(ssh), ssh]) await chmod(made, 0o700);
-    for (const made of [path.dirname(ssh), ssh, authorized]) await chown(made, uid, uid);
-  }
+  const lines = keys.map((key) => `${name},${address},${address6} ${key}\n`);
+  await writeFile(knownHostsPath, lines.join(""));
+  await writeIdentity(etc, name);
+  await authorizeKey(folder, keyPath);
   const host: LabHost = {
     name,
     os,
@@ -238,10 +205,64 @@ async function makeHost({ name, os, base, network, paths }: Making): Promise<Lab
     base,
     index,
   };
-  await mkdir(path.join(paths.cache, "uses"), { recursive: true });
-  await writeFile(useFile(paths, name, base), "");
+  await noteUse(paths, name, base);
   await writeFile(path.join(folder, "host.json"), JSON.stringify(host, null, 2));
   return host;
+}
+
+/** A base image that hosts stand on stays. */
+async function noteUse(paths: LabPaths, name: string, base: string): Promise<void> {
+  await mkdir(path.join(paths.cache, "uses"), { recursive: true });
+  await writeFile(useFile(paths, name, base), "");
+}
+
+async function findFreeIndex(paths: LabPaths): Promise<number> {
+  const taken = new Set((await listLabHosts(paths)).map((host) => host.index));
+  const index = Array.from({ length: 253 }, (_, at) => at + 2).find((at) => !taken.has(at));
+  if (index !== undefined) return index;
+  throw new HostkitError("lab_unavailable", {
+    what: "all 253 lab addresses are taken",
+    next: "hostkit lab down",
+  });
+}
+
+/** The key that logs in, and the host's own; its RSA key is the base image's. */
+async function makeKeys(name: string, keyPath: string, etc: string): Promise<void> {
+  const makeKey = (type: string, file: string, comment: string) =>
+    execute("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file], {
+      stdin: "ignore",
+    });
+  await Promise.all([
+    makeKey("ed25519", keyPath, `hostkit-lab-${name}`),
+    ...["ed25519", "ecdsa"].map((type) =>
+      makeKey(type, path.join(etc, `ssh/ssh_host_${type}_key`), `root@${name}`),
+    ),
+  ]);
+}
+
+/** Name, machine id and resolver: what an image has to leave to each host. */
+async function writeIdentity(etc: string, name: string): Promise<void> {
+  await writeFile(path.join(etc, "hostname"), `${name}\n`);
+  await writeFile(path.join(etc, "machine-id"), `${randomBytes(16).toString("hex")}\n`, {
+    mode: 0o444,
+  });
+  await writeFile(path.join(etc, "resolv.conf"), await resolverConfiguration());
+  const ip6 =
+    "::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
+  await writeFile(path.join(etc, "hosts"), `127.0.0.1 localhost\n127.0.1.1 ${name}\n\n${ip6}`);
+}
+
+/** Lets the lab's key log in as every user that hosts have. */
+async function authorizeKey(folder: string, keyPath: string): Promise<void> {
+  for (const { home, uid } of loginUsers) {
+    const ssh = path.join(folder, "upper", home, ".ssh");
+    await mkdir(ssh, { recursive: true });
+    const authorized = path.join(ssh, "authorized_keys");
+    await copyFile(`${keyPath}.pub`, authorized);
+    await chmod(authorized, 0o600);
+    for (const made of [path.dirname(ssh), ssh]) await chmod(made, 0o700);
+    for (const made of [path.dirname(ssh), ssh, authorized]) await chown(made, uid, uid);
+  }
 }
 
 /** Type and key of a public key file, without the comment. */

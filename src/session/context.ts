@@ -74,19 +74,13 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
     note,
     openLog() {
       const folder = logDirectoryOf(terminal.environment);
-      file ??= path.resolve(
-        terminal.workingDirectory,
-        options.log ?? path.join(folder, logNameOf(verb, new Date())),
-      );
+      const named = options.log ?? path.join(folder, logNameOf(verb, new Date()));
+      file ??= path.resolve(terminal.workingDirectory, named);
       log ??= openLog({ file, redactor })
         .catch((cause: unknown) => {
-          const why = explainFileError(cause);
-          if (options.log !== undefined) {
-            const what = `the log file ${options.log} cannot be written`;
-            throw new HostkitError("usage", { what, why }, { cause });
-          }
+          if (options.log !== undefined) throw explainUnwritable(options.log, cause);
           // Nobody should be kept from working by a full or missing home.
-          note(`no log is kept: ${file} cannot be written: ${why}`);
+          note(`no log is kept: ${file} cannot be written: ${explainFileError(cause)}`);
           return silentLog;
         })
         .then(async (opened) => {
@@ -97,6 +91,11 @@ export function createContext(verb: string, options: CommonOptions, terminal: Te
     },
     logFile: () => file,
   };
+}
+
+function explainUnwritable(log: string, cause: unknown): HostkitError {
+  const what = `the log file ${log} cannot be written`;
+  return new HostkitError("usage", { what, why: explainFileError(cause) }, { cause });
 }
 
 /** Questions that a host thought up (keyboard-interactive) are text of a host like any other. */
