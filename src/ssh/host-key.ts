@@ -155,7 +155,6 @@ async function decideUnknown(
   others: readonly KnownHost[],
   options: ConnectOptions,
 ): Promise<void> {
-  const fingerprint = fingerprintKey(key);
   const type = readKeyType(key);
   const known = others.map(
     (entry) => `known by another key type: ${entry.type} at ${entry.file}:${entry.line}`,
@@ -165,7 +164,7 @@ async function decideUnknown(
       what: `the host key of ${hop.name} is not known`,
       where: `${hop.address}:${hop.port}`,
       why,
-      details: [`${type} ${fingerprint}`, ...known],
+      details: [`${type} ${fingerprintKey(key)}`, ...known],
       next: [
         "compare the fingerprint with the host's own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub;",
         `then pin it in the manifest (host_key: "${type} ${key.toString("base64")}")`,
@@ -180,17 +179,22 @@ async function decideUnknown(
   if (!mayAccept) {
     if (hop.unknownKeys === "refuse") throw refusal("StrictHostKeyChecking is yes");
     if (!options.prompt.isInteractive) throw refusal("there is no terminal to ask on");
-    const question = [
-      `The host ${hop.name} (${hop.address}:${hop.port}) ${known.length > 0 ? "shows another key than before" : "has never been seen before"}.`,
-      ...known.map((line) => `It is ${line}.`),
-      `Its ${type} key has the fingerprint`,
-      fingerprint,
-      "Trust this key from now on?",
-    ];
-    if (!(await options.prompt.confirm(question.join("\n")))) throw refusal("you did not trust it");
+    const question = renderQuestion(hop, key, known);
+    if (!(await options.prompt.confirm(question))) throw refusal("you did not trust it");
   }
   memory?.set(nameInMemory, key.toString("base64"));
   remember(hop, name, port, type, key, options);
+}
+
+/** @param known how the host is known by keys of other types, a line each */
+function renderQuestion(hop: Hop, key: Buffer, known: readonly string[]): string {
+  return [
+    `The host ${hop.name} (${hop.address}:${hop.port}) ${known.length > 0 ? "shows another key than before" : "has never been seen before"}.`,
+    ...known.map((line) => `It is ${line}.`),
+    `Its ${readKeyType(key)} key has the fingerprint`,
+    fingerprintKey(key),
+    "Trust this key from now on?",
+  ].join("\n");
 }
 
 function remember(

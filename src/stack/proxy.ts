@@ -30,14 +30,7 @@ export function resolveProxy(inputs: StackInputs): Section {
   const { manifest, system, templates } = inputs;
   const { proxy, stack } = manifest;
   if (proxy === undefined || proxy.sites.length === 0) return emptySection;
-  if (!distributionOf(system).hasCaddy) {
-    throw new HostkitError("os_unsupported", {
-      what: `${nameRelease(system)} has no package caddy, which the proxy is`,
-      where: "proxy",
-      why: `${nameDistributions((one) => one.hasCaddy)} have it`,
-      next: "take a host with one of these, or leave the proxy section out",
-    });
-  }
+  requireCaddy(system);
   const routed = routedServices(manifest, proxy).map((one) => runningIdOf(stack, one));
   const config = caddy(
     {
@@ -71,6 +64,17 @@ export function resolveProxy(inputs: StackInputs): Section {
       { ...running, serves: listServed(inputs, proxy) },
     ],
   };
+}
+
+/** @throws HostkitError os_unsupported where the distribution has no Caddy */
+function requireCaddy(system: StackInputs["system"]): void {
+  if (distributionOf(system).hasCaddy) return;
+  throw new HostkitError("os_unsupported", {
+    what: `${nameRelease(system)} has no package caddy, which the proxy is`,
+    where: "proxy",
+    why: `${nameDistributions((one) => one.hasCaddy)} have it`,
+    next: "take a host with one of these, or leave the proxy section out",
+  });
 }
 
 /** The sites that send requests to a service, as they stand in the stack's file. */

@@ -94,6 +94,12 @@ export function parseClusters(stdout: string, majors: readonly string[]): Map<st
   );
 }
 
+/** The port that Debian would give to a new cluster. */
+function findFreePort(taken: readonly number[]): number {
+  const ports = Array.from({ length: 1000 }, (_, index) => 5432 + index);
+  return ports.find((port) => !taken.includes(port)) ?? 5432;
+}
+
 function parseCluster(major: string, lines: readonly string[]): ClusterFact | undefined {
   const own = lines.flatMap((line) =>
     line.startsWith(`${major} `) ? [line.slice(major.length + 1)] : [],
@@ -114,19 +120,12 @@ function parseCluster(major: string, lines: readonly string[]): ClusterFact | un
   const places = { data: `/var/lib/postgresql/${major}/main`, listen: "localhost" };
   if (own.includes("missing")) {
     const others = all("other").map((line) => line.split(" "));
-    const taken = new Set([
-      ...others.map(([, port]) => Number(port)),
-      ...listening(all("listens")),
-    ]);
-    const port = Array.from({ length: 1000 }, (_, index) => 5432 + index).find(
-      (one) => !taken.has(one),
-    );
     return {
       ...base,
       ...places,
       state: "missing",
       isMade: true,
-      port: port ?? 5432,
+      port: findFreePort([...others.map(([, port]) => Number(port)), ...listening(all("listens"))]),
       others: others.map(([name]) => name ?? ""),
     };
   }

@@ -237,30 +237,7 @@ function mend(
 ): Change | undefined {
   const plan = resource.slots[slot];
   const idle = resource.slots[slot === "a" ? "b" : "a"];
-  const reasons: string[] = [];
-  for (const name of plan.units) {
-    const fact = facts.get(usedUnitFacts, name);
-    if (fact?.loadState === "masked") reasons.push(`${name} is masked`);
-    else if (fact?.unitFileState !== "enabled") reasons.push(`${name} is not enabled`);
-    if (fact?.activeState !== "active")
-      reasons.push(`${name} is ${fact?.activeState ?? "inactive"}`);
-    if (fact?.needsDaemonReload === true) reasons.push(`${name} changed on disk`);
-  }
-  const leftover = idle.units.filter((name) => {
-    const fact = facts.get(usedUnitFacts, name);
-    return (
-      fact !== undefined &&
-      (["active", "activating"].includes(fact.activeState) || fact.unitFileState === "enabled")
-    );
-  });
-  if (leftover.length > 0) reasons.push(`${leftover.join(", ")} of another release still runs`);
-  if (facts.get(textFacts, resource.upstreamPath) !== plan.upstream)
-    reasons.push(`${resource.upstreamPath} was edited`);
-  else if (
-    readStamp(facts, resource.stackDirectory, releaseStamp(resource.service)) !==
-    hashText(plan.upstream)
-  )
-    reasons.push("the proxy has not read where it listens");
+  const reasons = listFaults(resource, plan, idle, facts);
   if (reasons.length === 0 && isUnfinished)
     reasons.push("a run ended before the former release was gone");
   if (reasons.length === 0) return undefined;
@@ -287,4 +264,38 @@ function mend(
       },
     ],
   };
+}
+
+/** What does not stand as the release in this slot wants it. */
+function listFaults(
+  resource: ReleaseResource,
+  plan: SlotPlan,
+  idle: SlotPlan,
+  facts: Facts,
+): string[] {
+  const reasons: string[] = [];
+  for (const name of plan.units) {
+    const fact = facts.get(usedUnitFacts, name);
+    if (fact?.loadState === "masked") reasons.push(`${name} is masked`);
+    else if (fact?.unitFileState !== "enabled") reasons.push(`${name} is not enabled`);
+    if (fact?.activeState !== "active")
+      reasons.push(`${name} is ${fact?.activeState ?? "inactive"}`);
+    if (fact?.needsDaemonReload === true) reasons.push(`${name} changed on disk`);
+  }
+  const leftover = idle.units.filter((name) => {
+    const fact = facts.get(usedUnitFacts, name);
+    return (
+      fact !== undefined &&
+      (["active", "activating"].includes(fact.activeState) || fact.unitFileState === "enabled")
+    );
+  });
+  if (leftover.length > 0) reasons.push(`${leftover.join(", ")} of another release still runs`);
+  if (facts.get(textFacts, resource.upstreamPath) !== plan.upstream)
+    reasons.push(`${resource.upstreamPath} was edited`);
+  else if (
+    readStamp(facts, resource.stackDirectory, releaseStamp(resource.service)) !==
+    hashText(plan.upstream)
+  )
+    reasons.push("the proxy has not read where it listens");
+  return reasons;
 }

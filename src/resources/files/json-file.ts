@@ -1,6 +1,7 @@
 import { need } from "../../facts/fact.ts";
 import type { Facts } from "../../facts/fact.ts";
 import { fileFacts, textFacts } from "../../facts/files/file.ts";
+import type { FileFact } from "../../facts/files/file.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import { othersWith } from "../../facts/neighbours.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
@@ -82,6 +83,23 @@ function merge(
 /** The id of a resource of this kind by its name. */
 export const jsonFileId = idsOf("json-file");
 
+/** Where something else stands that is no JSON object in a file. */
+function refuseOther(
+  path: string,
+  type: FileFact["type"] | undefined,
+): Pick<Change, "because" | "refusal" | "steps"> {
+  const what = `${path} is ${type === "file" ? "not a JSON object" : `a ${type ?? "thing"}, not a file`}`;
+  return {
+    because: what,
+    refusal: {
+      what,
+      why: "what it says could not be kept; nothing was changed",
+      next: `mend it or move it away on the host: ${path}`,
+    },
+    steps: [],
+  };
+}
+
 export const jsonFileKind: ResourceKind<JsonFileResource> = {
   kind: "json-file",
   group: "files",
@@ -96,19 +114,8 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
       action: text === undefined ? "create" : "update",
     } as const;
     const merged = merge(resource, facts, context.owned);
-    if (merged === undefined || (fact !== undefined && fact.type !== "file")) {
-      const what = `${path} is ${fact?.type === "file" ? "not a JSON object" : `a ${fact?.type ?? "thing"}, not a file`}`;
-      return {
-        ...change,
-        because: what,
-        refusal: {
-          what,
-          why: "what it says could not be kept; nothing was changed",
-          next: `mend it or move it away on the host: ${path}`,
-        },
-        steps: [],
-      };
-    }
+    if (merged === undefined || (fact !== undefined && fact.type !== "file"))
+      return { ...change, ...refuseOther(path, fact?.type) };
     const { next, missing, respected } = merged;
     if (missing.length === 0) return undefined;
     return {

@@ -80,6 +80,16 @@ function mainOf(resource: CaddyResource, present: string | undefined): string {
   return `${ended}# begin hostkit ${blockLabel}\n${importLine}# end hostkit ${blockLabel}\n`;
 }
 
+/** Somebody's own Caddyfile keeps its mode and owner. */
+function keepModes(files: readonly CaddyFile[], facts: Facts): CaddyFile[] {
+  const standing = facts.get(fileFacts, caddyfilePath);
+  return files.map((file) =>
+    file.path === caddyfilePath && standing !== undefined
+      ? { ...file, mode: standing.mode, owner: standing.owner, group: standing.group }
+      : file,
+  );
+}
+
 export const caddyKind: ResourceKind<CaddyResource> = {
   kind: "caddy",
   group: "proxy",
@@ -100,20 +110,13 @@ export const caddyKind: ResourceKind<CaddyResource> = {
     const present = facts.get(textFacts, caddyfilePath);
     const isForeign = present !== undefined && isForeignCaddyfile(present);
     const main = mainOf(resource, present);
-    const standing = facts.get(fileFacts, caddyfilePath);
-    const files = filesOf(resource, main).map((file) =>
-      // Somebody's own Caddyfile keeps its mode and owner.
-      isForeign && file.path === caddyfilePath && standing !== undefined
-        ? { ...file, mode: standing.mode, owner: standing.owner, group: standing.group }
-        : file,
-    );
+    const files = isForeign ? keepModes(filesOf(resource, main), facts) : filesOf(resource, main);
     const dropIn = { path: dropInPath, content: { text: resource.dropIn }, ...rootFile };
     const wanted = isForeign ? files : [...files, dropIn];
-    const differing = wanted.flatMap((file) => {
-      const reasons = findDifferences(file, facts);
-      return reasons === undefined ? [] : [{ file, reasons }];
+    const reasons = wanted.flatMap((file) => {
+      const why = findDifferences(file, facts);
+      return why === undefined ? [] : [`${file.path} ${why.join(", ")}`];
     });
-    const reasons = differing.map(({ file, reasons: why }) => `${file.path} ${why.join(", ")}`);
     const hash = hashText(`${resource.sites}\n${main}`);
     const isRead = readStamp(facts, resource.stackDirectory, stampName) === hash;
     if (reasons.length === 0 && (!isRead || context.isUnfinished))

@@ -33,11 +33,6 @@ export function resolveFirewall(inputs: StackInputs): Section {
   if (manifest.firewall === undefined) return emptySection;
   const { stack } = manifest;
   const { allow } = manifest.firewall;
-  const part = [
-    ...renderDatabaseAccess(inputs).map(inputLine),
-    ...allow.flatMap(renderInput).map(inputLine),
-    ...allow.flatMap(renderForward).map(forwardLine),
-  ];
   const loaded = nftablesTable(
     table,
     basePath,
@@ -48,7 +43,7 @@ export function resolveFirewall(inputs: StackInputs): Section {
       closing: `add rule ${table} containers drop\n`,
       part: {
         path: openPortsPath(stack),
-        rules: `# Written by hostkit: what the stack ${stack} opens.\n${part.join("")}`,
+        rules: renderPart(inputs, allow),
       },
     },
     stackDirectoryOf(stack),
@@ -70,6 +65,16 @@ export function resolveFirewall(inputs: StackInputs): Section {
   });
   const serves = listServed(inputs, allow);
   return { packages: ["nftables"], resources: [loaded, unitFile, { ...service, serves }] };
+}
+
+/** The rules with which this stack opens ports. */
+function renderPart(inputs: StackInputs, allow: readonly FirewallRule[]): string {
+  const lines = [
+    ...renderDatabaseAccess(inputs).map(inputLine),
+    ...allow.flatMap(renderInput).map(inputLine),
+    ...allow.flatMap(renderForward).map(forwardLine),
+  ];
+  return `# Written by hostkit: what the stack ${inputs.manifest.stack} opens.\n${lines.join("")}`;
 }
 
 function inputLine(rule: Written<"nft">): string {
