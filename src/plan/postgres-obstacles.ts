@@ -85,7 +85,6 @@ function explainCluster(
 ): ErrorParts | undefined {
   const name = `PostgreSQL's cluster ${major}/main`;
   const config = postgresConfigDirectory(major);
-  const users = servicesOf(manifest).flatMap(({ database }) => database ?? []);
   if (cluster.state === "missing") return explainMissing(manifest, major, cluster.others);
   if (cluster.owner !== "postgres")
     return {
@@ -123,6 +122,18 @@ function explainCluster(
       why: "a server has one archive_command, and hostkit's backups would take this one's place",
       next: "leave backups.postgres out of the manifest, or set archive_mode = off on the host first",
     };
+  return explainUnreachable(manifest, major, cluster);
+}
+
+/** Where services would look for the server, and it is not. */
+function explainUnreachable(
+  manifest: Manifest,
+  major: number,
+  cluster: ClusterFact,
+): ErrorParts | undefined {
+  const name = `PostgreSQL's cluster ${major}/main`;
+  const config = postgresConfigDirectory(major);
+  const users = servicesOf(manifest).flatMap(({ database }) => database ?? []);
   if (users.some(({ tcp }) => !tcp) && !cluster.sockets.includes("/run/postgresql"))
     return {
       what: `${name} has no socket in /run/postgresql: unix_socket_directories is ${cluster.sockets.join(", ") || "empty"}`,

@@ -67,27 +67,7 @@ export function resolveDatabaseTcp(
     mode: "0711",
     after: [packagesId],
   });
-  const roles = [...new Set(users.map(({ access }) => access.role))].sort();
-  const passwords = roles.map((role) => {
-    const services = users.filter(({ access }) => access.role === role);
-    return postgresPassword(role, {
-      major,
-      files: services.flatMap(({ service }) => {
-        const owner = userOf(manifest, service);
-        const { bare, pgpass } = passwordFilesOf(stack, service);
-        return [
-          { path: bare, owner, format: "bare" as const },
-          { path: pgpass, owner, format: "pgpass" as const },
-        ];
-      }),
-      after: [
-        idOf(folder),
-        running,
-        postgresRoleId(role),
-        ...services.map(({ service }) => userId(userOf(manifest, service))),
-      ],
-    });
-  });
+  const passwords = resolvePasswords(manifest, major, [idOf(folder), running]);
   if (!users.some(({ service }) => service.runtime === "container")) return [folder, ...passwords];
   const name = `${stack}-database-tcp`;
   const data = {
@@ -107,4 +87,33 @@ export function resolveDatabaseTcp(
     after: [running],
   });
   return [folder, ...passwords, socketFile, serviceFile, socket];
+}
+
+/** A password for each role that is reached over TCP, in files of the services that use it. */
+function resolvePasswords(
+  manifest: Manifest,
+  major: number,
+  after: readonly ResourceId[],
+): Resource[] {
+  const users = listTcpUsers(manifest);
+  const roles = [...new Set(users.map(({ access }) => access.role))].sort();
+  return roles.map((role) => {
+    const services = users.filter(({ access }) => access.role === role);
+    return postgresPassword(role, {
+      major,
+      files: services.flatMap(({ service }) => {
+        const owner = userOf(manifest, service);
+        const { bare, pgpass } = passwordFilesOf(manifest.stack, service);
+        return [
+          { path: bare, owner, format: "bare" as const },
+          { path: pgpass, owner, format: "pgpass" as const },
+        ];
+      }),
+      after: [
+        ...after,
+        postgresRoleId(role),
+        ...services.map(({ service }) => userId(userOf(manifest, service))),
+      ],
+    });
+  });
 }
