@@ -20,9 +20,9 @@ const completions = {
 for (const [shell, file] of Object.entries(completions)) {
   write(file, execFileSync(process.execPath, [cli, "completion", shell], { encoding: "utf8" }));
 }
-const { buildProgram, everyCommand } = await import(
-  path.join(root, "dist/commands/line/program.js")
-);
+const line = path.join(root, "dist/commands/line");
+const { buildProgram } = await import(path.join(line, "program.js"));
+const { everyCommand } = await import(path.join(line, "command-tree.js"));
 write("usr/share/man/man1/hostkit.1", renderManual());
 
 function renderManual() {

@@ -118,10 +118,10 @@ firewall: none
     const { stdout } = await project.hostkit("runs", "--json");
     const runs = JSON.parse(stdout) as { hosts: { runs: { verb: string }[] }[] };
     expect(runs.hosts[0]?.runs.map(({ verb }) => verb)).toEqual([
-      "provision",
       "provision --only one",
       "provision",
       "provision --only one",
+      "provision",
     ]);
   });
 });
