@@ -16,6 +16,19 @@ interface Narrowed {
   readonly dueOutside: ReadonlyMap<ResourceId, readonly ResourceId[]>;
 }
 
+/** Of each change the forgotten ones that wait for it. */
+function findDueOutside(
+  meant: readonly Pick<PlannedChange, "id">[],
+  forgotten: readonly PlannedChange[],
+): Narrowed["dueOutside"] {
+  return new Map(
+    meant.map(({ id }) => [
+      id,
+      forgotten.filter(({ waitsFor }) => waitsFor.includes(id)).map((change) => change.id),
+    ]),
+  );
+}
+
 /**
  * Of a plan for all that is wanted, what a scope may touch.
  * @param whole its changes
@@ -42,12 +55,7 @@ export function narrow(
   return {
     resources,
     meant,
-    dueOutside: new Map(
-      meant.map(({ id }) => [
-        id,
-        forgotten.filter(({ waitsFor }) => waitsFor.includes(id)).map((change) => change.id),
-      ]),
-    ),
+    dueOutside: findDueOutside(meant, forgotten),
     part: {
       label: scope.label,
       services: scope.services,

@@ -92,6 +92,20 @@ function explainCluster(
       why: "hostkit only knows clusters of the user postgres",
       next: "take another database.version: hostkit then makes a cluster of its own beside this one",
     };
+  return (
+    explainStopped(name, config, major, cluster) ??
+    explainUse(name, manifest, cluster) ??
+    explainUnreachable(manifest, major, cluster)
+  );
+}
+
+/** It does not run, or lets nobody in. */
+function explainStopped(
+  name: string,
+  config: string,
+  major: number,
+  cluster: ClusterFact,
+): ErrorParts | undefined {
   if (cluster.start === "disabled" && cluster.state === "down")
     return {
       what: `${name} is switched off: start.conf says disabled`,
@@ -110,6 +124,15 @@ function explainCluster(
       details: cluster.words.slice(0, 8),
       next: `put this line at the top of ${config}/pg_hba.conf: local all postgres peer   then: systemctl reload postgresql@${major}-main`,
     };
+  return undefined;
+}
+
+/** It has another use already. */
+function explainUse(
+  name: string,
+  manifest: Manifest,
+  cluster: ClusterFact,
+): ErrorParts | undefined {
   if (cluster.isStandby)
     return {
       what: `${name} follows another server (it is in recovery): nothing can be written into it`,
@@ -122,7 +145,7 @@ function explainCluster(
       why: "a server has one archive_command, and hostkit's backups would take this one's place",
       next: "leave backups.postgres out of the manifest, or set archive_mode = off on the host first",
     };
-  return explainUnreachable(manifest, major, cluster);
+  return undefined;
 }
 
 /** Where services would look for the server, and it is not. */

@@ -103,6 +103,18 @@ export function narrowManifest(
   };
 }
 
+/** What is asked for with all that it needs, and who needs it. */
+function findNeeds(
+  scope: Scope,
+  graph: ReturnType<typeof makeGraph>,
+): ReadonlyMap<ResourceId, readonly string[]> {
+  const neededBy = new Map<ResourceId, string[]>();
+  for (const [name, root] of scope.roots) {
+    for (const id of graph.close([root])) neededBy.set(id, [...(neededBy.get(id) ?? []), name]);
+  }
+  return neededBy;
+}
+
 /**
  * What a plan of this scope may touch: what is asked for, all that it needs, and what is shared where it lacks its part.
  * @param changes of a plan without a scope
@@ -114,14 +126,8 @@ export function resolveScope(
   changes: readonly Change[],
 ): ResolvedScope {
   const graph = makeGraph(resources, changes);
-  const ids = new Set<ResourceId>();
-  const neededBy = new Map<ResourceId, string[]>();
-  for (const [name, root] of scope.roots) {
-    for (const id of graph.close([root])) {
-      ids.add(id);
-      neededBy.set(id, [...(neededBy.get(id) ?? []), name]);
-    }
-  }
+  const neededBy = findNeeds(scope, graph);
+  const ids = new Set(neededBy.keys());
   const left: LeftOut[] = [];
   const parts = new Map<ResourceId, string>();
   for (const resource of resources) {

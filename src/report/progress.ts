@@ -142,11 +142,8 @@ async function createLive({ stream, colors, hide, clock }: ProgressOptions): Pro
       elapsed: track.lastAt + (clock() - seenAt) / 1000,
     }));
     const { columns = 80 } = stream as { columns?: number };
-    region(
-      fitForTerminal(
-        hide(renderRegion(shown, frames[frame % frames.length] ?? "", colors, columns)),
-      ),
-    );
+    const text = renderRegion(shown, frames[frame % frames.length] ?? "", colors, columns);
+    region(fitForTerminal(hide(text)));
   };
   const timer = setInterval(() => {
     frame += 1;

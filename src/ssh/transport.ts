@@ -96,47 +96,53 @@ export function openTunnel(through: Client, via: Hop, hop: Hop): Promise<Duplex>
 
 /** Turns what the system says about a TCP connection into what the user can do about it. */
 export function explainSocketError(hop: Hop, error: Error): HostkitError {
-  const where = `${hop.address}:${hop.port}`;
   const nested = error instanceof AggregateError ? (error.errors as Error[]) : [];
-  const code = "code" in error ? String(error.code) : "";
   const details = nested.map((one) => one.message);
-  const make = (what: string, why: string, next: string): HostkitError =>
-    new HostkitError(
-      "host_unreachable",
-      { what, where, why, next, ...(details.length > 1 && { details }) },
-      { cause: error },
-    );
+  const [what, why, next] = tellSocketError(hop, error);
+  return new HostkitError(
+    "host_unreachable",
+    {
+      ...{ what, where: `${hop.address}:${hop.port}`, why, next },
+      ...(details.length > 1 && { details }),
+    },
+    { cause: error },
+  );
+}
+
+/** What happened, why, and what to do next, by the codes of getaddrinfo(3) and connect(2). */
+function tellSocketError(hop: Hop, error: Error): [what: string, why: string, next: string] {
+  const code = "code" in error ? String(error.code) : "";
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EAI_FAIL":
     case "EAI_NODATA":
-      return make(
+      return [
         `the name ${hop.address} cannot be resolved`,
         code === "EAI_AGAIN" ? "no name server answers" : "DNS does not know it",
         `check \`address\` of ${hop.name}; getent hosts ${hop.address}`,
-      );
+      ];
     case "ECONNREFUSED":
-      return make(
+      return [
         `${hop.name} refuses the connection`,
         `nothing listens on port ${hop.port}, or a firewall rejects it`,
         "check that sshd runs there and on this port",
-      );
+      ];
     case "ETIMEDOUT":
-      return make(
+      return [
         `${hop.name} does not answer`,
         `no TCP connection within ${hop.connectTimeoutMs / 1000} s`,
         "check the address, that the host is up, and the firewalls in between",
-      );
+      ];
     case "EHOSTUNREACH":
     case "ENETUNREACH":
     case "EADDRNOTAVAIL":
-      return make(
+      return [
         `there is no way to ${hop.name}`,
         `${code}: this machine has no route to that address`,
         "check the address and this machine's network (IPv6 too)",
-      );
+      ];
     default:
-      return make(`${hop.name} cannot be reached`, error.message, "check the address and the port");
+      return [`${hop.name} cannot be reached`, error.message, "check the address and the port"];
   }
 }

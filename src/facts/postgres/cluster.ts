@@ -130,10 +130,17 @@ function parseCluster(major: string, lines: readonly string[]): ClusterFact | un
     };
   }
   if (!own.includes("down")) return undefined;
+  return { ...base, ...readDown(all, places) };
+}
+
+/** What its files say of a cluster that does not run or does not answer. */
+function readDown(
+  all: (key: string) => string[],
+  places: Pick<ClusterFact, "data" | "listen">,
+): Omit<ClusterFact, "isMade" | "isStandby" | "archiveCommand" | "others" | "outside"> {
   const last = (key: string): string | undefined => all(key).at(-1) || undefined;
   const refused = all("refused");
   return {
-    ...base,
     state: refused.length > 0 ? "refuses" : "down",
     port: Number(last("port") ?? 5432),
     data: last("data_directory") ?? places.data,

@@ -11,7 +11,7 @@ import { diffLines } from "./difference.ts";
 import { putStep } from "./file.ts";
 import { preimagePath, restoreScript } from "./preimage.ts";
 import { claimTogether, idOf, idsOf, removeByScript } from "../resource.ts";
-import type { Change, Owned, Resource, ResourceKind } from "../resource.ts";
+import type { Change, DiffContext, Owned, Resource, ResourceKind } from "../resource.ts";
 
 export type Json =
   | string
@@ -187,33 +187,34 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
       fact === undefined
     )
       return removeByScript(owned, `restore ${path}`, restoreScript(path, context));
-    const values = owned["values"] as JsonObject;
-    const rest = Object.entries(present).filter(
-      ([key, value]) => !(key in values) || JSON.stringify(value) !== JSON.stringify(values[key]),
-    );
-    const text = `${JSON.stringify(Object.fromEntries(rest), undefined, 2)}\n`;
-    return {
-      ...removeByScript(
-        owned,
-        `take hostkit's keys out of ${path}`,
-        joinScripts([
-          sh`rm -f ${preimagePath(path, context.stackDirectory)}`,
-          rest.length === 0 ? sh`rm -f ${path}` : sh``,
-        ]),
-      ),
-      ...(rest.length === 0
-        ? {}
-        : {
-            steps: [
-              putStep(
-                { path, content: { text }, mode: fact.mode, owner: fact.owner, group: fact.group },
-                { isOwned: true },
-              ),
-            ],
-          }),
-    };
+    return takeKeysOut(owned, present, { ...fact, path }, context);
   },
 };
+
+/** Somebody else has changed the file since: only the values that are still hostkit's go. */
+function takeKeysOut(
+  owned: Owned,
+  present: JsonObject,
+  { path, mode, owner, group }: FileFact & { readonly path: string },
+  context: Pick<DiffContext, "stackDirectory">,
+): Change {
+  const values = owned["values"] as JsonObject;
+  const rest = Object.entries(present).filter(
+    ([key, value]) => !(key in values) || JSON.stringify(value) !== JSON.stringify(values[key]),
+  );
+  const removal = removeByScript(
+    owned,
+    `take hostkit's keys out of ${path}`,
+    joinScripts([
+      sh`rm -f ${preimagePath(path, context.stackDirectory)}`,
+      rest.length === 0 ? sh`rm -f ${path}` : sh``,
+    ]),
+  );
+  if (rest.length === 0) return removal;
+  const text = `${JSON.stringify(Object.fromEntries(rest), undefined, 2)}\n`;
+  const file = { path, content: { text }, mode, owner, group };
+  return { ...removal, steps: [putStep(file, { isOwned: true })] };
+}
 
 function checkSteps({ path, check, former }: JsonFileResource, next: string): Change["steps"] {
   if (check === undefined && former === undefined) return [];

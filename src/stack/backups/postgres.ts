@@ -1,5 +1,5 @@
 import { distributionOf } from "../../distributions.ts";
-import type { PostgresBackup } from "../../manifest/schema.ts";
+import type { PostgresBackup, Manifest } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
 import { backupRepository } from "../../resources/backups/repository.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
@@ -8,6 +8,7 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
 import { placeOfCluster, postgresMajorOf } from "../database/database-place.ts";
 import { postgresRunningId } from "../database/database.ts";
 import { packagesId } from "../inputs.ts";
@@ -36,6 +37,21 @@ interface NumberedRepository extends StoredRepository {
   readonly prefix: string;
 }
 
+function prepareAll(list: readonly NumberedRepository[], stack: string): Script {
+  return joinScripts([
+    ...list.flatMap(({ storage }) => storage.prepare("postgres")),
+    prepareScript(stack),
+  ]);
+}
+
+/** pgBackRest tells repositories apart by number. */
+function numberRepositories(manifest: Manifest): NumberedRepository[] {
+  return repositoriesOf(manifest, "postgres").map((one, index) => ({
+    ...one,
+    prefix: `repo${index + 1}`,
+  }));
+}
+
 /** pgBackRest's configuration, passwords and repositories (its stanza is the stack's name). */
 export function resolvePostgresRepositories(
   inputs: StackInputs,
@@ -45,10 +61,7 @@ export function resolvePostgresRepositories(
   const { stack, database } = manifest;
   if (database === undefined) throw new TypeError("backups.postgres without a database section");
   const major = postgresMajorOf(database, system);
-  const list = repositoriesOf(manifest, "postgres").map((one, index): NumberedRepository => ({
-    ...one,
-    prefix: `repo${index + 1}`,
-  }));
+  const list = numberRepositories(manifest);
   const folders = ["/etc/pgbackrest", "/etc/pgbackrest/conf.d"].map((path) =>
     directory(path, { after: [packagesId] }),
   );
@@ -67,15 +80,8 @@ export function resolvePostgresRepositories(
     leaves: list.flatMap(({ storage }) => storage.leaves("postgres")),
     inputs: hashText(where + list.map(({ storage }) => storage.pinned).join("\n")),
     watches: accessFiles.map(idOf),
-    prepare: joinScripts([
-      ...list.flatMap(({ storage }) => storage.prepare("postgres")),
-      prepareScript(stack),
-    ]),
-    after: [
-      idOf(config),
-      postgresRunningId(major),
-      ...localFolders.map((folder) => directoryId(folder)),
-    ],
+    prepare: prepareAll(list, stack),
+    after: [idOf(config), postgresRunningId(major), ...localFolders.map(directoryId)],
   });
   return {
     resources: [...folders, ...accessFiles, config, prepared],

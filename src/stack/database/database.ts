@@ -18,6 +18,7 @@ import { postgresUnitOf, waitForPostgres } from "../../resources/postgres/unit.t
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { unit, unitId } from "../../resources/units/unit.ts";
+import type { UnitResource } from "../../resources/units/unit.ts";
 import { listTcpUsers, resolveDatabaseTcp } from "./database-tcp.ts";
 import { hostFoldersOf, repositoriesOf } from "../backups/storages/storages.ts";
 import { emptySection, packagesId } from "../inputs.ts";
@@ -95,6 +96,39 @@ export function resolveDatabase(inputs: StackInputs): Section {
 }
 
 /** The cluster itself: made with checksums, hardened where hostkit made it, with the seam's map. */
+function renderSettings(
+  { templates }: StackInputs,
+  settings: ReturnType<typeof settingsOf>,
+): string {
+  return renderTemplate(templates, "etc/postgresql/conf.d/hostkit.conf.ejs", {
+    settings: Object.entries(settings).map(([name, value]) => ({
+      name: postgresSettingName(name),
+      value: postgresSetting(value),
+    })),
+  });
+}
+
+/** What systemd is told of a cluster that hostkit made: a change of it wants a restart. */
+function hashDropIns(dropIns: readonly Pick<FileResource, "content">[]): string {
+  return hashText(dropIns.map(({ content }) => ("text" in content ? content.text : "")).join(""));
+}
+
+/** The cluster's unit; last, so that one restart does for settings and drop-in. */
+function resolveServerUnit(
+  major: number,
+  stackDirectory: string,
+  dropIns: readonly Resource[],
+  given: Pick<UnitResource, "inputs" | "onChange" | "after">,
+): Resource {
+  return unit(postgresUnitOf(major), stackDirectory, {
+    watches: dropIns.map(idOf),
+    ...given,
+    check: waitForPostgres(major),
+    sharesStart: true,
+    ours: false,
+  });
+}
+
 function resolveServer(
   inputs: StackInputs,
   database: Database,
@@ -118,19 +152,12 @@ function resolveServer(
   const ident = inConfig("pg_ident.conf", renderIdent(manifest));
   const settings = settingsOf(manifest, database, place);
   const isSandboxed = sandboxOf(place) !== undefined;
-  const inputsHash = isSandboxed
-    ? hashText(dropIns.map(({ content }) => ("text" in content ? content.text : "")).join(""))
-    : "";
+  const inputsHash = isSandboxed ? hashDropIns(dropIns) : "";
   const applied = postgresSettings({
     major,
     stackDirectory,
     path: `${config}/conf.d/50-hostkit-${stack}.conf`,
-    text: renderTemplate(templates, "etc/postgresql/conf.d/hostkit.conf.ejs", {
-      settings: Object.entries(settings).map(([name, value]) => ({
-        name: postgresSettingName(name),
-        value: postgresSetting(value),
-      })),
-    }),
+    text: renderSettings(inputs, settings),
     settings: Object.keys(settings),
     watches: [idOf(hba), idOf(ident)],
     dropIns: dropIns.map(({ path }) => ({ path })),
@@ -141,16 +168,11 @@ function resolveServer(
     ...{ major, stackDirectory, dropIns, hba, ident, settings: applied },
     after: [packagesId, postgresClusterId(major)],
   });
-  // Last, so that one restart does for settings and drop-in.
-  const service = unit(postgresUnitOf(major), stackDirectory, {
-    watches: dropIns.map(idOf),
+  const service = resolveServerUnit(major, stackDirectory, dropIns, {
     inputs: inputsHash,
     // What is not sandboxed runs on: systemd takes how often it starts a unit from the files alone.
     onChange: isSandboxed ? "restart" : "reload",
     after: [idOf(applied)],
-    check: waitForPostgres(major),
-    sharesStart: true,
-    ours: false,
   });
   return {
     resources: [createCluster, cluster, trial, ...dropIns, hba, ident, applied, service],
