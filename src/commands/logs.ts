@@ -1,7 +1,7 @@
 import { exitCodes, HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { sh } from "../shell/script.ts";
-import type { Script } from "../shell/script.ts";
+import { journalScript } from "../host/journal.ts";
+import type { JournalUnits } from "../host/journal.ts";
 import { targetOf } from "../stack/names.ts";
 import type { Verb } from "./line/verb.ts";
 import { onEachHost, openProject } from "../session/project.ts";
@@ -17,9 +17,11 @@ interface LogsOptions {
 export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [service]) => {
   const project = await openProject(context);
   const json = context.options.json === true;
-  const units = chooseUnits(project.manifest, service);
-  const format = json ? sh`-o json` : sh`-o short-iso`;
-  const script = sh`exec journalctl --no-pager -q -n ${lines} ${format} ${follow === true ? sh`-f` : sh``} ${units}`;
+  const script = journalScript(chooseUnits(project.manifest, service), {
+    lines,
+    format: json ? "json" : "short-iso",
+    follow: follow === true,
+  });
   const isAlone = project.hosts.length === 1;
   const leave = new AbortController();
   const unlisten = context.terminal.onInterrupt(() => leave.abort());
@@ -51,13 +53,13 @@ export const runLogs: Verb<LogsOptions> = async (context, { follow, lines }, [se
   return exitCodes.ok;
 };
 
-/** journalctl's words for the units of a service, or of the whole stack. */
-function chooseUnits(manifest: Manifest, service: string | undefined): Script {
+/** The units of a service, or of the whole stack. */
+function chooseUnits(manifest: Manifest, service: string | undefined): JournalUnits {
   const patterns = service === undefined ? undefined : unitPatternsOf(manifest, service);
   // Units of the stack begin with its name; what is the distribution's hangs on the target.
-  if (patterns === undefined)
-    return sh`-u ${`${manifest.stack}-*`} $(systemctl show -p Wants --value -- ${targetOf(manifest.stack)} | tr ' ' '\n' | sed -n 's/..*/-u &/p')`;
-  return { text: patterns.map((pattern) => sh`-u ${pattern}`.text).join(" ") };
+  return patterns === undefined
+    ? { patterns: [`${manifest.stack}-*`], wantedBy: targetOf(manifest.stack) }
+    : { patterns };
 }
 
 /** A journal's line is seldom longer; what is, comes in pieces. */

@@ -4,6 +4,7 @@ import { fileFacts, textFacts } from "../facts/files/file.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import type { Connection } from "../ssh/connection.ts";
+import { waitForCleanup } from "../host/cleanup.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { planNeeds } from "../plan/plan.ts";
@@ -20,7 +21,6 @@ import {
 } from "../resources/packages/removal-look.ts";
 import type { Found, LeftLook, RemovalLook } from "../resources/packages/removal-look.ts";
 import type { Owned } from "../resources/resource.ts";
-import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { Context } from "../session/context.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
@@ -76,7 +76,11 @@ export const runUninstall: Verb<UninstallOptions> = async (context, options) => 
     showPlans(context, project, hosts, deleteData);
     const busy = hosts.filter(({ plan, isThere }) => plan.changes.length > 0 || isThere);
     if (busy.length > 0) await takeAway(context, project, busy, options);
-    await Promise.all(busy.map((each) => waitForCleanup(project, each)));
+    await Promise.all(
+      busy.map(async ({ connection, plan }) =>
+        waitForCleanup(connection, project.stackDirectory, plan.cleanup === "all"),
+      ),
+    );
     const ends = collectResults(
       project.hosts,
       await Promise.allSettled(hosts.map((each) => lookAgain(project, each))),
@@ -234,35 +238,6 @@ async function lookAgain(project: Project, each: HostToLeave): Promise<End> {
       ? []
       : listData({ host: host.name, stack: manifest.stack, stackDirectory, resources: [], facts });
   return { host: host.name, data, look };
-}
-
-/**
- * The runner's last act, after it has said so, is to remove its own folder: whoever looks earlier sees half of it, and whoever provisions
- * next must not meet its lock.
- */
-async function waitForCleanup(
-  project: Project,
-  { host, connection, plan }: HostToLeave,
-): Promise<void> {
-  const { stackDirectory } = project;
-  const isGoing =
-    plan.cleanup === "all"
-      ? sh`[ -d ${stackDirectory} ] && [ ! -s ${`${stackDirectory}/kept`} ]`
-      : sh`false`;
-  // Never by the lock's name: flock(1) would make it anew in the folder that goes.
-  const { code } = await connection.exec(
-    sh`i=0
-while ${isGoing} && [ "$i" -lt 1500 ]; do i=$((i + 1)); sleep 0.2; done
-while [ -e ${`${stackDirectory}/lock`} ] && [ "$i" -lt 1500 ] && ! flock -n 9 9<${`${stackDirectory}/lock`}; do i=$((i + 1)); sleep 0.2; done
-[ "$i" -lt 1500 ]`.text,
-    { timeoutMs: 400_000 },
-  );
-  if (code === 0) return;
-  throw new HostkitError("internal", {
-    what: "the run has ended, and five minutes later its folder is still in use",
-    where: host.name,
-    next: `look who uses it (fuser -v ${stackDirectory}/lock), then: hostkit uninstall again says what is left`,
-  });
 }
 
 /** What an agreement is about, besides the changes. */

@@ -43,7 +43,7 @@ function claimPorts(manifest: Manifest): OwnClaim[] {
     const slot = slots.get(service.name);
     const claims = [
       ...service.ports.map((port) => claimPort(port.protocol, port.outside, true)),
-      ...("port" in service && service.runtime === "native"
+      ...(service.section === "web" && service.runtime === "native"
         ? [claimPort("tcp", service.port)]
         : []),
       ...(slot === undefined ? [] : [claimPort("tcp", slot)]),
