@@ -6,10 +6,10 @@ export LC_ALL=C
 section() { echo "## $1"; }
 section files
 { find /etc /usr/local /opt -xdev -printf '%p\t%y %m %u %g %l\n'
-  find /var/lib/hostkit -xdev -path '/var/lib/hostkit/*/runs' -prune -o -printf '%p\t%y %m %u %g %l\n'; } 2>/dev/null | sort
+  find /var/lib/hostkit -xdev \( -path '/var/lib/hostkit/*/runs' -o -path '/var/lib/hostkit/*/releases/*' \) -prune -o -printf '%p\t%y %m %u %g %l\n'; } 2>/dev/null | sort
 section content
 { find /etc /usr/local /opt -xdev -type f
-  find /var/lib/hostkit -xdev -path '/var/lib/hostkit/*/runs' -prune -o -type f -print; } 2>/dev/null | sort | while IFS= read -r f; do
+  find /var/lib/hostkit -xdev \( -path '/var/lib/hostkit/*/runs' -o -path '/var/lib/hostkit/*/releases/*' \) -prune -o -type f -print; } 2>/dev/null | sort | while IFS= read -r f; do
   case $f in
     */state.jsonl) while IFS= read -r line; do echo "state $line"; done <"$f" ;;
     # Its further lines are what the kernel would not take; interfaces come and go.
