@@ -54,8 +54,8 @@ hk_take() { sync "$1.new" && mv -f -- "$1.new" "$1"; }
 # hk_amend FILE: adds what it reads
 hk_amend() { (umask 077; cat -- "$1" - >"$1.new") && hk_take "$1"; }
 
-# hk_enter FILE STATE [SECONDS]
-hk_enter() { printf '{"state":"%s","at":%s}\n' "$2" "${3:-$(date +%s)}" | hk_amend "$1"; }
+# hk_set_state FILE STATE [SECONDS]
+hk_set_state() { printf '{"state":"%s","at":%s}\n' "$2" "${3:-$(date +%s)}" | hk_amend "$1"; }
 
 # hk_hash_files SLOT: the hashes of secrets are keyed, so that a record may be shown
 hk_hash_files() {
@@ -113,12 +113,12 @@ hk_settle_releases() {
   for hk_file in $(hk_list_releases -r); do
     hk_state=$(hk_release_state "$hk_file")
     if [ "$hk_file" = "$hk_serving" ]; then
-      [ "$hk_state" = serving ] || hk_enter "$hk_file" serving || return 1
+      [ "$hk_state" = serving ] || hk_set_state "$hk_file" serving || return 1
       continue
     fi
     case $hk_state in
-      begun | '') hk_state=failed; hk_enter "$hk_file" failed || return 1 ;;
-      serving) hk_state=replaced; hk_enter "$hk_file" replaced || return 1 ;;
+      begun | '') hk_state=failed; hk_set_state "$hk_file" failed || return 1 ;;
+      serving) hk_state=replaced; hk_set_state "$hk_file" replaced || return 1 ;;
     esac
     if [ "$hk_state" = failed ]; then
       hk_failed=$((hk_failed + 1))
