@@ -3,7 +3,7 @@ import { listBuildCommands, readProducts, runBuildCommand } from "../local/build
 import type { BuildCommand, Product } from "../local/build.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { servicesOf } from "../manifest/services.ts";
+import { assertServices, servicesOf } from "../manifest/services.ts";
 import { formatBytes } from "../report/bytes.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { table } from "../report/status.ts";
@@ -15,7 +15,7 @@ export const runBuild: Verb = async (context, _options, names) => {
   const { terminal, options } = context;
   const loaded = await readManifest(options.file ?? "hostkit.yaml", terminal.workingDirectory);
   const manifest = requireManifest(loaded);
-  for (const name of names) refuseUnknown(manifest, name);
+  assertServices(manifest, names);
   const commands = listBuildCommands(manifest, names.length === 0 ? undefined : names);
   if (commands.length === 0) throw explainNothing(manifest, names);
   const home = terminal.environment["HOME"];
@@ -58,16 +58,6 @@ async function runShown(context: Context, command: BuildCommand, folder: string)
   context.note(context.errorColors.dim(`$ ${command.words.join(" ")}`));
   const hasTerminal = stdout.isTTY === true && stderr.isTTY === true;
   await runBuildCommand(command, folder, hasTerminal ? "inherit" : (chunk) => stderr.write(chunk));
-}
-
-function refuseUnknown(manifest: Manifest, name: string): void {
-  const known = servicesOf(manifest).map((service) => service.name);
-  if (known.includes(name)) return;
-  throw new HostkitError("usage", {
-    what: `the stack has no service ${JSON.stringify(name)}`,
-    why: `it has: ${known.join(", ") || "none at all"}`,
-    next: "hostkit check",
-  });
 }
 
 function explainNothing(manifest: Manifest, names: readonly string[]): HostkitError {

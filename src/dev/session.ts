@@ -23,7 +23,7 @@ import { sendChanges, startAgain } from "./sync.ts";
 import type { FileChanges } from "./sync.ts";
 import { BuildTriggers } from "./triggers.ts";
 import type { Verdict } from "./triggers.ts";
-import { servicesOf } from "../manifest/services.ts";
+import { assertServices, servicesOf } from "../manifest/services.ts";
 
 /** What a session works with. */
 export interface SessionOptions {
@@ -338,15 +338,7 @@ function isSame(before: Sources, now: Sources): boolean {
 /** One host: a session is for one. */
 function chosen(project: Project, names: readonly string[]): Project {
   const { manifest, hosts } = project;
-  const known = servicesOf(manifest).map(({ name }) => name);
-  for (const name of names) {
-    if (known.includes(name)) continue;
-    throw new HostkitError("usage", {
-      what: `the stack has no service ${JSON.stringify(name)}`,
-      why: `it has: ${known.join(", ") || "none at all"}`,
-      next: "hostkit check",
-    });
-  }
+  assertServices(manifest, names);
   if (hosts.length === 1) return project;
   throw new HostkitError("usage", {
     what: "for which host?",

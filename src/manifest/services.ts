@@ -1,3 +1,4 @@
+import { HostkitError } from "../errors.ts";
 import type { AnyService, Manifest } from "./manifest.ts";
 
 /** The sections whose entries are what a stack runs. */
@@ -16,4 +17,31 @@ export function findService(manifest: Manifest, name: string): AnyService | unde
 /** Services and web services that run in containers. */
 export function containersOf(manifest: Manifest): readonly AnyService[] {
   return servicesOf(manifest).filter(({ runtime }) => runtime === "container");
+}
+
+/**
+ * The error for a name that somebody wrote and nothing has.
+ * @param known what there is
+ * @param next what shows more of it
+ * @param meant what comes close to the name
+ */
+export function unknownService(
+  name: string,
+  known: readonly string[],
+  next: string,
+  meant?: string,
+): HostkitError {
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+  return new HostkitError("usage", {
+    what: `the stack has no service ${JSON.stringify(name)}${hint}`,
+    why: `it has: ${known.join(", ") || "none at all"}`,
+    next,
+  });
+}
+
+/** @throws HostkitError usage for the first of these names that no service has */
+export function assertServices(manifest: Manifest, names: readonly string[]): void {
+  const known = servicesOf(manifest).map(({ name }) => name);
+  const stranger = names.find((name) => !known.includes(name));
+  if (stranger !== undefined) throw unknownService(stranger, known, "hostkit check");
 }

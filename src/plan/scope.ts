@@ -1,5 +1,4 @@
-import { servicesOf } from "../manifest/services.ts";
-import { HostkitError } from "../errors.ts";
+import { servicesOf, unknownService } from "../manifest/services.ts";
 import type { Facts } from "../facts/fact.ts";
 import { textFacts } from "../facts/files/file.ts";
 import type { Manifest } from "../manifest/schema.ts";
@@ -48,12 +47,8 @@ export function scopeOfServices(manifest: Manifest, words: readonly string[]): S
   const names = new Set(words.flatMap((word) => word.split(",")).map((name) => name.trim()));
   for (const name of names) {
     if (known.includes(name)) continue;
-    const meant = suggest(name, known);
-    throw new HostkitError("usage", {
-      what: `the stack has no service ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
-      why: `it has: ${known.join(", ") || "none at all"}`,
-      next: "hostkit plan   without --only shows all that would change",
-    });
+    const next = "hostkit plan   without --only shows all that would change";
+    throw unknownService(name, known, next, suggest(name, known));
   }
   const meant = all.filter(({ name }) => names.has(name));
   return {

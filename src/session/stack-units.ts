@@ -1,6 +1,5 @@
-import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { findService, servicesOf } from "../manifest/services.ts";
+import { findService, servicesOf, unknownService } from "../manifest/services.ts";
 import { serviceUnitOf, webUnitOf } from "../stack/names.ts";
 
 /** What `logs`, `start`, `stop` and `restart` take besides services: parts of the stack that are units of the distribution. */
@@ -29,11 +28,7 @@ export function unitPatternsOf(manifest: Manifest, word: string): readonly strin
   const own = [...parts.keys()].filter(
     (name) => manifest[name as "proxy" | "database"] !== undefined,
   );
-  throw new HostkitError("usage", {
-    what: `the stack has no service ${JSON.stringify(word)}`,
-    why: `it has: ${[...known, ...own].join(", ") || "none at all"}`,
-    next: "hostkit status",
-  });
+  throw unknownService(word, [...known, ...own], "hostkit status");
 }
 
 /** True where a unit's name fits a pattern with `*`. */
