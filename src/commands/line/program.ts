@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { collect } from "./collect.ts";
 import { everyCommand } from "./command-tree.ts";
 import { defineVerbs } from "./verbs.ts";
 import { isLabSystem, labSystemNames } from "../../lab/systems.ts";
@@ -108,10 +109,6 @@ function subcommandTerm(command: Command): string {
     return argument.required ? name : `[${name}]`;
   });
   return [command.name(), ...words].join(" ");
-}
-
-function collect(value: string, before: readonly string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }
 
 /** "--lab, --lab=A or --lab=B" */

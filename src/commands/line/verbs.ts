@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
+import { collect } from "./collect.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
 import type { Define } from "./verb.ts";
 
@@ -230,7 +231,7 @@ database's owner unless --role names another.`,
   )
     .addOption(
       new Option("-c, --command <sql>", "SQL or a backslash command; again for more").argParser(
-        collectText,
+        collect,
       ),
     )
     .option("--role <name>", "as this role (default: the database's owner); postgres: superuser")
@@ -335,11 +336,7 @@ function onlyOption(): Option {
   return new Option(
     "--only <service>",
     "only this service and what it needs; again, or with commas, for more",
-  ).argParser(collectText);
-}
-
-function collectText(value: string, before: readonly string[] | undefined): string[] {
-  return [...(before ?? []), value];
+  ).argParser(collect);
 }
 
 function parseCount(value: string): number {
