@@ -27,7 +27,7 @@ while [ -e ${lock} ] && [ "$i" -lt 1500 ] && ! flock -n 9 9<${lock}; do i=$((i +
   );
   if (code === 0) return;
   throw new HostkitError("internal", {
-    what: "the run has ended, and five minutes later its folder is still in use",
+    what: `the run has ended, and five minutes later ${stackDirectory} is not gone or still locked`,
     where: connection.description,
     next: `look who uses it (fuser -v ${lock}), then: hostkit uninstall   again says what is left`,
   });
