@@ -19,6 +19,15 @@ section content
     *) echo "$(sha256sum <"$f" | cut -c1-16) $f" ;;
   esac
 done
+section releases
+for f in /var/lib/hostkit/*/releases/*/*.jsonl; do
+  [ -e "$f" ] || continue
+  state=$(sed -n 's/^{"state":"\([a-z]*\)".*/\1/p' "$f" | tail -n 1)
+  # What was tried and interrupted is remembered, and nothing hangs on it.
+  [ "$state" != failed ] || continue
+  echo "$state $(sed -n '1s/,"binds".*//p' "$f")"
+  grep '"sha256"' "$f" | sort
+done
 section units
 systemctl list-unit-files --no-legend --no-pager --type=service,timer,socket,target,mount,swap | awk '{print $1, $2}' | sort
 systemctl list-units --state=active,activating,failed --plain --no-legend --no-pager --type=service,timer,socket,target | awk '{print $1, $2, $3}' | sort
