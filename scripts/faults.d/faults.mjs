@@ -79,6 +79,9 @@ async function mustEndWell(folder, ...words) {
 }
 
 const isGood = ({ wrong }) => wrong.length === 0;
+/** What is left on the host of what went wrong. */
+const testimony = `cd /var/lib/hostkit; ls -laR guards 2>&1; tail -n 4 guards/*/log 2>/dev/null
+for run in $(ls -d */runs/* | tail -n 2); do echo "== $run"; tail -n 12 "$run/events"; cat "$run/guards.log" 2>/dev/null; done; true`;
 const lookAt = async (host) => canonical(await shell(host, canonicalScript));
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
@@ -140,7 +143,11 @@ async function attempt(one, stack, references) {
     const second = hostkit(folder, commands.after, "--yes");
     const secondCode = await second.ended;
     if (secondCode !== 0)
-      return [`the plain ${commands.after} ended with ${secondCode}`, second.text.slice(-2500)];
+      return [
+        `the plain ${commands.after} ended with ${secondCode}`,
+        second.text.slice(-2500),
+        await shell(host, testimony),
+      ];
     await pause(guardSeconds(one));
     const wrong = [];
     if (isBridged(one) && firstCode !== 0)

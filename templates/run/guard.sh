@@ -93,7 +93,8 @@ remove() {
   systemctl reset-failed "$countdown" 2>/dev/null
   take_units_away
   systemctl daemon-reload
-  cd / && rm -rf "$HERE"
+  # Without `about` it is no guard any more, however much of the rest a kill or a power cut leaves.
+  rm -f about && sync . && cd / && rm -rf "$HERE"
   rmdir "${HERE%/*}" 2>/dev/null
   return 0
 }

@@ -90,12 +90,16 @@ settle_guards() {
     if [ ! -e "$guard/about" ]; then rm -rf "$guard"; continue; fi
     owner=$(. "$guard/about" && echo "$OWNER")
     if [ "$owner" != "$STACK_DIRECTORY" ] && [ -e "$owner/lock" ] && ! flock -n "$owner/lock" true; then continue; fi
-    settled=1
     said=$(sh "$guard/guard.sh" settle 9>&-)
+    if [ -z "$said" ] && [ ! -e "$guard/armed" ]; then
+      # A power cut took its files before they were on the disk, and so before anything was changed under it.
+      rm -rf "$guard"
+      continue
+    fi
+    [ -n "$said" ] || said=$(. "$guard/about" && printf '"event":"guard","id":%s,"of":"%s","state":"stuck"' "$CHANGE" "$RUN")
+    settled=1
     emit "$said"
-    case $said in
-      *'"state":"stuck"' | '') stuck=1; cat "$guard/log" >>guards.log ;;
-    esac
+    case $said in *'"state":"stuck"' | '') stuck=1; cat "$guard/log" >>guards.log ;; esac
   done
   rmdir "$guards" 2>/dev/null
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { quoteWord } from "../../src/shell/quote.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 import { makeProject } from "../harness/lab-project.ts";
 
@@ -62,6 +63,16 @@ describe("the firewall and sshd", { sequential: true }, () => {
     ).toBe(before);
     await project.edit([["firewall"], { allow: ["ssh", "http"] }]);
     expect((await project.hostkit("provision", "--yes")).exitCode).toBe(0);
+  });
+
+  test("a guard whose removal or making was cut short does not stand in the way", async () => {
+    const about = `ID=x RUN=x OWNER=/var/lib/hostkit/guard CHANGE='"nftables:hostkit"' SECONDS_TO_CONFIRM=60`;
+    await project.onHost(`cd /var/lib/hostkit && mkdir -p guards && cd guards && mkdir 1 2 3 4
+echo old >1/armed; : >2/about; : >2/guard.sh; : >3/lock; echo ${quoteWord(about)} >4/about`);
+    await project.edit([["host", "timezone"], "Europe/Paris"]);
+    const next = await project.hostkit("provision", "--yes");
+    expect(next.exitCode, next.stderr + next.stdout).toBe(0);
+    expect(await project.onHost("ls /var/lib/hostkit")).not.toContain("guards");
   });
 
   test("ufw beside it is an error that says what to do", async () => {
