@@ -18,6 +18,8 @@ interface Drafted {
   readonly drafts: readonly PlannedChange[];
   /** What is not as it should be, be it in this plan or not. */
   readonly open: ReadonlySet<ResourceId>;
+  /** What is owned no longer, because somebody has removed it. */
+  readonly gone?: ReadonlySet<ResourceId>;
   /** Outside of the plan: what becomes due because of a change. */
   readonly dueOutside?: ReadonlyMap<ResourceId, readonly ResourceId[]>;
 }
@@ -25,7 +27,7 @@ interface Drafted {
 /** What a run has to know of changes besides what each does. */
 export function finishPlan(
   { host, stack, stackDirectory, facts }: PlanInput,
-  { verb, drafts, open, dueOutside }: Drafted,
+  { verb, drafts, open, gone, dueOutside }: Drafted,
 ): Plan {
   const { text, owned } = readState(facts, stackDirectory);
   const behind = new Map<ResourceId, ResourceId[]>(drafts.map(({ id }) => [id, []]));
@@ -42,6 +44,7 @@ export function finishPlan(
     stateHash: text === "" ? "none" : hashText(text),
     // What was begun once and is as it should be now has been made.
     state: [...owned.values()]
+      .filter((entry) => gone?.has(idOf(entry)) !== true)
       .map((entry) => ownLine(open.has(idOf(entry)) ? entry : asMade(entry)))
       .join(""),
     isUnfinished: (facts.get(textFacts, unfinishedPath(stackDirectory)) ?? "") !== "",

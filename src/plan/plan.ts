@@ -14,7 +14,7 @@ import { guardsDirectory } from "./guards.ts";
 import { narrow } from "./narrow.ts";
 import { findShut } from "./openings.ts";
 import { orderResources } from "./order.ts";
-import { findOrphans, planRemovals } from "./removals.ts";
+import { findGone, findOrphans, planRemovals } from "./removals.ts";
 import { readState, statePath } from "./state.ts";
 import type { Plan, PlanInput } from "./types.ts";
 import { unfinishedIn, unfinishedPath } from "./unfinished.ts";
@@ -47,16 +47,14 @@ export function makePlan(input: PlanInput): Plan {
     neighbours: neighboursOf(facts, stackDirectory),
   };
   const made = draftChanges(look);
-  const removals = planRemovals(
-    findOrphans(input),
-    facts,
-    { stackDirectory, deleteData: false },
-    unfinished,
-    [...changedIds(made)],
-  );
+  const orphans = findOrphans(input);
+  const removals = planRemovals(orphans, facts, { stackDirectory, deleteData: false }, unfinished, [
+    ...changedIds(made),
+  ]);
+  const gone = findGone(orphans, removals, facts);
   const drafts = [...made, ...removals];
   if (scope === undefined) {
-    const plan = finishPlan(input, { verb: "provision", drafts, open: changedIds(drafts) });
+    const plan = finishPlan(input, { verb: "provision", drafts, open: changedIds(drafts), gone });
     return withRefusals(plan, look, input.resources);
   }
   const { part, meant, resources, dueOutside } = narrow(scope, look, made, removals.length);
@@ -64,6 +62,7 @@ export function makePlan(input: PlanInput): Plan {
     verb: `provision ${scope.label}`,
     drafts: meant,
     open: changedIds(drafts),
+    gone,
     dueOutside,
   });
   return withRefusals({ ...plan, part }, look, resources);

@@ -17,6 +17,20 @@ export function findOrphans(
   return [...owned.values()].filter((entry) => !desired.has(idOf(entry)));
 }
 
+/** Orphans that somebody has removed by hand already, and that no removal is planned for: whatever has the name next is not hostkit's. */
+export function findGone(
+  orphans: readonly Owned[],
+  removals: readonly PlannedChange[],
+  facts: Facts,
+): ReadonlySet<ResourceId> {
+  const planned = changedIds(removals);
+  return new Set(
+    orphans
+      .filter((entry) => !planned.has(idOf(entry)) && kindOf(entry).isGone?.(entry, facts) === true)
+      .map(idOf),
+  );
+}
+
 /** A plan that takes away everything hostkit owns on the host. */
 export function makeRemovalPlan(input: PlanInput & { readonly deleteData: boolean }): Plan {
   const { facts, stackDirectory, deleteData } = input;

@@ -215,6 +215,8 @@ export interface ResourceKind<R extends Resource> {
   readonly removesOwnPart?: true;
   /** Facts needed to plan a removal. */
   removalNeeds?(owned: Owned): readonly FactNeed[];
+  /** Whether what `own` remembered is surely not there any more: somebody has removed it by hand. Asked of what nobody wants. */
+  isGone?(owned: Owned, facts: Facts): boolean;
   /** How to take away what `own` remembered. undefined: nothing is to be done (for example data that is kept). */
   remove(owned: Owned, facts: Facts, context: RemoveContext): Change | undefined;
 }

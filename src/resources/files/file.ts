@@ -93,6 +93,8 @@ export const fileKind: ResourceKind<FileResource> = {
 
   removalNeeds: (owned) => [need(fileFacts, String(owned["path"]))],
 
+  isGone: (owned, facts) => facts.get(fileFacts, String(owned["path"])) === undefined,
+
   remove(owned, facts, context): Change | undefined {
     const path = String(owned["path"]);
     if (!context.isUnfinished && facts.get(fileFacts, path) === undefined) return undefined;

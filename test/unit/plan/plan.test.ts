@@ -200,6 +200,18 @@ describe("plan", () => {
     ]);
   });
 
+  test("a file that somebody has removed by hand is hostkit's no more: the next one of that name may be theirs", () => {
+    const ones = ["/gone", "/there"].map((path) => ownLine({ kind: "file", name: path, path }));
+    const volume = ownLine({ kind: "volume", name: "t-data" });
+    const facts = Facts.of(
+      [textFacts, { [`${stackDirectory}/state.jsonl`]: [...ones, volume].join("") }],
+      [fileFacts, present("/there", "x")],
+    );
+    const made = plan([file("/new", "1")], facts);
+    expect(made.changes.map(({ id }) => id)).toEqual(["file:/new", "file:/there"]);
+    expect([...parseState(made.state).keys()]).toEqual(["file:/there", "volume:t-data"]);
+  });
+
   test("the same plan has the same fingerprint, and no secret is in it", () => {
     const first = plan([file("/s", { secret: "hunter2" })]);
     const second = plan([file("/s", { secret: "hunter3" })]);
