@@ -72,6 +72,14 @@ export async function wasStarted(connection: Connection, run: RunRef): Promise<b
   return stdout.includes("started");
 }
 
+/** A pattern of the units of all runs of a stack. */
+export function unitsOfRuns(stackDirectory: string): string {
+  return unitOfRun({
+    stack: stackDirectory.slice(stackDirectory.lastIndexOf("/") + 1),
+    runId: "*",
+  });
+}
+
 /** The transient unit of a run. */
 export function unitOfRun(run: Pick<RunRef, "stack" | "runId">): string {
   return `hostkit-run-${run.stack}-${run.runId}.service`;

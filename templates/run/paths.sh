@@ -138,16 +138,16 @@ hk_reach() {
   done
 }
 
+# hk_clear_new NAME: removes what a write of NAME that was cut short has left in the working directory
+hk_clear_new() {
+  if [ "$hk_safe" = no ]; then rm -rf -- ./."$1".hostkit-??????????
+  elif [ -e "./$1.hostkit-new" ] || [ -L "./$1.hostkit-new" ]; then rm -rf -- "./$1.hostkit-new"; fi
+}
+
 # hk_new NAME: sets hk_new to the name under which NAME is made in the working directory
 hk_new() {
-  if [ "$hk_safe" = yes ]; then
-    hk_new=$1.hostkit-new
-    [ ! -e "./$hk_new" ] || rm -rf -- "./$hk_new"
-  else
-    # What an earlier try left.
-    rm -rf -- ./."$1".hostkit-??????????
-    hk_new=.$1.hostkit-$(mktemp -u XXXXXXXXXX) || exit 1
-  fi
+  hk_clear_new "$1"
+  if [ "$hk_safe" = yes ]; then hk_new=$1.hostkit-new; else hk_new=.$1.hostkit-$(mktemp -u XXXXXXXXXX) || exit 1; fi
 }
 
 # hk_place NAME MODE OWNER: what descriptor 3 gives becomes that file in the working directory
@@ -224,7 +224,7 @@ hk_folder() (
 # hk_remove PATH…: files and links, by their names
 hk_remove() (
   for hk_path; do
-    (hk_enter "${hk_path%/*}/" || exit 0; rm -f -- "./${hk_path##*/}") || exit 1
+    (hk_enter "${hk_path%/*}/" || exit 0; hk_clear_new "${hk_path##*/}"; rm -f -- "./${hk_path##*/}") || exit 1
   done
 )
 

@@ -10,6 +10,13 @@ hk_release_state() { sed -n 's/^{"state":"\([a-z]*\)".*/\1/p' "$1" | tail -n 1; 
 # hk_release_of FILE: "SLOT HASH IMAGE". The first line begins with these words, in which there is nothing that JSON would escape.
 hk_release_of() { sed -n '1s/^{"service":"[^"]*","release":"\([^"]*\)","slot":"\([^"]*\)","image":"\([^"]*\)".*/\2 \1 \3/p' "$1"; }
 
+# hk_release_origin FILE: the id of the record that it was gone back to, else its own
+hk_release_origin() {
+  hk_origin=$(sed -n '1s/.*,"back":"\([^"]*\)".*/\1/p' "$1")
+  [ -n "$hk_origin" ] || { hk_origin=${1##*/}; hk_origin=${hk_origin%.jsonl}; }
+  printf '%s\n' "$hk_origin"
+}
+
 # --- what releases need: the one place in shell; in TypeScript `needsOf` ---
 
 # hk_good_releases: the files of all that serve, of whichever stack, or can be gone back to
@@ -109,7 +116,8 @@ hk_settle_releases() {
     # Three words: an image's reference has no blanks.
     [ -n "$hk_serving" ] || hk_adopt_release $hk_active || return 1
   fi
-  hk_replaced=0 hk_failed=0
+  hk_replaced=0 hk_failed=0 hk_origins=
+  [ -z "$hk_serving" ] || hk_origins=" $(hk_release_origin "$hk_serving") "
   for hk_file in $(hk_list_releases -r); do
     hk_state=$(hk_release_state "$hk_file")
     if [ "$hk_file" = "$hk_serving" ]; then
@@ -124,9 +132,18 @@ hk_settle_releases() {
       hk_failed=$((hk_failed + 1))
       [ "$hk_failed" -le "$hk_failures" ] || rm -f -- "$hk_file"
     else
+      # One that was gone back to has a newer record of the same.
+      hk_origin=$(hk_release_origin "$hk_file")
+      case $hk_origins in *" $hk_origin "*) rm -f -- "$hk_file"; continue ;; esac
+      hk_origins="$hk_origins $hk_origin "
       hk_replaced=$((hk_replaced + 1))
       [ "$hk_replaced" -le "$hk_former" ] || rm -f -- "$hk_file"
     fi
+  done
+  # What no release needs that can be gone back to.
+  for hk_folder in "$hk_records"/*/; do
+    hk_folder=${hk_folder%/}
+    if [ ! -e "$hk_folder.jsonl" ] || [ "$(hk_release_state "$hk_folder.jsonl")" = failed ]; then rm -rf -- "$hk_folder"; fi
   done
   sync "$hk_records"
 }
@@ -135,12 +152,20 @@ hk_settle_releases() {
 hk_begin_release() {
   hk_settle_releases || return 1
   hk_run=${HOSTKIT_RUN##*/}
+  # What starts it again is there before the record that says so.
+  rm -rf -- "$hk_records/$hk_run"
+  if [ -e kept ]; then
+    chmod -R go= kept && mv -T -- kept "$hk_records/$hk_run" && sync "$hk_records/$hk_run"/* "$hk_records" || return 1
+    hk_kept=true
+  else
+    hk_kept=false
+  fi
   hk_by=$(sed 's/ since .*//' "$HOSTKIT_STACK_DIRECTORY/lock.holder" | tr -d '\000-\037"\\\177')
   (
     umask 077
     exec >"$hk_records/$hk_run.jsonl.new" || exit 1
     cat -- "$1" || exit 1
-    printf '{"run":"%s","by":"%s"}\n' "$hk_run" "$hk_by"
+    printf '{"run":"%s","by":"%s","kept":%s}\n' "$hk_run" "$hk_by" "$hk_kept"
     hk_image_id "$2"
     printf '{"state":"begun","at":%s}\n' "$(date +%s)"
   ) && hk_take "$hk_records/$hk_run.jsonl" && sync "$hk_records"

@@ -49,7 +49,7 @@ clean_up() {
 }
 
 finish() {
-  rm -rf "$RUN"/c/*/files "$RUN"/c/*/stdin "$RUN/queue"
+  rm -rf "$RUN"/c/*/files "$RUN"/c/*/stdin "$RUN"/c/*/kept "$RUN/queue"
   if [ "$1" = ok ] && [ "$STATE_HASH" != any ]; then
     if [ -e still-due ]; then
       # A run for a part of the plan leaves what is begun and due outside of it.

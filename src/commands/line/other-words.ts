@@ -12,8 +12,8 @@ const restore: Answer = {
   next: "hostkit backup list   then docs/backups.md, “Bringing something back”",
 };
 const undo: Answer = {
-  why: "hostkit has no verb for that: what is in the manifest is what will be on the host; the files of the release before are kept on it",
-  next: "bring back the manifest and sources you had (git), then: hostkit plan",
+  why: "a container's former releases are kept on the host; all else is on the host as the manifest says",
+  next: "hostkit releases   then: hostkit rollback SERVICE   (all else: the manifest you had, then hostkit plan)",
 };
 const deploy: Answer = {
   why: "one verb makes the host as the manifest says, the first time and every time",
@@ -42,7 +42,7 @@ const locked: Answer = {
 
 const answers: Readonly<Record<string, Answer>> = {
   ...same(restore, "restore recover recovery revive unbackup pitr point-in-time import-backup"),
-  ...same(undo, "undo rollback roll-back revert back previous downgrade reset"),
+  ...same(undo, "undo roll-back revert back previous downgrade reset"),
   ...same(
     deploy,
     "deploy apply up push release update upgrade setup install converge run sync create ship publish redeploy bootstrap launch go",

@@ -43,6 +43,11 @@ export interface ReleaseRecord {
   /** The run that made it, and who started that; absent for one that is older than its record. */
   readonly run?: string;
   readonly by?: string;
+  /** Whether all that starts it again lies beside the record. */
+  readonly kept?: boolean;
+  /** It was gone back to: the id of the record that first had this release, and the hashes of the releases that it undoes. */
+  readonly back?: string;
+  readonly undoes?: readonly string[];
   readonly state: ReleaseState;
   /** Seconds since the epoch: when it was begun, and since when it is in this state. */
   readonly begun: number;
@@ -173,6 +178,11 @@ function isSame(record: ReleaseRecord, active: ActiveRelease | undefined): boole
     record.release === active.release &&
     record.image === active.image
   );
+}
+
+/** The id of the record that first had this release. */
+export function originOf({ id, back }: ReleaseRecord): string {
+  return back ?? id;
 }
 
 /** What releases of a host need, be it to serve or to be gone back to. */

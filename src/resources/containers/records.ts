@@ -4,20 +4,24 @@ import type { Script } from "../../shell/script.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 /** So many releases that were replaced stay, to be gone back to; of those that failed so many are remembered. */
-const kept = { former: 1, failures: 5 };
+const kept = { former: 3, failures: 5 };
 
 /** Folder of a service's records. */
 export function recordsDirectoryOf(stackDirectory: string, service: string): string {
   return `${releasesDirectoryOf(stackDirectory)}/${service}`;
 }
 
-/** A record's first line: all that is known before the release begins. The words that the shell reads stand first. */
+/**
+ * A record's first line: all that is known before the release begins. The words that the shell reads stand first.
+ * @param origin of a release that was gone back to: which record, and the hashes of the releases that it undoes
+ */
 export function renderRecord(
   { service, release, image, binds = [] }: ReleaseResource,
   { slot }: SlotPlan,
   because: string,
+  origin: { readonly back?: string; readonly undoes?: readonly string[] } = {},
 ): string {
-  return `${JSON.stringify({ service, release, slot, image, binds, because })}\n`;
+  return `${JSON.stringify({ service, release, slot, image, binds, because, ...origin })}\n`;
 }
 
 /** For the scripts of a run: the functions of templates/run/records.sh. */
@@ -45,6 +49,14 @@ export function settleScript(resource: ReleaseResource): Script {
 /** Writes the release down before anything of it is on the host; its first line is in `record`. */
 export function beginScript(resource: ReleaseResource): Script {
   return joinScripts([openRecords(resource), sh`hk_begin_release record ${resource.image}`]);
+}
+
+/** Lets the next provision release again what was gone back from. */
+export function forgetScript(records: string, id: string): Script {
+  return joinScripts([
+    recordFunctions,
+    sh`printf '{"state":"serving","undoes":[],"at":%s}\n' "$(date +%s)" | hk_amend ${`${records}/${id}.jsonl`}`,
+  ]);
 }
 
 /** Adds what its files are, once they are there. */

@@ -1,4 +1,9 @@
-import { isSettled, parseUpstream, releaseFacts } from "../../facts/containers/releases.ts";
+import {
+  findServing,
+  isSettled,
+  parseUpstream,
+  releaseFacts,
+} from "../../facts/containers/releases.ts";
 import type { ActiveRelease, SlotName } from "../../facts/containers/releases.ts";
 import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
@@ -27,6 +32,7 @@ import {
   renderRecord,
   settleScript,
 } from "./records.ts";
+import { keepSteps } from "./kept-release.ts";
 import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Bound, Change, Owned, ResourceKind, Step } from "../resource.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
@@ -64,13 +70,14 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         active.image === resource.image
           ? `configuration changed: release ${active.release} → ${resource.release}`
           : `image ${active.image} → ${resource.image}`;
-      return deploy(
+      const change = deploy(
         resource,
         active.slot,
         because,
         "update",
         describeDifference(resource, active.slot, facts),
       );
+      return { ...change, ...refuseToUndo(resource, facts) };
     }
     const edited = plan.files.flatMap((file) => {
       const differences = findDifferences(file, facts);
@@ -123,6 +130,24 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
   },
 };
 
+/** Somebody went back from just this release: it takes a word to release it again. */
+function refuseToUndo(
+  { stack, service, release }: ReleaseResource,
+  facts: Facts,
+): Pick<Change, "refusal"> {
+  const releases = facts.get(releaseFacts, stack);
+  const serving = findServing(releases, service);
+  if (serving?.undoes?.includes(release) !== true) return {};
+  const when = new Date(serving.begun * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return {
+    refusal: {
+      what: `${serving.by ?? "somebody"} went back from this release of ${service} at ${when} UTC; it would come again`,
+      why: `what serves is release ${serving.back ?? serving.release}, and what ${service} is made from is as it was then`,
+      next: `change what it is made from; or, if it is to come again: hostkit rollback ${service} --forget && hostkit provision`,
+    },
+  };
+}
+
 /** Text files of the active slot against what they would be there. */
 function describeDifference(resource: ReleaseResource, slot: SlotName, facts: Facts): string[] {
   return resource.slots[slot].files.flatMap((file) => {
@@ -144,6 +169,7 @@ function deploy(
   const { seam } = resource;
   const steps: Step[] = [
     { type: "upload", as: "record", content: { text: renderRecord(resource, next, because) } },
+    ...keepSteps(resource),
     {
       type: "script",
       title: `write down release ${resource.release}`,

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -57,10 +57,16 @@ ${dies === undefined ? "" : trap}${script}\n`,
   }
 
   /** A release from its first word to its last, as the steps of a run have it. */
-  release(slot: "a" | "b", release: string, ends: "well" | "badly" = "well", dies?: number) {
+  release(
+    slot: "a" | "b",
+    release: string,
+    ends: "well" | "badly" = "well",
+    dies?: number,
+    back?: string,
+  ) {
     this.#runs += 1;
     const image = `hostkit/s-api:${release}`;
-    const line = { service: "api", release, slot, image, binds: [], because: 'it is "new"' };
+    const line = { service: "api", release, slot, image, binds: [], because: 'it is "new"', back };
     writeFileSync(path.join(this.root, "record"), `${JSON.stringify(line)}\n`);
     const first = `# hostkit: slot ${slot}, release ${release}, image ${image}`;
     return this.run(
@@ -125,6 +131,43 @@ describe("records on a host", { timeout: 120_000 }, () => {
       ]);
       const { images } = needsOf([place.read() as StackReleases]);
       expect(images).toEqual(new Set(["hostkit/s-api:bb", "hostkit/s-api:cc"]));
+    });
+  });
+
+  test("of a release that was gone back to only the newest record stays, and it takes no place of others", () => {
+    inPlace((place) => {
+      place.release("a", "aa");
+      const first = place.runId;
+      place.release("b", "bb");
+      place.release("a", "aa", "well", undefined, first);
+      expect(place.states()).toEqual(["bb replaced", "aa serving"]);
+      place.release("b", "bb", "badly", undefined, first);
+      expect(place.states()).toEqual(["bb replaced", "aa serving", "bb failed"]);
+    });
+  });
+
+  test("what starts a release again lies beside its record as long as that does, and not of one that failed", () => {
+    inPlace((place) => {
+      const keep = (text: string) => {
+        mkdirSync(path.join(place.root, "kept/a"), { recursive: true });
+        writeFileSync(path.join(place.root, "kept/a/0"), text);
+      };
+      const kept = () => readdirSync(path.join(place.stackDirectory, "releases/api")).sort();
+      keep("one");
+      place.release("a", "aa");
+      const first = place.runId;
+      expect(
+        readFileSync(path.join(place.stackDirectory, `releases/api/${first}/a/0`), "utf8"),
+      ).toBe("one");
+      expect(findServing(place.read(), "api")?.kept).toBe(true);
+      keep("two");
+      place.release("b", "bb", "badly");
+      const failed = place.runId;
+      expect(kept()).toEqual([first, `${first}.jsonl`, `${failed}.jsonl`].sort());
+      place.release("b", "cc");
+      expect(place.read()?.records.map((one) => one.kept)).toEqual([true, true, false]);
+      place.release("a", "dd");
+      expect(kept()).not.toContain(first);
     });
   });
 

@@ -1,0 +1,179 @@
+import { HostkitError } from "../errors.ts";
+import { findServing, releaseFacts } from "../facts/containers/releases.ts";
+import type { ReleaseRecord } from "../facts/containers/releases.ts";
+import { need } from "../facts/fact.ts";
+import { textFacts } from "../facts/files/file.ts";
+import { gatherFacts } from "../host/gather.ts";
+import { assertRunOk } from "../host/outcome.ts";
+import { containersOf, unknownService } from "../manifest/services.ts";
+import { makeOperation } from "../plan/operation.ts";
+import type { OperationStep } from "../plan/operation.ts";
+import { chooseRelease, planForgetting, planRollback } from "../plan/rollback.ts";
+import { formatSeconds, formatTime } from "../report/duration.ts";
+import { plainText } from "../report/terminal-text.ts";
+import { keptPathOf, parseKept } from "../resources/containers/kept-release.ts";
+import type { Context } from "../session/context.ts";
+import { collectResults, newMarker, openProject } from "../session/project.ts";
+import type { HostAccess, Project } from "../session/project.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
+import type { Connection } from "../ssh/connection.ts";
+import type { Verb } from "./line/verb.ts";
+
+interface RollbackOptions {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly forget?: boolean;
+}
+
+/** A host, and what is to be done there. */
+interface HostToRollBack {
+  readonly host: HostAccess;
+  readonly connection: Connection;
+  readonly service: string;
+  readonly serving: ReleaseRecord;
+  /** Absent: only to be forgotten. */
+  readonly chosen?: ReleaseRecord;
+  readonly steps: readonly OperationStep[];
+}
+
+/** Lets a release that was replaced serve again; from what is kept on the host alone. */
+export const runRollback: Verb<RollbackOptions> = async (
+  context,
+  options,
+  [service = "", word],
+) => {
+  const project = await openProject(context);
+  const known = containersOf(project.manifest).map(({ name }) => name);
+  if (!known.includes(service)) throw unknownService(service, known, "hostkit releases");
+  const connections: Connection[] = [];
+  const isToForget = options.forget === true;
+  try {
+    const hosts = collectResults(
+      project.hosts,
+      await Promise.allSettled(
+        project.hosts.map(async (host): Promise<HostToRollBack> => {
+          const connection = await host.connect();
+          connections.push(connection);
+          return {
+            host,
+            connection,
+            service,
+            ...(await look(project, host, connection, service, word, isToForget)),
+          };
+        }),
+      ),
+    );
+    const json = context.options.json === true;
+    if (!json) context.print(`${hosts.map(describe).join("\n")}\n`);
+    if (options.dryRun === true) {
+      if (json) print(context, hosts, false);
+      return;
+    }
+    if (!isToForget) await confirmOrRefuse(context, "Go back?", options.yes === true);
+    const seconds = await carryOut(context, project, hosts);
+    if (json) print(context, hosts, true);
+    else
+      for (const each of hosts) {
+        const done =
+          each.chosen === undefined
+            ? `the next provision may release again what ${service} was gone back from`
+            : `${service} is back at release ${each.chosen.id} (${formatSeconds(seconds)}); \`hostkit provision\` does not undo that without a word`;
+        context.print(`${context.colors.green("✓")} ${each.host.name}: ${done}`);
+      }
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
+};
+
+/** @throws HostkitError usage where there is nothing to go back to, or nothing to forget */
+async function look(
+  { manifest, stackDirectory }: Project,
+  host: HostAccess,
+  connection: Connection,
+  service: string,
+  word: string | undefined,
+  isToForget: boolean,
+): Promise<Pick<HostToRollBack, "serving" | "chosen" | "steps">> {
+  const facts = await gatherFacts(connection, [need(releaseFacts, manifest.stack)], newMarker());
+  const releases = facts.get(releaseFacts, manifest.stack);
+  const refuse = (what: string, why?: string): never => {
+    throw new HostkitError("usage", {
+      what,
+      where: host.name,
+      ...(why === undefined ? {} : { why }),
+      next: `hostkit releases ${service}`,
+    });
+  };
+  const serving = findServing(releases, service);
+  if (isToForget) {
+    if (serving?.undoes === undefined || serving.undoes.length === 0)
+      return refuse(`nobody went back to the release of ${service} that serves`);
+    return { serving, steps: planForgetting(stackDirectory, serving) };
+  }
+  const chosen = chooseRelease(releases, service, word);
+  if (!("id" in chosen)) return refuse(chosen.what, chosen.why);
+  const kept = await readKept(connection, stackDirectory, chosen);
+  if (kept === undefined || serving === undefined)
+    return refuse(
+      `release ${chosen.id} of ${service} cannot be gone back to`,
+      "what is kept of it on the host cannot be read",
+    );
+  return { serving, chosen, steps: planRollback(kept, chosen, serving) };
+}
+
+async function readKept(
+  connection: Connection,
+  stackDirectory: string,
+  { service, id, release, image }: ReleaseRecord,
+) {
+  const path = keptPathOf(stackDirectory, service, id);
+  const facts = await gatherFacts(connection, [need(textFacts, path)], newMarker());
+  const kept = parseKept(facts.get(textFacts, path));
+  return kept?.service === service && kept.release === release && kept.image === image
+    ? kept
+    : undefined;
+}
+
+/** @returns how long it took, in seconds */
+async function carryOut(
+  context: Context,
+  project: Project,
+  hosts: readonly HostToRollBack[],
+): Promise<number> {
+  const startedAt = performance.now();
+  await showRuns(context, project, async (show) =>
+    collectResults(
+      hosts.map(({ host }) => host),
+      await Promise.allSettled(
+        hosts.map(async ({ host, connection, service, steps }) => {
+          const plan = makeOperation({
+            ...{ verb: `rollback ${service}`, host: host.name, stack: project.manifest.stack },
+            ...{ stackDirectory: project.stackDirectory, steps },
+          });
+          assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
+        }),
+      ),
+    ),
+  );
+  return (performance.now() - startedAt) / 1000;
+}
+
+function describe({ host, service, serving, chosen }: HostToRollBack): string {
+  const tell = ({ id, image, begun, by }: ReleaseRecord): string =>
+    `${id} (${plainText(image)}, ${formatTime(begun)} UTC${by === undefined ? "" : `, by ${plainText(by)}`})`;
+  return chosen === undefined
+    ? `${host.name}: ${service} was gone back to ${serving.back ?? serving.id}; that is forgotten`
+    : `${host.name}: ${service}\n  from ${tell(serving)}\n  back to ${tell(chosen)}\n  secrets and settings come back as they were in that release; data does not`;
+}
+
+function print(context: Context, hosts: readonly HostToRollBack[], done: boolean): void {
+  context.print(
+    JSON.stringify({
+      done,
+      hosts: hosts.map(({ host, service, serving, chosen }) => ({
+        ...{ host: host.name, service, from: serving.id },
+        ...(chosen === undefined ? {} : { to: chosen.id }),
+      })),
+    }),
+  );
+}

@@ -1,0 +1,161 @@
+import { findServing, originOf } from "../facts/containers/releases.ts";
+import type { ReleaseRecord, SlotName, StackReleases } from "../facts/containers/releases.ts";
+import { beginAgainScript, placeScript } from "../resources/containers/kept-release.ts";
+import {
+  retireScript,
+  seamScript,
+  startScript,
+  switchScript,
+} from "../resources/containers/release-scripts.ts";
+import {
+  forgetScript,
+  pruneImagesScript,
+  recordsDirectoryOf,
+} from "../resources/containers/records.ts";
+import type { ReleaseResource } from "../resources/containers/slots.ts";
+import type { ResourceId } from "../resources/resource.ts";
+import { joinScripts, sh } from "../shell/script.ts";
+import type { Script } from "../shell/script.ts";
+import type { OperationStep } from "./operation.ts";
+
+/** Why nothing can be gone back to, for a person, and what there is instead. */
+export interface NoWayBack {
+  readonly what: string;
+  readonly why?: string;
+}
+
+/** Whether a release can be gone back to. */
+export function isReturnable(record: ReleaseRecord): boolean {
+  return record.state === "replaced" && record.kept === true;
+}
+
+/**
+ * Which release is meant.
+ * @param word an id or the beginning of one; absent: the newest that served before the one that serves now, and before whatever that one
+ *   was gone back to, so that a second rollback goes further back
+ */
+export function chooseRelease(
+  releases: StackReleases | undefined,
+  service: string,
+  word: string | undefined,
+): ReleaseRecord | NoWayBack {
+  const records = (releases?.records ?? []).filter((one) => one.service === service);
+  const serving = findServing(releases, service);
+  if (serving === undefined)
+    return records.length === 0 && releases?.active[service] === undefined
+      ? { what: `${service} was never released here` }
+      : {
+          what: `no record says what serves of ${service}`,
+          why: "its releases are older than records, or a run was cut short: hostkit provision writes it down",
+        };
+  if (word === undefined) {
+    const [found] = records
+      .filter(
+        (one) =>
+          originOf(one) < originOf(serving) && isReturnable(one) && one.release !== serving.release,
+      )
+      .toSorted((left, right) => (originOf(left) < originOf(right) ? 1 : -1));
+    return (
+      found ?? { what: `there is no release of ${service} to go back to`, ...whyNone(records) }
+    );
+  }
+  const [found, ...others] = records.filter(({ id }) => id.startsWith(word));
+  if (found === undefined) return { what: `${service} has no release ${word}` };
+  if (others.length > 0) return { what: `several releases of ${service} begin with ${word}` };
+  if (found.id === serving.id) return { what: `release ${found.id} of ${service} serves already` };
+  if (isReturnable(found)) return found;
+  return {
+    what: `release ${found.id} of ${service} cannot be gone back to`,
+    why:
+      found.state === "failed"
+        ? "it never served"
+        : "it was made before hostkit kept what starts a release again",
+  };
+}
+
+function whyNone(records: readonly ReleaseRecord[]): { readonly why?: string } {
+  return records.some(({ state, kept }) => state === "replaced" && kept !== true)
+    ? { why: "the one before was made before hostkit kept what starts a release again" }
+    : {};
+}
+
+/** Steps that let a kept release serve again, in the idle slot: as a release, without an image's source and without the manifest. */
+export function planRollback(
+  kept: ReleaseResource,
+  chosen: ReleaseRecord,
+  serving: ReleaseRecord,
+): OperationStep[] {
+  const { service } = kept;
+  const other: SlotName = serving.slot === "a" ? "b" : "a";
+  const [next, old] = [kept.slots[other], kept.slots[serving.slot]];
+  const because = `back to ${chosen.id}`;
+  const undone = new Set([...(serving.undoes ?? []), serving.release]);
+  undone.delete(kept.release);
+  const step = (
+    part: string,
+    title: string,
+    script: Script,
+    more: Pick<OperationStep, "bound"> = {},
+  ): OperationStep => {
+    const id: ResourceId = `release:${service}/${part}`;
+    return { id, title, because, script, ...more };
+  };
+  return [
+    step(
+      "record",
+      `write down that release ${chosen.id} is gone back to`,
+      beginAgainScript(kept, next, {
+        id: chosen.id,
+        because,
+        origin: originOf(chosen),
+        undoes: [...undone],
+      }),
+    ),
+    step("files", `put its files into slot ${other}`, placeScript(kept, next)),
+    step(
+      "start",
+      `start ${next.units.join(", ")} and wait until healthy`,
+      startScript(kept, next, old),
+      {
+        bound: {
+          seconds: kept.graceSeconds + 300,
+          waitsFor: `${next.units.join(", ")} to become healthy`,
+        },
+      },
+    ),
+    ...(kept.seam === undefined
+      ? []
+      : [
+          step(
+            "database",
+            `log in to ${kept.seam.database} as ${kept.seam.role} from inside`,
+            seamScript(kept, kept.seam, next, old),
+          ),
+        ]),
+    step(
+      "traffic",
+      `send the traffic to slot ${other}`,
+      joinScripts([sh`printf '%s' ${next.upstream} >upstream`, switchScript(kept, next, old)]),
+    ),
+    step(
+      "former",
+      `drain and stop slot ${serving.slot}`,
+      joinScripts([
+        retireScript(old, kept.exclusive ? 0 : 5),
+        kept.imageRepository === undefined ? sh`` : pruneImagesScript(kept.imageRepository),
+      ]),
+    ),
+  ];
+}
+
+/** One step: the next provision may release again what was gone back from. */
+export function planForgetting(stackDirectory: string, serving: ReleaseRecord): OperationStep[] {
+  return [
+    {
+      id: `release:${serving.service}/record`,
+      title: `forget that ${serving.service} was gone back to ${serving.back ?? serving.id}`,
+      because: "asked for",
+      script: forgetScript(recordsDirectoryOf(stackDirectory, serving.service), serving.id),
+    },
+  ];
+}
