@@ -125,7 +125,7 @@ CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}
     expect(plan.exitCode, plan.stdout).toBe(2);
     expect(plan.stdout).toContain("went back from this release of page");
     const refused = await provision();
-    expect(refused.exitCode, refused.stdout).toBe(1);
+    expect(refused.exitCode, refused.stdout).toBe(65);
     expect(refused.stderr).toContain("hostkit rollback page --forget");
     expect(await page()).toBe("one");
     const further = await project.hostkit("rollback", "page", "--yes");
