@@ -20,10 +20,10 @@ export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
 export async function readRunPrograms(): Promise<RunPrograms> {
   const read = async (name: string) =>
     readFile(path.join(packageRoot, "templates/run", name), "utf8");
-  const [runner = "", paths = "", records = "", guard = ""] = await Promise.all(
-    ["runner.sh", "paths.sh", "records.sh", "guard.sh"].map(read),
+  const [runner = "", paths = "", records = "", guard = "", restore = ""] = await Promise.all(
+    ["runner.sh", "paths.sh", "records.sh", "guard.sh", "restore.sh"].map(read),
   );
-  return { runner, paths, records, guard };
+  return { runner, paths, records, guard, restore };
 }
 
 /** hostkit's own version. */

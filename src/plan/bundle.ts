@@ -33,6 +33,8 @@ export interface RunPrograms {
   readonly records: string;
   /** templates/run/guard.sh */
   readonly guard: string;
+  /** templates/run/restore.sh, which only restores need */
+  readonly restore: string;
 }
 
 /** What `attach` and `runs` read back: the plan without any content. */
@@ -73,6 +75,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
     text("runner.sh", input.programs.runner),
     text("paths.sh", input.programs.paths),
     text("records.sh", input.programs.records),
+    ...(plan.verb.startsWith("restore ") ? [text("restore.sh", input.programs.restore)] : []),
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),

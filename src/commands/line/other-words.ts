@@ -8,8 +8,8 @@ interface Answer {
 }
 
 const restore: Answer = {
-  why: "hostkit has no verb for that: what is brought back, and over what, is decided by hand, with the tools that made the backup",
-  next: "hostkit backup list   then docs/backups.md, “Bringing something back”",
+  why: "what backups are brought back by is restore",
+  next: "hostkit restore --help   then docs/recovery.md",
 };
 const undo: Answer = {
   why: "a container's former releases are kept on the host; all else is on the host as the manifest says",

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { collect } from "./collect.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
+import { defineRestore } from "./restore-verbs.ts";
 import type { Define } from "./verb.ts";
 
 const timingsOption = [
@@ -19,6 +20,7 @@ export function defineVerbs(program: Command, define: Define): void {
   defineReleases(program, define);
   defineDatabase(program, define);
   defineBackup(program, define);
+  defineRestore(program, define);
   defineUninstall(program, define);
   defineLocalVerbs(program, define);
   defineTexts(program, define);

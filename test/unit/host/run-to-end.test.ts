@@ -33,7 +33,7 @@ async function run(first: ScriptedConnection, next: readonly Connection[] = []) 
   const outcome = await executePlan(first, plan, {
     runId: "r1",
     holder: "ann@laptop",
-    programs: { runner: "#!/bin/sh\n", paths: "", records: "", guard: "" },
+    programs: { runner: "#!/bin/sh\n", paths: "", records: "", guard: "", restore: "" },
     pack: (entries) => Readable.from([entries.map((entry) => entry.path).join("\n")]),
     connect: () => {
       const connection = further.shift();

@@ -9,7 +9,7 @@ const run = {
   runId: "r1",
   holder: "ann@laptop",
   parallel: 4,
-  programs: { runner: "", paths: "", records: "", guard: "" },
+  programs: { runner: "", paths: "", records: "", guard: "", restore: "" },
 };
 
 function read(steps: Parameters<typeof makeOperation>[0]["steps"], file: string): string {

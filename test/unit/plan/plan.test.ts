@@ -243,7 +243,7 @@ describe("bundle", () => {
     runId: "r1",
     holder: "ann's laptop",
     parallel: 4,
-    programs: { runner: "#!/bin/sh\n", paths: "", records: "", guard: "" },
+    programs: { runner: "#!/bin/sh\n", paths: "", records: "", guard: "", restore: "" },
   };
   const made = makeBundle(
     plan([file("/s", { secret: "hunter2" }), file("/t", "x", { after: ["file:/s"] })]),

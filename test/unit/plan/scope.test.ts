@@ -162,7 +162,7 @@ describe("what is outside", () => {
         others: ["unit:two.service"],
       },
     });
-  const programs = { runner: "", paths: "", guard: "", records: "" };
+  const programs = { runner: "", paths: "", guard: "", records: "", restore: "" };
 
   test("becomes due where nobody would see any more that it is needed", () => {
     const scoped = look();

@@ -1,0 +1,151 @@
+import { HostkitError } from "../../errors.ts";
+import { need } from "../../facts/fact.ts";
+import type { Facts } from "../../facts/fact.ts";
+import { lockFacts } from "../../facts/lock.ts";
+import type { ClusterFact } from "../../facts/postgres/cluster.ts";
+import { clusterFacts, postgresFacts } from "../../facts/postgres/postgres.ts";
+import type { PostgresFact } from "../../facts/postgres/postgres.ts";
+import { restoreFacts, restoreSubject } from "../../facts/postgres/restore.ts";
+import type { RestoreFact } from "../../facts/postgres/restore.ts";
+import { systemFacts, systemSubject } from "../../facts/system/system.ts";
+import { targetFacts } from "../../facts/units/target.ts";
+import { gatherFacts } from "../../host/gather.ts";
+import { checkSystem } from "../../host/inspect.ts";
+import { explainLocked } from "../../host/outcome.ts";
+import type { Manifest } from "../../manifest/manifest.ts";
+import { servicesOf } from "../../manifest/services.ts";
+import type { ClusterRestore, RestorePlace } from "../../plan/restore/postgres.ts";
+import { newMarker } from "../../session/project.ts";
+import type { HostAccess, Project } from "../../session/project.ts";
+import type { Connection } from "../../ssh/connection.ts";
+import { backupPlaces } from "../../stack/backups/jobs.ts";
+import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
+import { postgresMajorOf } from "../../stack/database/database-place.ts";
+import { targetOf, userOf } from "../../stack/names.ts";
+import { activeUnitNeeds, unitsOfService } from "../../stack/services/active-units.ts";
+
+/** A stack's cluster on one host, as it was seen. */
+export interface SeenCluster {
+  readonly major: number;
+  /** Seconds since the epoch on the host. */
+  readonly now: number;
+  readonly cluster: ClusterFact;
+  /** Absent where it does not answer. */
+  readonly live: PostgresFact | undefined;
+  readonly restore: RestoreFact;
+  readonly place: RestorePlace;
+  /** Units of services that use it and are not stopped. */
+  readonly units: readonly string[];
+  readonly proof: Pick<ClusterRestore, "logins" | "owners">;
+}
+
+/**
+ * The one host that is meant: clusters of several are several clusters, each with its own times.
+ * @throws HostkitError usage
+ */
+export function theOnlyHost({ hosts }: Project, verb: string): HostAccess {
+  const [host, ...others] = hosts;
+  if (host !== undefined && others.length === 0) return host;
+  throw new HostkitError("usage", {
+    what: "a restore is of one host",
+    why: `the manifest has: ${hosts.map(({ name }) => name).join(", ")}`,
+    next: `hostkit restore ${verb} --host ${host?.name ?? "NAME"}`,
+  });
+}
+
+/** @throws HostkitError usage where the manifest does not back PostgreSQL up */
+export function assertBackedUp(manifest: Manifest): void {
+  if (manifest.database !== undefined && manifest.backups?.postgres !== undefined) return;
+  throw new HostkitError("usage", {
+    what: "the manifest makes no backups of PostgreSQL",
+    why: "backups.postgres says where they are, and there is none",
+    next: "docs/manifest/backups.md",
+  });
+}
+
+/**
+ * Looks at the cluster, its backups and what an earlier restore left.
+ * @throws HostkitError run_locked, os_unsupported, usage where there is no cluster or it follows another server
+ */
+export async function lookAtCluster(
+  connection: Connection,
+  { manifest, stackDirectory }: Project,
+): Promise<SeenCluster> {
+  const { database, stack } = manifest;
+  if (database === undefined) throw new TypeError("no database section");
+  const first = await gatherFacts(
+    connection,
+    [need(systemFacts, systemSubject), need(lockFacts, stackDirectory)],
+    newMarker(),
+  );
+  const system = first.get(systemFacts, systemSubject);
+  checkSystem(system, connection);
+  const holder = first.get(lockFacts, stackDirectory);
+  if (holder !== undefined) throw explainLocked(connection.description, holder);
+  const major = postgresMajorOf(database, system);
+  const subject = restoreSubject(stack, major, repositoriesOf(manifest, "postgres").length);
+  const facts = await gatherFacts(
+    connection,
+    [
+      need(clusterFacts, String(major)),
+      need(postgresFacts, String(major)),
+      need(restoreFacts, subject),
+      need(targetFacts, targetOf(stack)),
+      ...activeUnitNeeds(manifest),
+    ],
+    newMarker(),
+  );
+  const cluster = facts.get(clusterFacts, String(major));
+  const restore = facts.get(restoreFacts, subject);
+  if (cluster === undefined || cluster.state === "missing" || restore === undefined)
+    throw new HostkitError("usage", {
+      what: `there is no PostgreSQL ${major} on this host yet`,
+      where: connection.description,
+      next: "hostkit provision",
+    });
+  if (cluster.isStandby)
+    throw new HostkitError("usage", {
+      what: `PostgreSQL ${major}/main follows another server`,
+      where: connection.description,
+      next: "restore the server that it follows",
+    });
+  return {
+    ...{ major, now: system.time, cluster, restore },
+    live: facts.get(postgresFacts, String(major)),
+    place: {
+      ...{ stack, major, data: restore.data, port: cluster.port },
+      socket: cluster.sockets[0] ?? "/run/postgresql",
+      backupLock: backupPlaces(stack).lock,
+    },
+    units: findUnits(manifest, facts),
+    proof: {
+      logins: servicesOf(manifest).flatMap((service) =>
+        service.database === undefined || service.database.tcp
+          ? []
+          : [
+              {
+                user: userOf(manifest, service),
+                role: service.database.role,
+                database: service.database.name,
+              },
+            ],
+      ),
+      owners: database.databases.map(({ name, owner }) => ({ role: owner, database: name })),
+    },
+  };
+}
+
+function findUnits(manifest: Manifest, facts: Facts): string[] {
+  const members = facts.get(targetFacts, targetOf(manifest.stack)) ?? [];
+  const runs = (unit: string): boolean =>
+    members.some((one) => one.unit === unit && one.activeState !== "inactive");
+  return servicesOf(manifest)
+    .filter(({ database }) => database !== undefined)
+    .flatMap(({ name }) => unitsOfService(manifest, name, facts))
+    .filter(runs);
+}
+
+/** How the repository is called in the manifest. */
+export function nameRepository(manifest: Manifest, number: number): string {
+  return repositoriesOf(manifest, "postgres")[number - 1]?.name ?? String(number);
+}

@@ -1,0 +1,101 @@
+import { HostkitError } from "../../errors.ts";
+import { assertRunOk } from "../../host/outcome.ts";
+import type { RestoreState } from "../../facts/postgres/restore.ts";
+import { makeOperation } from "../../plan/operation.ts";
+import type { OperationStep } from "../../plan/operation.ts";
+import { planConfirm, planUndo } from "../../plan/restore/postgres.ts";
+import { formatBytes } from "../../report/bytes.ts";
+import { formatSeconds } from "../../report/duration.ts";
+import { openProject } from "../../session/project.ts";
+import type { Project } from "../../session/project.ts";
+import { confirmOrRefuse, executeRun, showRuns } from "../../session/watch-run.ts";
+import { listBackupJobs } from "../../stack/backups/jobs.ts";
+import type { Verb } from "../line/verb.ts";
+import { assertBackedUp, lookAtCluster, theOnlyHost } from "./cluster.ts";
+import type { SeenCluster } from "./cluster.ts";
+
+interface SettleOptions {
+  readonly yes?: boolean;
+}
+
+/** What is done with a restore that waits for a word, and what is said of it. */
+interface Settling {
+  readonly verb: "confirm" | "undo";
+  /** Stages in which it can be done. */
+  readonly stages: readonly RestoreState["stage"][];
+  readonly question: (state: RestoreState, now: number) => string;
+  readonly steps: (seen: SeenCluster, project: Project) => OperationStep[];
+  readonly done: (state: RestoreState) => string;
+}
+
+const undo: Settling = {
+  verb: "undo",
+  stages: ["swapping", "swapped"],
+  question: ({ target, swapped, served }, now) =>
+    served === "old"
+      ? `The data from before the restore to ${target} is served; start all that uses it?`
+      : `Go back to the data from before the restore to ${target}? What was written since${swapped === undefined ? "" : ` (${formatSeconds(now - swapped)})`} stands aside then, until hostkit restore confirm.`,
+  steps: ({ place, proof }) => planUndo(place, proof),
+  done: () =>
+    "the data from before is served again; the restored data stands aside until hostkit restore confirm",
+};
+
+const confirm: Settling = {
+  verb: "confirm",
+  stages: ["swapping", "swapped", "undone", "confirming"],
+  question: ({ target, served, asideBytes }) =>
+    `${served === "new" ? `Keep what was restored to ${target}, and remove the data from before` : `Keep the data from before, and remove what was restored to ${target}`}${asideBytes === undefined ? "" : ` (${formatBytes(asideBytes)})`}?`,
+  steps: ({ place }, { manifest }) =>
+    planConfirm(place, listBackupJobs(manifest).find(({ tool }) => tool === "postgres")?.service),
+  done: () => "nothing stands aside any more; a full backup has begun",
+};
+
+/** Goes back to the data from before the last restore. */
+export const runRestoreUndo = settleWith(undo);
+
+/** Keeps what is served and removes what stands aside. */
+export const runRestoreConfirm = settleWith(confirm);
+
+function settleWith(settling: Settling): Verb<SettleOptions> {
+  return async (context, options) => {
+    const project = await openProject(context);
+    assertBackedUp(project.manifest);
+    const { stack } = project.manifest;
+    const host = theOnlyHost(project, settling.verb);
+    const connection = await host.connect();
+    try {
+      const seen = await lookAtCluster(connection, project);
+      const { state } = seen.restore;
+      if (state === undefined || !settling.stages.includes(state.stage))
+        throw new HostkitError("usage", {
+          what: `there is no restore to ${settling.verb}`,
+          where: host.name,
+          why:
+            state === undefined
+              ? "none waits for a word"
+              : `the one to ${state.target} ${state.stage === "undone" ? "was undone" : "was not put in place"}`,
+          next: "hostkit runs",
+        });
+      await confirmOrRefuse(context, settling.question(state, seen.now), options.yes === true);
+      const outcome = await showRuns(context, project, async (show) =>
+        executeRun(
+          context,
+          project,
+          host,
+          connection,
+          makeOperation({
+            ...{ verb: `restore ${settling.verb}`, host: host.name, stack },
+            ...{ stackDirectory: project.stackDirectory, steps: settling.steps(seen, project) },
+          }),
+          show,
+        ),
+      );
+      assertRunOk(outcome, host.name);
+      if (context.options.json === true)
+        context.print(JSON.stringify({ done: true, host: host.name, target: state.target }));
+      else context.print(`${context.colors.green("✓")} ${host.name}: ${settling.done(state)}`);
+    } finally {
+      await connection.close();
+    }
+  };
+}

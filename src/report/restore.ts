@@ -1,0 +1,87 @@
+import type { CountedTable } from "../facts/postgres/restore.ts";
+import { formatBytes } from "./bytes.ts";
+import type { Colors } from "./colors.ts";
+import { formatSeconds } from "./duration.ts";
+import { table } from "./status.ts";
+import { plainText } from "./terminal-text.ts";
+
+/** What a restore of a cluster will do, said before it does it. */
+export interface RestorePreview {
+  readonly host: string;
+  /** `17/main` */
+  readonly cluster: string;
+  readonly target: string;
+  /** Seconds before now; absent where only the WAL tells. */
+  readonly age?: number;
+  readonly set: { readonly label: string; readonly type: string; readonly repository: string };
+  readonly firstWal: string;
+  readonly lastWal: string;
+  /** The newest moment that can be reached, in words. */
+  readonly newest: string;
+  /** Bytes it takes beside the cluster, and that are there. */
+  readonly takes: number;
+  readonly free: number;
+  readonly isUp: boolean;
+  /** Databases that go back; those of others first in mind. */
+  readonly databases: readonly string[];
+  readonly strangers: readonly string[];
+  readonly units: readonly string[];
+  /** What an earlier restore left, and goes. */
+  readonly leftover?: string;
+}
+
+export function renderRestorePreview(preview: RestorePreview, colors: Colors): string {
+  const { set, strangers, databases, units } = preview;
+  const rows: (readonly [string, string])[] = [
+    [
+      "to",
+      `${preview.target}${preview.age === undefined ? "" : `, ${formatSeconds(preview.age)} ago`}`,
+    ],
+    [
+      "from",
+      `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${preview.firstWal}`,
+    ],
+    ["newest", preview.newest],
+    [
+      "lost",
+      preview.isUp
+        ? `${preview.age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(preview.age)}`}, and what is written until the exchange; it stands aside until hostkit restore confirm`
+        : "PostgreSQL does not answer: what it has not archived yet is only in its data, which stands aside until hostkit restore confirm",
+    ],
+    [
+      "goes back",
+      `the whole cluster, roles included: ${databases.join(", ") || "databases that cannot be asked for now"}`,
+    ],
+    ...(strangers.length === 0
+      ? []
+      : [
+          [
+            "also",
+            colors.yellow(
+              `not of this manifest, and taken back all the same: ${strangers.join(", ")}`,
+            ),
+          ] as const,
+        ]),
+    ["stops", `${[...units, "PostgreSQL"].join(", ")}, while the two are exchanged`],
+    [
+      "room",
+      `about ${formatBytes(preview.takes)} beside the cluster; ${formatBytes(preview.free)} are free`,
+    ],
+    ...(preview.leftover === undefined ? [] : [["first", preview.leftover] as const]),
+    ["then", "hostkit restore confirm   keeps it;  hostkit restore undo   goes back"],
+  ];
+  return [
+    colors.bold(`${preview.host}: restore PostgreSQL ${preview.cluster}`),
+    ...table(rows.map(([name, text]) => [colors.dim(name), plainText(text)])),
+  ].join("\n");
+}
+
+/** Rows by database, as they were counted: `app: 3 tables, 120 rows`. */
+export function summarizeCounts(counts: readonly CountedTable[]): string[] {
+  const databases = [...new Set(counts.map(({ database }) => database))];
+  return databases.map((name) => {
+    const own = counts.filter(({ database }) => database === name);
+    const rows = own.reduce((sum, one) => sum + one.rows, 0);
+    return `${name}: ${own.length} table${own.length === 1 ? "" : "s"}, ${rows} row${rows === 1 ? "" : "s"}`;
+  });
+}
