@@ -272,6 +272,18 @@ for h in *.history; do
 done' sh "./$1"
 }
 
+# Which timeline is served, and how it got there: where the data is lost one day, this alone tells it from those that were undone.
+rs_note_timeline() {
+  rs_number=$(rs_postgres "$rs_bin/pg_controldata" "./$rs_name" | sed -n "s/^Latest checkpoint's TimeLineID: *//p")
+  [ -n "$rs_number" ] || return 0
+  {
+    echo "timeline $rs_number"
+    rs_postgres sed -n 's/^\([0-9][0-9]*\)[[:space:]][[:space:]]*\([0-9A-F]*\/[0-9A-F]*\).*/history \1 \2/p' \
+      "./$rs_name/pg_wal/$(printf %08X "$rs_number").history" 2>/dev/null || :
+  } >"$rs_place/timeline.new"
+  sync "$rs_place/timeline.new" && mv -f "$rs_place/timeline.new" "$rs_place/timeline"
+}
+
 # rs_swap UNIT…: the services that use it stop, the folders are exchanged, the cluster starts. What fails on the way is taken back.
 rs_swap() {
   rs_take_lock
@@ -286,6 +298,7 @@ rs_swap() {
   if rs_swap_folders && systemctl start "$rs_unit" && rs_answers; then
     rs_note swapped "$(date +%s)"
     rs_note stage swapped
+    rs_note_timeline
     return 0
   fi
   echo "the restored cluster does not start; the one before is put back" >&2
@@ -347,6 +360,7 @@ rs_undo() {
   rs_put_back
   [ "$rs_status" -eq 0 ] || rs_fail "the data from before is served again, and not all came up with it"
   rs_note stage undone
+  rs_note_timeline
 }
 
 # What is served stays, the other one goes.

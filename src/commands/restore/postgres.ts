@@ -117,8 +117,12 @@ async function restore(
     [
       `${colors.green("✓")} ${host.name}: PostgreSQL ${preview.cluster} is as of ${preview.target}`,
       ...summarizeCounts(after.restore.counts).map((line) => `  ${line}`),
-      `  the data from before stands aside (${formatBytes(after.restore.state.asideBytes ?? 0)})`,
-      "  keep what is there now: hostkit restore confirm   go back: hostkit restore undo",
+      ...(after.restore.state.asideBytes === undefined
+        ? ["  there was no data before; hostkit restore confirm   begins a full backup"]
+        : [
+            `  the data from before stands aside (${formatBytes(after.restore.state.asideBytes)})`,
+            "  keep what is there now: hostkit restore confirm   go back: hostkit restore undo",
+          ]),
     ].join("\n"),
   );
 }

@@ -70,7 +70,7 @@ export interface RestoreFact {
   readonly trouble?: string;
   readonly sets: readonly BackupSet[];
   readonly archived: readonly ArchivedSegment[];
-  /** Of the cluster's data; absent where it cannot be read. */
+  /** Of the cluster's data, else of what the last restore left served; absent where neither can be read. */
   readonly timeline?: number;
   /** How it got there from the first one, the oldest first. */
   readonly history: readonly TimelineSwitch[];
@@ -130,7 +130,7 @@ data=$(${locateData(Number(major))} 2>/dev/null | tail -n 1)
 echo "data $data"
 echo "free $(df -Pk "\${data%/*}" 2>/dev/null | awk ${"NR == 2 {print $4}"})"
 control=$(${asPostgres} ${`${programDirectory(Number(major))}/pg_controldata`} "$data" 2>/dev/null | sed -n ${"s/^Latest checkpoint's TimeLineID: */timeline /p;s/^Bytes per WAL segment: */segment /p"})
-echo "$control"
+if [ -n "$control" ]; then echo "$control"; else cat ${`${place}/timeline`} 2>/dev/null; fi
 timeline=$(echo "$control" | sed -n ${"s/^timeline //p"})
 [ -z "$timeline" ] || ${asPostgres} sed -n ${"s/^\\([0-9][0-9]*\\)[[:space:]][[:space:]]*\\([0-9A-F]*\\/[0-9A-F]*\\).*/history \\1 \\2/p"} "$data/pg_wal/$(printf %08X "$timeline").history" 2>/dev/null
 for t in "$data"/pg_tblspc/*; do [ ! -L "$t" ] || echo "tablespace $(readlink -- "$t")"; done
