@@ -33,7 +33,7 @@ describe("exit codes and messages", () => {
     ],
     ["recover", 64, "hostkit restore --help   then docs/recovery.md"],
     ["backup restore", 64, "hostkit restore --help   then docs/recovery.md"],
-    ["rollback", 64, "bring back the manifest and sources you had (git), then: hostkit plan"],
+    ["rollback", 64, "next:  hostkit rollback --help"],
     ["undo", 64, "hostkit plan"],
     ["deploy", 64, "then: hostkit provision"],
     ["up", 64, "then: hostkit provision"],
