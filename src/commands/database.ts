@@ -13,6 +13,7 @@ import { renderDatabaseShell } from "../stack/database/database-shell.ts";
 import type { DatabaseShell } from "../stack/database/database-shell.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
+import { chooseOneHost } from "../session/one-host.ts";
 import { newMarker, openProject } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
 import { passTo } from "../session/terminal.ts";
@@ -34,7 +35,7 @@ export const runDatabaseShell: Verb<ShellOptions> = async (context, options, [na
     });
   }
   const project = await openProject(context);
-  const host = chooseHost(project);
+  const host = chooseOneHost(project, "hostkit database shell");
   const { stdin, stdout } = context.terminal;
   const connection = await host.connect();
   try {
@@ -98,16 +99,6 @@ function joinCommands(commands: readonly string[]): string {
 /** psql's own status: 3 is a failed statement. Ended by a signal: as shells count it. */
 function exitCodeOf(result: { readonly code: number | null }): number {
   return result.code ?? 128;
-}
-
-function chooseHost({ hosts }: Project): HostAccess {
-  const [host, another] = hosts;
-  if (host !== undefined && another === undefined) return host;
-  throw new HostkitError("usage", {
-    what: "on which host?",
-    why: `the manifest has: ${hosts.map(({ name }) => name).join(", ")}`,
-    next: `hostkit database shell --host ${host?.name ?? "NAME"}`,
-  });
 }
 
 /** Which database, as whom; both have to be on the host. */

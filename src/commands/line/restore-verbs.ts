@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import { defineFileRestores } from "./file-restore-verbs.ts";
 import type { Define } from "./verb.ts";
 
 /** What brings backups back: one function for each thing that can be. */
 export function defineRestore(program: Command, define: Define): void {
   const restore = program.command("restore").description("bring backups back");
   defineRestorePostgres(restore, define);
+  defineFileRestores(restore, define);
   defineSettling(restore, define);
 }
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { collect } from "./collect.ts";
+import { defineBackupExport } from "./file-restore-verbs.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
 import { defineRestore } from "./restore-verbs.ts";
 import type { Define } from "./verb.ts";
@@ -281,7 +282,7 @@ database's owner unless --role names another.`,
 }
 
 function defineBackup(program: Command, define: Define): void {
-  const backup = program.command("backup").description("make and list backups");
+  const backup = program.command("backup").description("make, list and export backups");
   define(
     backup,
     "run [JOB...]",
@@ -307,6 +308,7 @@ function defineBackup(program: Command, define: Define): void {
     },
     async () => (await import("../backup.ts")).runBackupList,
   );
+  defineBackupExport(backup, define);
 }
 
 function defineUninstall(program: Command, define: Define): void {

@@ -40,12 +40,14 @@ export function programDirectory(major: number): string {
   return `/usr/lib/postgresql/${major}/bin`;
 }
 
-/**
- * The server's own psql as the superuser over the cluster's socket, wherever that is, with these flags; a database and more words may
- * follow.
- */
+/** One of the server's own clients as the superuser over the cluster's socket, wherever that is, with these flags; more words may follow. */
+export function clientProgram(major: number, name: string, flags: Script): Script {
+  return sh`${asPostgres} ${`${programDirectory(major)}/${name}`} ${flags} $(${locateSocket(major)})`;
+}
+
+/** psql; a database and more words may follow. */
 export function psqlProgram(major: number, flags: Script): Script {
-  return sh`${asPostgres} ${`${programDirectory(major)}/psql`} ${flags} $(${locateSocket(major)})`;
+  return clientProgram(major, "psql", flags);
 }
 
 /**

@@ -150,6 +150,6 @@ function describeRepository({ name, storage }: StoredRepository, stack: string):
 }
 
 /** Where Docker keeps a volume's files. */
-function volumePath(stack: string, name: string): string {
+export function volumePath(stack: string, name: string): string {
   return `/var/lib/docker/volumes/${volumeNameOf(stack, name)}/_data`;
 }
