@@ -12,8 +12,8 @@ import {
   pruneImagesScript,
   recordsDirectoryOf,
 } from "../resources/containers/records.ts";
+import { releaseId } from "../resources/containers/release.ts";
 import type { ReleaseResource } from "../resources/containers/slots.ts";
-import type { ResourceId } from "../resources/resource.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { OperationStep } from "./operation.ts";
@@ -97,8 +97,7 @@ export function planRollback(
     script: Script,
     more: Pick<OperationStep, "bound"> = {},
   ): OperationStep => {
-    const id: ResourceId = `release:${service}/${part}`;
-    return { id, title, because, script, ...more };
+    return { id: releaseId(`${service}/${part}`), title, because, script, ...more };
   };
   return [
     step(
@@ -152,7 +151,7 @@ export function planRollback(
 export function planForgetting(stackDirectory: string, serving: ReleaseRecord): OperationStep[] {
   return [
     {
-      id: `release:${serving.service}/record`,
+      id: releaseId(`${serving.service}/record`),
       title: `forget that ${serving.service} was gone back to ${serving.back ?? serving.id}`,
       because: "asked for",
       script: forgetScript(recordsDirectoryOf(stackDirectory, serving.service), serving.id),
