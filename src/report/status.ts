@@ -27,6 +27,8 @@ export interface HostStatus {
   readonly releases: readonly ReleaseRecord[];
   /** How each backup went last. */
   readonly backups: readonly BackupReport[];
+  /** What a restore that is not settled waits for. */
+  readonly restore?: string;
   /** Whoever runs on this stack now. */
   readonly lockedBy?: string;
   /** The newest run, in one line. */
@@ -84,6 +86,8 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
     ]),
   );
   lines.push(...table(status.backups.map((report) => backupRow(report, now, colors))));
+  if (status.restore !== undefined)
+    lines.push(`  ${colors.yellow("!")}  ${plainText(status.restore)}`);
   if (status.lockedBy !== undefined)
     lines.push(`  ${colors.yellow("a run is going on:")} ${status.lockedBy}`);
   if (status.lastRun !== undefined) lines.push(`  ${colors.dim(`last run: ${status.lastRun}`)}`);
@@ -113,6 +117,7 @@ export function describeStatus(status: HostStatus): Record<string, unknown> {
     backups: status.backups,
     releases: status.releases,
     units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),
+    ...(status.restore === undefined ? {} : { restore: status.restore }),
     ...(status.lockedBy === undefined ? {} : { lockedBy: status.lockedBy }),
     ...(status.lastRun === undefined ? {} : { lastRun: status.lastRun }),
   };

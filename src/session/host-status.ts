@@ -4,9 +4,10 @@ import { listCurrent, releaseFacts } from "../facts/containers/releases.ts";
 import { certificateFacts } from "../facts/proxy/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import { need } from "../facts/fact.ts";
-import { fileFacts } from "../facts/files/file.ts";
+import { fileFacts, textFacts } from "../facts/files/file.ts";
 import { lockFacts } from "../facts/lock.ts";
 import { postgresFacts } from "../facts/postgres/postgres.ts";
+import { readWaitingRestore, restoreStatePath } from "../facts/postgres/restore.ts";
 import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import { targetFacts } from "../facts/units/target.ts";
 import { restartFacts, restartsSubject } from "../facts/units/unit.ts";
@@ -40,6 +41,7 @@ export function statusNeeds(
       ? []
       : [
           need(backupFacts, manifest.stack),
+          need(textFacts, restoreStatePath(manifest.stack)),
           ...(alone ? [need(archiveFacts, manifest.stack)] : []),
         ]),
     ...(certificates ? (manifest.proxy?.sites ?? []) : []).map((site) =>
@@ -58,6 +60,7 @@ export function readStatus(
 ): HostStatus {
   const directory = stackDirectoryOf(manifest.stack);
   const lockedBy = facts.get(lockFacts, directory);
+  const restore = readWaitingRestore(facts.get(textFacts, restoreStatePath(manifest.stack)));
   const archive = facts.get(archiveFacts, manifest.stack) ?? archiveFailureIn(manifest, facts);
   return {
     host,
@@ -75,6 +78,7 @@ export function readStatus(
     ],
     members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
     releases: listCurrent(facts.get(releaseFacts, manifest.stack)),
+    ...(restore === undefined ? {} : { restore }),
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),
   };

@@ -211,7 +211,12 @@ rs_recover() {
 
 rs_give_up() {
   echo "the copy did not come up; the running cluster was not touched:" >&2
-  grep -E 'FATAL|PANIC|ERROR|HINT|DETAIL' "$rs_place/server.log" | tail -n 12 >&2 || tail -n 12 "$rs_place/server.log" >&2
+  # What asked too early was told so.
+  grep -vE 'starting up|not yet accepting|has not been yet reached' "$rs_place/server.log" | grep -E 'FATAL|PANIC|ERROR|HINT|DETAIL' | tail -n 12 >&2 ||
+    tail -n 12 "$rs_place/server.log" >&2
+  if grep -q 'recovery ended before configured recovery target was reached' "$rs_place/server.log"; then
+    echo "the target is not in the WAL behind this backup: an earlier one may lead there (hostkit backup list, then --set LABEL)" >&2
+  fi
   rs_stop_server
   exit 1
 }

@@ -172,7 +172,7 @@ function findReach(
       (from === undefined || one.set.repository === names.indexOf(from) + 1) &&
       (set === undefined || one.set.label === set),
   );
-  const reach = chooseReach(target, reaches);
+  const reach = chooseReach(target, reaches, set !== undefined);
   if (reach !== undefined) return reach;
   const spans = spansOf(reaches).map(
     ({ from: begin, until }) => `${formatUtc(begin * 1000)} to ${formatUtc(until * 1000)} UTC`,

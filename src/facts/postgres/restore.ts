@@ -87,6 +87,27 @@ export interface RestoreFact {
   readonly counts: readonly CountedTable[];
 }
 
+/** The file in which a stack's restore is written down. */
+export function restoreStatePath(stack: string): string {
+  return `/var/lib/hostkit/${stack}/restore/state`;
+}
+
+/** What a restore that is not settled wants of somebody, from the text of its state; undefined where it wants nothing. */
+export function readWaitingRestore(text: string | undefined): string | undefined {
+  const state = readState((text ?? "").split("\n").map((line) => `state ${line}`));
+  switch (state?.stage) {
+    case "swapped":
+      return `the restore to ${state.target} waits: hostkit restore confirm, or hostkit restore undo`;
+    case "swapping":
+      return `the restore to ${state.target} was cut off in the exchange: hostkit restore undo`;
+    case "undone":
+    case "confirming":
+      return `what the restore to ${state.target} left stands aside: hostkit restore confirm`;
+    default:
+      return undefined;
+  }
+}
+
 /** A question for `restoreFacts`. */
 export function restoreSubject(stack: string, major: number, repositories: number): string {
   return `${stack} ${major} ${repositories}`;

@@ -126,14 +126,22 @@ export function spansOf(reaches: readonly Reach[]): Span[] {
 
 /**
  * The backup to begin with: the newest that is not behind the target; of two equal ones that in the first repository.
+ * For a transaction or a restore point: the newest full one.
+ * @param isAnySet somebody has named it
  * @returns undefined where no backup leads there
  */
-export function chooseReach(target: RestoreTarget, reaches: readonly Reach[]): Reach | undefined {
+export function chooseReach(
+  target: RestoreTarget,
+  reaches: readonly Reach[],
+  isAnySet = false,
+): Reach | undefined {
   const fitting = reaches.filter(({ set, until }) => {
     if (target.kind === "time")
       return set.stop * 1000 <= target.milliseconds && target.milliseconds <= (until + 1) * 1000;
     if (target.kind === "lsn" && set.stopLsn !== undefined)
       return compareLsn(set.stopLsn, target.value) <= 0;
+    // Nobody knows when it was; the backup that a restore makes before it begins is behind what a second try looks for.
+    if (target.kind === "xid" || target.kind === "name") return isAnySet || set.type === "full";
     return true;
   });
   return fitting.sort(

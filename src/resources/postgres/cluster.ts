@@ -90,6 +90,7 @@ elif [ -s databases ]; then
   cat databases >&2
 else
   pg_dropcluster --stop ${major} main
+  hk_remove_tree ${`${dataDirectory(major)}.hostkit-restore`}
   rm -f "$HOSTKIT_STACK_DIRECTORY/made-postgresql-"${major}
 fi`,
       "its data is to be deleted",

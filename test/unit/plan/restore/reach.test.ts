@@ -110,3 +110,10 @@ test("an LSN is reached from a backup that was whole before it", () => {
   expect(chooseReach({ kind: "lsn", value: "0/4FFFFFF" }, reaches)?.set.label).toBe("A");
   expect(chooseReach({ kind: "lsn", value: "0/5000100" }, reaches)?.set.label).toBe("B");
 });
+
+test("a transaction or a restore point is looked for from the newest full backup on, or from the one that is named", () => {
+  const sets = [set("A", 31, 3), set("B", 51, 5), set("C", 61, 6, { type: "incr" })];
+  const reaches = findReaches(fact({ sets, archived: wal(1, 3, 4, 5, 6) }), 17, undefined);
+  expect(chooseReach({ kind: "xid", value: "7" }, reaches)?.set.label).toBe("B");
+  expect(chooseReach({ kind: "name", value: "n" }, reaches, true)?.set.label).toBe("C");
+});
