@@ -69,10 +69,7 @@ const tries = [
 ];
 
 // All of one scenario: each further one wants a host of its own to be compared with.
-const sample = new Set([
-  "change runner release:page step 4",
-  "change link release:page step 1",
-]);
+const sample = new Set(["change runner release:page step 4", "change link release:page step 1"]);
 
 export const allTries = tries.map(({ scenario, fault, at, afterSeconds = 0 }) => {
   const when =
