@@ -1,6 +1,8 @@
 import { HostkitError } from "../errors.ts";
 import { backupFacts, backupListFacts } from "../facts/backups/backup.ts";
 import type { BackupReport, ListedBackup } from "../facts/backups/backup.ts";
+import { drillFacts } from "../facts/backups/drill.ts";
+import type { DrillRecord } from "../facts/backups/drill.ts";
 import { need } from "../facts/fact.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
@@ -66,10 +68,13 @@ export const runBackupList: Verb = async (context) => {
   const { stack } = project.manifest;
   requireBackups(project.manifest);
   const lists = await onEachHost(project.hosts, async (connection, host) => {
-    const facts = await gatherFacts(connection, [need(backupListFacts, stack)], newMarker());
+    const needs = [need(backupListFacts, stack), need(drillFacts, stack)];
+    const facts = await gatherFacts(connection, needs, newMarker());
+    const drills = facts.get(drillFacts, stack)?.records ?? [];
+    const listed = nameRepositories(project.manifest, facts.get(backupListFacts, stack) ?? []);
     return {
       host: host.name,
-      backups: nameRepositories(project.manifest, facts.get(backupListFacts, stack) ?? []),
+      backups: listed.map((backup) => withProof(backup, drills)),
     };
   });
   if (context.options.json === true) {
@@ -85,7 +90,8 @@ export const runBackupList: Verb = async (context) => {
   }
 };
 
-function requireBackups(manifest: Manifest): BackupJob[] {
+/** The backup jobs of the manifest. @throws HostkitError usage where it has none */
+export function requireBackups(manifest: Manifest): BackupJob[] {
   const jobs = listBackupJobs(manifest);
   if (jobs.length > 0) return jobs;
   throw new HostkitError("usage", {
@@ -146,7 +152,28 @@ function nameRepositories(manifest: Manifest, backups: readonly ListedBackup[]):
   );
 }
 
-function backupRow(backup: ListedBackup, colors: Colors): string[] {
+/** A backup with the newest drill that restored it. */
+function withProof(
+  backup: ListedBackup,
+  drills: readonly DrillRecord[],
+): ListedBackup & { readonly proof?: DrillRecord } {
+  const proof = drills.findLast(
+    ({ tool, repository, label }) =>
+      tool === backup.tool && repository === backup.repository && label === backup.label,
+  );
+  return proof === undefined ? backup : { ...backup, proof };
+}
+
+function proofCell(proof: DrillRecord | undefined, colors: Colors): string {
+  if (proof === undefined) return colors.dim("not proved");
+  const at = `${formatTime(proof.finished)} UTC`;
+  return proof.outcome === "ok" ? `proved ${at}` : colors.red(`${proof.outcome} ${at}`);
+}
+
+function backupRow(
+  backup: ListedBackup & { readonly proof?: DrillRecord },
+  colors: Colors,
+): string[] {
   return [
     backup.hasErrors ? colors.red("✗") : colors.green("✓"),
     `${formatTime(backup.time)} UTC`,
@@ -155,6 +182,7 @@ function backupRow(backup: ListedBackup, colors: Colors): string[] {
     backup.label,
     colors.dim(`in ${backup.repository}`),
     backup.bytes === undefined ? "" : formatBytes(backup.bytes),
+    proofCell(backup.proof, colors),
     colors.dim((backup.paths ?? []).join(" ")),
   ];
 }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { HostkitError } from "../errors.ts";
 import { explainFileError } from "./paths.ts";
 
@@ -6,6 +6,31 @@ import { explainFileError } from "./paths.ts";
 export async function writeOutput(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text);
+  } catch (cause) {
+    throw new HostkitError(
+      "usage",
+      { what: `${file} cannot be written`, why: explainFileError(cause) },
+      { cause },
+    );
+  }
+}
+
+/**
+ * Writes a file that only its owner may read, whole or not at all, and on the disk when this returns.
+ * @throws HostkitError usage
+ */
+export async function writeSecretOutput(file: string, text: string): Promise<void> {
+  const made = `${file}.hostkit-new`;
+  try {
+    await rm(made, { force: true });
+    const handle = await open(made, "wx", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(made, file);
   } catch (cause) {
     throw new HostkitError(
       "usage",

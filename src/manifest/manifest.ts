@@ -232,6 +232,12 @@ export interface Backups {
   readonly repositories: readonly Repository[];
   readonly postgres?: PostgresBackup;
   readonly files?: FileBackup;
+  /** When backups are proved by restoring them; absent: never. */
+  readonly drill?: Schedule;
+  /** age1…: who can read exported keys. */
+  readonly recipients: readonly string[];
+  /** What a drill asks of the restored databases; each query must answer true. */
+  readonly verify: readonly { readonly query: string; readonly database: string }[];
 }
 
 export type Repository = {

@@ -35,7 +35,14 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
     services,
     web,
     ...(proxy === undefined ? {} : { proxy }),
-    ...(written.backups === undefined ? {} : { backups: normalizeBackups(written.backups) }),
+    ...(written.backups === undefined
+      ? {}
+      : {
+          backups: normalizeBackups(
+            written.backups,
+            Object.keys(written.database?.databases ?? {}),
+          ),
+        }),
     ...(firewall === undefined ? {} : { firewall }),
     host: normalizeHostSettings(written.host),
     secrets: normalizeSecrets(

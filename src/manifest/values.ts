@@ -175,13 +175,16 @@ export const scalarText = () =>
     ])
     .meta({ title: "text" });
 
+const times =
+  'hourly, daily, weekly, monthly or a systemd calendar expression such as "Mon *-*-* 03:00"';
+const timePattern = String.raw`hourly|daily|weekly|monthly|quarterly|semiannually|yearly|(?=.*[*\d])[A-Za-z0-9*:,.~/ -]{3,80}`;
+
 /** A systemd OnCalendar expression; the host's `systemd-analyze calendar` has the last word. */
-export const schedule = () =>
-  text(
-    'hourly, daily, weekly, monthly or a systemd calendar expression such as "Mon *-*-* 03:00"',
-    /^(?:hourly|daily|weekly|monthly|quarterly|semiannually|yearly|(?=.*[*\d])[A-Za-z0-9*:,.~/ -]{3,80})$/,
-    "schedule",
-  );
+export const schedule = () => text(times, new RegExp(`^(?:${timePattern})$`), "schedule");
+
+/** The same, or `none`. */
+export const scheduleOrNone = () =>
+  text(`none, ${times}`, new RegExp(`^(?:none|${timePattern})$`), "none or schedule");
 
 const word = String.raw`[^${control}\s"'\\$\u0060;&|<>()]+`;
 

@@ -6,6 +6,8 @@ import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";
 import { plainText, widthOf } from "./terminal-text.ts";
+import type { Proof } from "../stack/backups/proofs.ts";
+import { isProofSick, nameDrill, proofRow } from "./drills.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
 
 /** What runs on one host, and how it is. */
@@ -29,6 +31,12 @@ export interface HostStatus {
   readonly backups: readonly BackupReport[];
   /** What a restore that is not settled waits for. */
   readonly restore?: string;
+  /** Seconds of changes of the database that would be lost with the host now, at most. */
+  readonly exposed?: number;
+  /** Whether the backups were brought back, by repository. */
+  readonly proofs: readonly Proof[];
+  /** Offsite repositories whose key stands on this host and nowhere else. */
+  readonly loneKeys: readonly string[];
   /** Whoever runs on this stack now. */
   readonly lockedBy?: string;
   /** The newest run, in one line. */
@@ -41,11 +49,12 @@ export function isHealthy({ activeState, type, result }: TargetMember): boolean 
   return type === "oneshot" && activeState === "inactive" && result === "success";
 }
 
-/** Names of the units that should run and do not, and of backups that failed last time. */
-export function findSick({ members, backups }: HostStatus): string[] {
+/** Names of the units that should run and do not, of backups that failed last time, and of drills that failed or are overdue. */
+export function findSick({ members, backups, proofs }: HostStatus): string[] {
   return [
     ...members.filter((member) => !isHealthy(member)).map(({ unit }) => unit),
     ...backups.filter(({ result }) => result !== "success").map(({ job }) => `backup ${job}`),
+    ...proofs.filter(isProofSick).map(nameDrill),
   ];
 }
 
@@ -88,6 +97,12 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
   lines.push(...table(status.backups.map((report) => backupRow(report, now, colors))));
   if (status.restore !== undefined)
     lines.push(`  ${colors.yellow("!")}  ${plainText(status.restore)}`);
+  if (status.exposed !== undefined) lines.push(exposedLine(status.exposed, colors));
+  lines.push(...table(status.proofs.map((proof) => proofRow(proof, now, colors))));
+  for (const repository of new Set(status.loneKeys))
+    lines.push(
+      `  ${colors.yellow(`!  the only copy of the key of ${repository} is on this host`)}: hostkit backup key export`,
+    );
   if (status.lockedBy !== undefined)
     lines.push(`  ${colors.yellow("a run is going on:")} ${status.lockedBy}`);
   if (status.lastRun !== undefined) lines.push(`  ${colors.dim(`last run: ${status.lastRun}`)}`);
@@ -115,6 +130,9 @@ export function describeStatus(status: HostStatus): Record<string, unknown> {
           }),
     })),
     backups: status.backups,
+    drills: status.proofs,
+    loneKeys: status.loneKeys,
+    ...(status.exposed === undefined ? {} : { exposedSeconds: status.exposed }),
     releases: status.releases,
     units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),
     ...(status.restore === undefined ? {} : { restore: status.restore }),
@@ -212,6 +230,14 @@ function backupRow(
         : plainText(message.split("\n").at(-1) ?? ""),
     ),
   ];
+}
+
+function exposedLine(seconds: number, colors: Colors): string {
+  const text =
+    seconds === 0
+      ? "every change of the database is in a repository"
+      : `lost with this host now: changes of the last ${formatSeconds(seconds)} at most`;
+  return `  ${seconds > 900 ? colors.red(`✗  ${text}`) : colors.dim(`·  ${text}`)}`;
 }
 
 function nextOf({ nextElapse = 0 }: TargetMember, now: number): string {

@@ -1,5 +1,8 @@
-import { archiveFacts, backupFacts, describeArchiveFailure } from "../facts/backups/backup.ts";
+import { archiveFacts, describeArchiveFailure } from "../facts/backups/archive.ts";
+import { backupFacts } from "../facts/backups/backup.ts";
 import type { BackupReport } from "../facts/backups/backup.ts";
+import { drillFacts } from "../facts/backups/drill.ts";
+import { exportedKeyFacts, keySubject } from "../facts/backups/keys.ts";
 import { listCurrent, releaseFacts } from "../facts/containers/releases.ts";
 import { certificateFacts } from "../facts/proxy/certificates.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
@@ -17,6 +20,9 @@ import { containersOf } from "../manifest/services.ts";
 import { statePath } from "../plan/state.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
+import { listHostKeys } from "../stack/backups/keys.ts";
+import type { HostKey } from "../stack/backups/keys.ts";
+import { judgeDrills } from "../stack/backups/proofs.ts";
 import { stackDirectoryOf, targetOf } from "../stack/names.ts";
 
 /**
@@ -42,6 +48,10 @@ export function statusNeeds(
       : [
           need(backupFacts, manifest.stack),
           need(textFacts, restoreStatePath(manifest.stack)),
+          need(drillFacts, manifest.stack),
+          ...offsiteKeys(manifest).map(({ path }) =>
+            need(exportedKeyFacts, keySubject(manifest.stack, path)),
+          ),
           ...(alone ? [need(archiveFacts, manifest.stack)] : []),
         ]),
     ...(certificates ? (manifest.proxy?.sites ?? []) : []).map((site) =>
@@ -61,7 +71,11 @@ export function readStatus(
   const directory = stackDirectoryOf(manifest.stack);
   const lockedBy = facts.get(lockFacts, directory);
   const restore = readWaitingRestore(facts.get(textFacts, restoreStatePath(manifest.stack)));
-  const archive = facts.get(archiveFacts, manifest.stack) ?? archiveFailureIn(manifest, facts);
+  const archive = facts.get(archiveFacts, manifest.stack);
+  const failure =
+    archive?.failure === undefined
+      ? archiveFailureIn(manifest, facts)
+      : describeArchiveFailure(archive.failure);
   return {
     host,
     connection,
@@ -74,14 +88,30 @@ export function readStatus(
     }),
     backups: [
       ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
-      ...(archive === undefined ? [] : [archive]),
+      ...(failure === undefined ? [] : [failure]),
     ],
+    ...(archive?.exposed === undefined ? {} : { exposed: archive.exposed }),
+    loneKeys: offsiteKeys(manifest)
+      .filter(({ path }) => facts.get(exportedKeyFacts, keySubject(manifest.stack, path)) === false)
+      .map(({ repository }) => repository),
+    proofs: facts.wasAsked(drillFacts)
+      ? judgeDrills(
+          manifest,
+          facts.get(drillFacts, manifest.stack),
+          facts.get(systemFacts, systemSubject)?.time ?? 0,
+        )
+      : [],
     members: facts.get(targetFacts, targetOf(manifest.stack)) ?? [],
     releases: listCurrent(facts.get(releaseFacts, manifest.stack)),
     ...(restore === undefined ? {} : { restore }),
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),
   };
+}
+
+/** Keys that were made on the host, of what outlives it. */
+function offsiteKeys(manifest: Manifest): HostKey[] {
+  return listHostKeys(manifest).filter(({ isOffsite }) => isOffsite);
 }
 
 /** `2026-11-21 01:02 UTC ok in 3 min, 12 changes, by ann@laptop since …` */
@@ -94,7 +124,7 @@ function describeRun({ manifest, state, startedAt, endedAt }: RunSummary): strin
 function archiveFailureIn(manifest: Manifest, facts: Facts): BackupReport | undefined {
   if (manifest.backups?.postgres === undefined) return undefined;
   for (const { archiveFailure } of facts.all(postgresFacts).values()) {
-    if (archiveFailure) return describeArchiveFailure(archiveFailure.time, archiveFailure.segment);
+    if (archiveFailure) return describeArchiveFailure(archiveFailure);
   }
   return undefined;
 }

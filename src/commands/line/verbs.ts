@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
+import { defineBackup } from "./backup-verbs.ts";
 import { collect } from "./collect.ts";
-import { defineBackupExport } from "./file-restore-verbs.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
 import { defineRestore } from "./restore-verbs.ts";
 import type { Define } from "./verb.ts";
@@ -279,36 +279,6 @@ database's owner unless --role names another.`,
     .option("--role <name>", "as this role (default: the database's owner); postgres: superuser")
     .option("--read-only", "transactions cannot write")
     .option("--csv", "rows as CSV");
-}
-
-function defineBackup(program: Command, define: Define): void {
-  const backup = program.command("backup").description("make, list and export backups");
-  define(
-    backup,
-    "run [JOB...]",
-    {
-      summary: "make a backup now",
-      more: "JOB: postgres-full, postgres-differential, postgres-incremental, files. Without one: files, and the smallest of PostgreSQL's.",
-      examples: [
-        ["hostkit backup run", "PostgreSQL and files, as the manifest says"],
-        ["hostkit backup run postgres-full", "a full one"],
-      ],
-    },
-    async () => (await import("../backup.ts")).runBackup,
-  );
-  define(
-    backup,
-    "list",
-    {
-      summary: "list the backups in every repository",
-      examples: [
-        ["hostkit backup list", "what could be restored"],
-        ["hostkit backup list --json", "for a monitor"],
-      ],
-    },
-    async () => (await import("../backup.ts")).runBackupList,
-  );
-  defineBackupExport(backup, define);
 }
 
 function defineUninstall(program: Command, define: Define): void {

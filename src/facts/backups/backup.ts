@@ -82,39 +82,6 @@ export function readBackupReport(text: string): BackupReport | undefined {
   }
 }
 
-/**
- * Stacks whose newest attempt to archive WAL failed, as the report of a job `postgres-wal`. PostgreSQL keeps what it could
- * not archive, so nothing is lost before its disk is full.
- */
-export const archiveFacts: FactSource<BackupReport> = {
-  name: "backup-archive",
-  lane: "postgres",
-  script: (stacks) => sh`for stack in ${stacks}; do
-  f=/usr/local/lib/hostkit/$stack/backup-postgres
-  [ -x "$f" ] && echo "$stack $("$f" archiving)"
-done`,
-  parse(stdout) {
-    const found = new Map<string, BackupReport>();
-    for (const match of stdout.matchAll(/^(\S+) (\d+) (\S+)$/gm)) {
-      const [, stack, seconds, segment] = match as unknown as [string, string, string, string];
-      found.set(stack, describeArchiveFailure(Number(seconds), segment));
-    }
-    return found;
-  },
-};
-
-/** @param time seconds since the epoch */
-export function describeArchiveFailure(time: number, segment: string): BackupReport {
-  return {
-    job: "postgres-wal",
-    inputs: "",
-    started: time,
-    finished: time,
-    result: "archive-failed",
-    message: `WAL ${segment} could not be archived, it piles up on the host: see /var/log/postgresql`,
-  };
-}
-
 interface PgbackrestBackup {
   readonly label: string;
   readonly type: "full" | "diff" | "incr";

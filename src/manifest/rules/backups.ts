@@ -10,6 +10,7 @@ export const backupRules: readonly Rule[] = [
   unknownVolume,
   backsUpItself,
   keyOnlyOnHost,
+  verifyWhere,
 ];
 
 function noRepository({ written, declared }: RuleInput): Finding[] {
@@ -94,7 +95,35 @@ function keyOnlyOnHost({ written }: RuleInput): Finding[] {
   return Object.entries(written.backups?.repositories ?? {}).flatMap(([name, entry]) => {
     if (hostFolderOf(entry) !== undefined || entry.passphrase !== undefined) return [];
     const message =
-      "without passphrase the key is made on the host and lost with it; name a secret";
+      "without passphrase the key is made on the host and lost with it; name a secret, or keep a copy: hostkit backup key export";
     return [warn(["backups", "repositories", name], message, { at: "key" })];
+  });
+}
+
+/** A query is asked of a database that is backed up. */
+function verifyWhere({ written, declared }: RuleInput): Finding[] {
+  const { verify = [], postgres } = written.backups ?? {};
+  if (verify.length === 0) return [];
+  if (postgres === undefined) {
+    const message = "nothing backs up PostgreSQL, so that there is no database to ask";
+    return [complain(["backups", "verify"], message, { at: "key", isAbsence: true })];
+  }
+  return verify.flatMap((one, index) => {
+    const pointer = ["backups", "verify", index];
+    if (typeof one !== "string") {
+      const { database } = one;
+      return declared.databases.has(database)
+        ? []
+        : [
+            complainUnknown(
+              [...pointer, "database"],
+              `no database "${database}"`,
+              database,
+              declared.databases,
+            ),
+          ];
+    }
+    if (declared.databases.size === 1) return [];
+    return [complain(pointer, "say which database is asked: {database: NAME, query: …}")];
   });
 }

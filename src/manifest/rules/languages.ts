@@ -48,12 +48,13 @@ function mountPaths({ services }: RuleInput): Finding[] {
 }
 
 function schedules({ written }: RuleInput): Finding[] {
-  const { postgres, files } = written.backups ?? {};
+  const { postgres, files, drill } = written.backups ?? {};
   const all: (readonly [Pointer, string | undefined])[] = [
     [["backups", "postgres", "full"], postgres?.full],
     [["backups", "postgres", "differential"], postgres?.differential],
     [["backups", "postgres", "incremental"], postgres?.incremental],
     [["backups", "files", "schedule"], files?.schedule],
+    [["backups", "drill"], drill === "none" ? undefined : drill],
   ];
   return all.flatMap(([pointer, schedule]) =>
     schedule === undefined ? [] : refuse(pointer, () => systemdCalendar(schedule)),

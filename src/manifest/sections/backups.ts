@@ -1,18 +1,31 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Backups, FileBackup, PostgresBackup } from "../manifest.ts";
 import { sortNamed } from "../order.ts";
 import {
   absolutePath,
   choice,
+  control,
   count,
   handle,
+  identifier,
   line,
   listOf,
   mapping,
   schedule,
+  scheduleOrNone,
   text,
 } from "../values.ts";
 import { normalizeRepository, repositoriesSchema } from "./repositories.ts";
+
+// psql takes a command that begins with a backslash for one of its own.
+const question = text(
+  "an SQL query on one line",
+  new RegExp(String.raw`^(?![\\ ])[^${control}]{1,10000}$`),
+  "query",
+).meta({
+  description: "A query that answers with one true or false.",
+  examples: ["select count(*) > 0 from dx_spots"],
+});
 
 const keepCount = () => count(1, 10_000).optional();
 const repositoryNames = listOf(handle(), "repository names").min(1).optional().meta({
@@ -82,12 +95,44 @@ export const backupsSectionSchema = mapping({
     description: "Backups of files and volumes with restic.",
     examples: [{ paths: ["/etc/dx-scraper"], schedule: "daily", keep: { daily: 7, weekly: 4 } }],
   }),
+  drill: scheduleOrNone().optional().meta({
+    description:
+      "When the newest backup of each repository is restored into a throwaway place and looked into. none: never. Default: weekly.",
+  }),
+  verify: listOf(
+    z.union([
+      question,
+      mapping({
+        query: question,
+        database: identifier().meta({ description: "The database that is asked." }),
+      }),
+    ]),
+    "queries, or {query, database}",
+  )
+    .optional()
+    .meta({
+      description:
+        "Queries that a drill asks of the restored database, as its owner; each must answer true.",
+      examples: [["select count(*) > 0 from dx_spots"]],
+    }),
+  recipients: listOf(
+    text("a recipient of age (age1…)", /^age1[02-9ac-hj-np-z]{58,2000}$/, "recipient"),
+    "recipients of age",
+  )
+    .optional()
+    .meta({
+      description:
+        "Who can read the copies of keys that `hostkit backup key export` makes (age-keygen prints it).",
+      examples: [["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]],
+    }),
 }).meta({ description: "Backups by systemd timers; provision itself makes the first one." });
 
 export type WrittenBackups = z.output<typeof backupsSectionSchema>;
 
-export function normalizeBackups(written: WrittenBackups): Backups {
+/** @param databases the names of the manifest's databases: a query that names none is for the only one */
+export function normalizeBackups(written: WrittenBackups, databases: readonly string[]): Backups {
   const names = Object.keys(written.repositories);
+  const { drill = "weekly" } = written;
   return {
     repositories: sortNamed(
       Object.entries(written.repositories).map(([name, entry]) => normalizeRepository(name, entry)),
@@ -96,6 +141,11 @@ export function normalizeBackups(written: WrittenBackups): Backups {
       ? {}
       : { postgres: normalizePostgres(written.postgres, names) }),
     ...(written.files === undefined ? {} : { files: normalizeFiles(written.files, names) }),
+    ...(drill === "none" ? {} : { drill }),
+    recipients: [...new Set(written.recipients ?? [])].sort(),
+    verify: (written.verify ?? []).map((one) =>
+      typeof one === "string" ? { query: one, database: databases[0] ?? "" } : one,
+    ),
   };
 }
 

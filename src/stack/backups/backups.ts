@@ -1,5 +1,5 @@
 import { hashText } from "../../facts/files/hash.ts";
-import { psqlScript } from "../../facts/postgres/psql.ts";
+import { asPostgres, psqlScript } from "../../facts/postgres/psql.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { backupFirst } from "../../resources/backups/first-backup.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
@@ -7,6 +7,7 @@ import { file, fileId } from "../../resources/files/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { unit, unitId } from "../../resources/units/unit.ts";
+import { resolveDrills } from "./drills.ts";
 import { resolveFileRepositories } from "./files.ts";
 import { backupPlaces, listBackupJobs } from "./jobs.ts";
 import { toolFolder } from "./storages/storage.ts";
@@ -32,8 +33,22 @@ import { writtenShell } from "../../writers/written.ts";
 import { rawScript, sh } from "../../shell/script.ts";
 import { postgresUnitOf } from "../../resources/postgres/unit.ts";
 
-const archivingSql = `select extract(epoch from last_failed_time)::bigint || ' ' || last_failed_wal from pg_stat_archiver
-where last_failed_time > coalesce(last_archived_time, '-infinity')`;
+/**
+ * One line: the host's time; when archiving failed lastly, 0 where something was archived since, and what; how many whole segments
+ * wait; since when nothing newer is in the repository; archive_timeout; how far the present segment is filled. A segment's name with
+ * `.done` keeps the time at which the segment was whole; it goes with the segment. A segment that waits holds no change that is older than the
+ * timeout when it is whole.
+ */
+const archivingSql = `with a as (select * from pg_stat_archiver),
+r as (select count(*) as waiting, min(modification) as oldest from pg_ls_archive_statusdir() where name ~ '^[0-9A-F]{24}[.]ready$'),
+t as (select setting::int as timeout from pg_settings where name = 'archive_timeout')
+select concat_ws(' ', 'wal', extract(epoch from now())::bigint,
+case when last_failed_time > coalesce(last_archived_time, '-infinity') then extract(epoch from last_failed_time)::bigint else 0 end,
+coalesce(last_failed_wal, '-'), waiting,
+coalesce(extract(epoch from greatest(coalesce(
+  (pg_stat_file('pg_wal/archive_status/' || last_archived_wal || '.done', true)).modification, least(last_archived_time, oldest)),
+  case when timeout > 0 then oldest - timeout * interval '1 second' end))::bigint, 0), timeout,
+(pg_walfile_name_offset(pg_current_wal_insert_lsn())).file_offset) from a, r, t where not pg_is_in_recovery()`;
 
 /**
  * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
@@ -66,6 +81,7 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
     const before = others.filter((one) => mayWriteTo(one, files.paths));
     resources.push(...resolveJobs(inputs, "files", made, before.map(idOf)));
   }
+  resources.push(...resolveDrills(inputs));
   return { packages, resources };
 }
 
@@ -127,6 +143,9 @@ function renderPostgresScript(inputs: StackInputs, made: Repositories): Resource
         sh`${repositoriesOf(inputs.manifest, "postgres").map((_, index) => String(index + 1))}`,
       ),
       psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
+      log: writtenShell(
+        sh`${asPostgres} tail -c 200000 ${`/var/log/postgresql/postgresql-${major}-main.log`}`,
+      ),
       report: writtenShell(
         rawScript(renderTemplate(inputs.templates, "usr/local/lib/hostkit/backup-report.ejs", {})),
       ),

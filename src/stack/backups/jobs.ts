@@ -44,12 +44,55 @@ export function listBackupJobs(manifest: Pick<Manifest, "stack" | "backups">): B
   ];
 }
 
+/** The drill of a tool: what restores its newest backups and looks into them. */
+export interface BackupDrill {
+  readonly tool: BackupJob["tool"];
+  /** `dxcluster-drill-postgres@.service`; its instance is a repository, or `all`. */
+  readonly template: string;
+  readonly timer: string;
+  /** OnCalendar; absent: only by hand. */
+  readonly schedule: string | undefined;
+  /** Names of the repositories, in the order in which they are drilled. */
+  readonly repositories: readonly string[];
+}
+
+/** The drills of a stack: one for each tool that makes backups. */
+export function listBackupDrills({
+  stack,
+  backups,
+}: Pick<Manifest, "stack" | "backups">): BackupDrill[] {
+  return drilledTools.flatMap((tool) => {
+    const made = backups?.[tool];
+    if (made === undefined) return [];
+    const unit = `${stack}-drill-${tool}`;
+    return [
+      {
+        tool,
+        template: `${unit}@.service`,
+        timer: `${unit}.timer`,
+        schedule: backups?.drill,
+        repositories: made.repositories,
+      },
+    ];
+  });
+}
+
+const drilledTools = ["postgres", "files"] as const;
+
+/** The unit that drills one repository, or `all` of them. */
+export function drillUnitOf({ template }: BackupDrill, repository: string): string {
+  return template.replace("@", `@${repository}`);
+}
+
 /** Places of a stack's backups on the host. */
 export function backupPlaces(stack: string) {
   const library = `/usr/local/lib/hostkit/${stack}`;
   return {
     library,
     script: (tool: BackupJob["tool"]): string => `${library}/backup-${tool}`,
+    drill: (tool: BackupJob["tool"]): string => `${library}/drill-${tool}`,
+    /** Where PostgreSQL's backups are restored to by a drill; empty otherwise. */
+    throwaway: `${stackDirectoryOf(stack)}/drill`,
     lock: `${library}/backup.lock`,
     reports: `${stackDirectoryOf(stack)}/backups`,
     pgbackrestConfig: `/etc/pgbackrest/conf.d/hostkit-${stack}.conf`,

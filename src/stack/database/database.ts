@@ -313,7 +313,7 @@ function settingsOf(
       ? {
           archive_mode: "on",
           archive_command: `pgbackrest --stanza=${manifest.stack} archive-push %p`,
-          archive_timeout: "5min",
+          archive_timeout: "1min",
         }
       : {}),
     ...database.settings,

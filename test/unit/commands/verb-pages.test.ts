@@ -32,9 +32,12 @@ test("every verb has a page with its help and an example", () => {
   );
   const verbs = everyCommand(program)
     .filter((command) => command.commands.length === 0 && command.parent !== null)
-    .map((command) =>
-      command.parent === program ? command.name() : `${command.parent?.name()} ${command.name()}`,
-    );
+    .map((command) => {
+      const names = [];
+      for (let at: typeof command | null = command; at !== null && at !== program; at = at.parent)
+        names.unshift(at.name());
+      return names.join(" ");
+    });
   expect(blocks.map(({ verb }) => verb).sort()).toEqual(verbs.sort());
   for (const { help } of blocks) expect(help).toMatch(/Examples:\n {2}hostkit /);
 });

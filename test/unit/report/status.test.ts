@@ -31,6 +31,8 @@ const base: HostStatus = {
   members: [],
   releases: [],
   backups: [],
+  proofs: [],
+  loneKeys: [],
 };
 const site = { headers: {}, maxBodyBytes: 0, tls: { kind: "acme" as const } };
 const backup = {

@@ -1,0 +1,68 @@
+import type { Command } from "commander";
+import { defineBackupExport } from "./file-restore-verbs.ts";
+import type { Define } from "./verb.ts";
+
+/** What makes, proves and lists backups, and copies their keys. */
+export function defineBackup(program: Command, define: Define): void {
+  const backup = program.command("backup").description("make, prove, list and export backups");
+  define(
+    backup,
+    "run [JOB...]",
+    {
+      summary: "make a backup now",
+      more: "JOB: postgres-full, postgres-differential, postgres-incremental, files. Without one: files, and the smallest of PostgreSQL's.",
+      examples: [
+        ["hostkit backup run", "PostgreSQL and files, as the manifest says"],
+        ["hostkit backup run postgres-full", "a full one"],
+      ],
+    },
+    async () => (await import("../backup.ts")).runBackup,
+  );
+  define(
+    backup,
+    "verify",
+    {
+      summary: "restore the newest backups into a throwaway place, and look into them",
+      more: `The drill that a timer makes every week, now: the newest backup of PostgreSQL in each repository is restored beside the
+running server, WAL is replayed to its end, every page and index is looked at, and the manifest's queries
+(\`backups.verify\`) are asked; of files, a sample is read out of each repository and compared. Nothing is written to a
+repository. Exits 1 when something is wrong.`,
+      examples: [
+        ["hostkit backup verify", "every repository"],
+        ["hostkit backup verify --repository offsite", "only this one"],
+      ],
+    },
+    async () => (await import("../backup-verify.ts")).runBackupVerify,
+  ).option("--repository <name>", "only the backups in this repository");
+  define(
+    backup,
+    "list",
+    {
+      summary: "list the backups in every repository, and when each was proved",
+      examples: [
+        ["hostkit backup list", "what could be restored"],
+        ["hostkit backup list --json", "for a monitor"],
+      ],
+    },
+    async () => (await import("../backup.ts")).runBackupList,
+  );
+  const key = backup.command("key").description("copies of the keys that open the backups");
+  define(
+    key,
+    "export",
+    {
+      summary: "copy the keys of the repositories from the hosts to this machine",
+      more: `Keys that were made on a host (repositories without \`passphrase\`) are lost with it. They are written to a file here, encrypted
+with age for \`backups.recipients\`; --plain makes a sheet to print, which only you can read. The host remembers that
+they were copied.`,
+      examples: [
+        ["hostkit backup key export", "into STACK-backup-keys.age, for backups.recipients"],
+        ["hostkit backup key export --plain --to /media/usb/keys.txt", "a sheet to print"],
+      ],
+    },
+    async () => (await import("../backup-key.ts")).runKeyExport,
+  )
+    .option("--to <file>", "the file to write")
+    .option("--plain", "not encrypted");
+  defineBackupExport(backup, define);
+}
