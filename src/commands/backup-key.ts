@@ -8,7 +8,9 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { planKeyRecord } from "../plan/backup-key.ts";
 import { makeOperation } from "../plan/operation.ts";
 import { formatTime } from "../report/duration.ts";
+import type { Context } from "../session/context.ts";
 import { newMarker, onEachHost, openProject } from "../session/project.ts";
+import type { Project } from "../session/project.ts";
 import { executeRun, showRuns, userName } from "../session/watch-run.ts";
 import { sh } from "../shell/script.ts";
 import type { Connection } from "../ssh/connection.ts";
@@ -45,24 +47,8 @@ export const runKeyExport: Verb<{ to?: string; plain?: true }> = async (context,
   await writeSecretOutput(file, isPlain ? sheet : await encryptFor(recipients, sheet));
   // Only what is on the disk here is written down there.
   const to = isPlain ? ["plain"] : recipients;
-  await showRuns(
-    context,
-    project,
-    (show) =>
-      onEachHost(project.hosts, async (connection, host) => {
-        const sums = read.find((one) => one.host.name === host.name)?.keys ?? [];
-        const plan = makeOperation({
-          ...{ verb: "backup key export", host: host.name, stack },
-          stackDirectory: project.stackDirectory,
-          steps: planKeyRecord(
-            keyRecordOf(stack),
-            sums.map(({ sum }) => sum),
-            to,
-          ),
-        });
-        assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
-      }),
-    "live-only",
+  await noteExport(context, project, to, (host) =>
+    (read.find((one) => one.host.name === host)?.keys ?? []).map(({ sum }) => sum),
   );
   const count = read.reduce((sum, one) => sum + one.keys.length, 0);
   if (context.options.json === true) {
@@ -75,6 +61,30 @@ export const runKeyExport: Verb<{ to?: string; plain?: true }> = async (context,
   );
   if (!isPlain) context.print(colors.dim(`  to read it: age -d -i KEY-FILE ${file}`));
 };
+
+/** Lets each host remember which of its keys were copied, and for whom. */
+async function noteExport(
+  context: Context,
+  project: Project,
+  to: readonly string[],
+  sumsOf: (host: string) => readonly string[],
+): Promise<void> {
+  const { stack } = project.manifest;
+  await showRuns(
+    context,
+    project,
+    (show) =>
+      onEachHost(project.hosts, async (connection, host) => {
+        const plan = makeOperation({
+          ...{ verb: "backup key export", host: host.name, stack },
+          stackDirectory: project.stackDirectory,
+          steps: planKeyRecord(keyRecordOf(stack), sumsOf(host.name), to),
+        });
+        assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
+      }),
+    "live-only",
+  );
+}
 
 function chooseKeys(manifest: Manifest): HostKey[] {
   requireBackups(manifest);

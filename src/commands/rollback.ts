@@ -72,14 +72,7 @@ export const runRollback: Verb<RollbackOptions> = async (
     if (!isToForget) await confirmOrRefuse(context, "Go back?", options.yes === true);
     const seconds = await carryOut(context, project, hosts);
     if (json) print(context, hosts, true);
-    else
-      for (const each of hosts) {
-        const done =
-          each.chosen === undefined
-            ? `the next provision may release again what ${service} was gone back from`
-            : `${service} is back at release ${each.chosen.id} (${formatSeconds(seconds)}); \`hostkit provision\` does not undo that without a word`;
-        context.print(`${context.colors.green("✓")} ${each.host.name}: ${done}`);
-      }
+    else for (const each of hosts) context.print(describeDone(context, each, seconds));
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));
   }
@@ -156,6 +149,18 @@ async function carryOut(
     ),
   );
   return (performance.now() - startedAt) / 1000;
+}
+
+function describeDone(
+  { colors }: Context,
+  { host, service, chosen }: HostToRollBack,
+  seconds: number,
+): string {
+  const done =
+    chosen === undefined
+      ? `the next provision may release again what ${service} was gone back from`
+      : `${service} is back at release ${chosen.id} (${formatSeconds(seconds)}); \`hostkit provision\` does not undo that without a word`;
+  return `${colors.green("✓")} ${host.name}: ${done}`;
 }
 
 function describe({ host, service, serving, chosen }: HostToRollBack): string {

@@ -38,18 +38,7 @@ export async function makeExportFolder(folder: string): Promise<ExportFolder> {
   await mkdir(path.dirname(folder), { recursive: true })
     .then(() => mkdir(part, { mode: 0o700 }))
     .catch((cause: unknown) => {
-      const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
-      throw new HostkitError(
-        "usage",
-        {
-          what: `${part} cannot be made`,
-          why: isThere
-            ? "an export was cut short there, or still goes on"
-            : explainFileError(cause),
-          ...(isThere ? { next: `if none goes on: rm -r '${part}'` } : {}),
-        },
-        { cause },
-      );
+      throw explainNoFolder(part, cause);
     });
   const place = async (file: string): Promise<string> => {
     const at = path.join(part, file);
@@ -69,6 +58,19 @@ export async function makeExportFolder(folder: string): Promise<ExportFolder> {
     finish: () => rename(part, folder),
     abandon: () => rm(part, { recursive: true, force: true }),
   };
+}
+
+function explainNoFolder(part: string, cause: unknown): HostkitError {
+  const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
+  return new HostkitError(
+    "usage",
+    {
+      what: `${part} cannot be made`,
+      why: isThere ? "an export was cut short there, or still goes on" : explainFileError(cause),
+      ...(isThere ? { next: `if none goes on: rm -r '${part}'` } : {}),
+    },
+    { cause },
+  );
 }
 
 function openFile(at: string, name: string): ExportFile {

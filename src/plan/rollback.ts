@@ -13,7 +13,8 @@ import {
   recordsDirectoryOf,
 } from "../resources/containers/records.ts";
 import { releaseId } from "../resources/containers/release.ts";
-import type { ReleaseResource } from "../resources/containers/slots.ts";
+import type { ReleaseResource, SlotPlan } from "../resources/containers/slots.ts";
+import type { Bound } from "../resources/resource.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { OperationStep } from "./operation.ts";
@@ -85,66 +86,61 @@ export function planRollback(
   chosen: ReleaseRecord,
   serving: ReleaseRecord,
 ): OperationStep[] {
-  const { service } = kept;
   const other: SlotName = serving.slot === "a" ? "b" : "a";
   const [next, old] = [kept.slots[other], kept.slots[serving.slot]];
-  const because = `back to ${chosen.id}`;
   const undone = new Set([...(serving.undoes ?? []), serving.release]);
   undone.delete(kept.release);
-  const step = (
-    part: string,
-    title: string,
-    script: Script,
-    more: Pick<OperationStep, "bound"> = {},
-  ): OperationStep => {
-    return { id: releaseId(`${service}/${part}`), title, because, script, ...more };
-  };
+  const because = `back to ${chosen.id}`;
+  const origin = { ...{ id: chosen.id, because }, origin: originOf(chosen), undoes: [...undone] };
+  const step = (part: string, title: string, script: Script): OperationStep => ({
+    id: releaseId(`${kept.service}/${part}`),
+    ...{ title, because, script },
+  });
   return [
     step(
       "record",
       `write down that release ${chosen.id} is gone back to`,
-      beginAgainScript(kept, next, {
-        id: chosen.id,
-        because,
-        origin: originOf(chosen),
-        undoes: [...undone],
-      }),
+      beginAgainScript(kept, next, origin),
     ),
     step("files", `put its files into slot ${other}`, placeScript(kept, next)),
-    step(
-      "start",
-      `start ${next.units.join(", ")} and wait until healthy`,
-      startScript(kept, next, old),
-      {
-        bound: {
-          seconds: kept.graceSeconds + 300,
-          waitsFor: `${next.units.join(", ")} to become healthy`,
-        },
-      },
-    ),
-    ...(kept.seam === undefined
-      ? []
-      : [
-          step(
-            "database",
-            `log in to ${kept.seam.database} as ${kept.seam.role} from inside`,
-            seamScript(kept, kept.seam, next, old),
-          ),
-        ]),
+    {
+      ...step("start", startTitle(next), startScript(kept, next, old)),
+      bound: boundOf(kept, next),
+    },
+    ...proveDatabase(kept, next, old).map(({ title, script }) => step("database", title, script)),
     step(
       "traffic",
       `send the traffic to slot ${other}`,
       joinScripts([sh`printf '%s' ${next.upstream} >upstream`, switchScript(kept, next, old)]),
     ),
-    step(
-      "former",
-      `drain and stop slot ${serving.slot}`,
-      joinScripts([
-        retireScript(old, kept.exclusive ? 0 : 5),
-        kept.imageRepository === undefined ? sh`` : pruneImagesScript(kept.imageRepository),
-      ]),
-    ),
+    step("former", `drain and stop slot ${serving.slot}`, leaveScript(kept, old)),
   ];
+}
+
+function startTitle({ units }: SlotPlan): string {
+  return `start ${units.join(", ")} and wait until healthy`;
+}
+
+function boundOf({ graceSeconds }: ReleaseResource, { units }: SlotPlan): Bound {
+  return { seconds: graceSeconds + 300, waitsFor: `${units.join(", ")} to become healthy` };
+}
+
+function proveDatabase(
+  kept: ReleaseResource,
+  next: SlotPlan,
+  old: SlotPlan,
+): { readonly title: string; readonly script: Script }[] {
+  const { seam } = kept;
+  if (seam === undefined) return [];
+  const title = `log in to ${seam.database} as ${seam.role} from inside`;
+  return [{ title, script: seamScript(kept, seam, next, old) }];
+}
+
+function leaveScript({ exclusive, imageRepository }: ReleaseResource, old: SlotPlan): Script {
+  return joinScripts([
+    retireScript(old, exclusive ? 0 : 5),
+    imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository),
+  ]);
 }
 
 /** One step: the next provision may release again what was gone back from. */

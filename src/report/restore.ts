@@ -42,12 +42,7 @@ export function renderRestorePreview(preview: RestorePreview, colors: Colors): s
       `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${preview.firstWal}`,
     ],
     ["newest", preview.newest],
-    [
-      "lost",
-      preview.isUp
-        ? `${preview.age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(preview.age)}`}, and what is written until the exchange; it stands aside until hostkit restore confirm`
-        : "PostgreSQL does not answer: what it has not archived yet is only in its data, which stands aside until hostkit restore confirm",
-    ],
+    ["lost", tellLost(preview)],
     [
       "goes back",
       `the whole cluster, roles included: ${databases.join(", ") || "databases that cannot be asked for now"}`,
@@ -74,6 +69,14 @@ export function renderRestorePreview(preview: RestorePreview, colors: Colors): s
     colors.bold(`${preview.host}: restore PostgreSQL ${preview.cluster}`),
     ...table(rows.map(([name, text]) => [colors.dim(name), plainText(text)])),
   ].join("\n");
+}
+
+function tellLost({ isUp, age }: RestorePreview): string {
+  if (!isUp)
+    return "PostgreSQL does not answer: what it has not archived yet is only in its data, which stands aside until hostkit restore confirm";
+  const younger =
+    age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(age)}`;
+  return `${younger}, and what is written until the exchange; it stands aside until hostkit restore confirm`;
 }
 
 /** Rows by database, as they were counted: `app: 3 tables, 120 rows`. */

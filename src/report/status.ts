@@ -58,6 +58,20 @@ export function findSick({ members, backups, proofs }: HostStatus): string[] {
   ];
 }
 
+function renderTimers(timers: readonly TargetMember[], now: number, colors: Colors): string[] {
+  const sick = timers.filter((timer) => !isHealthy(timer));
+  const waiting = timers
+    .filter(isHealthy)
+    .sort((left, right) => (left.nextElapse ?? 0) - (right.nextElapse ?? 0));
+  return table([
+    ...sick.map((timer) => [colors.red("✗"), timer.unit, colors.red(timer.activeState)]),
+    ...waiting.map((timer) => [
+      ...[colors.dim("⏲"), timer.unit, nextOf(timer, now)],
+      colors.dim(timer.description),
+    ]),
+  ]);
+}
+
 /**
  * What runs where, for a terminal: sites with their certificates, units, timers. No trailing newline.
  * @param now seconds since the epoch, on the host's clock
@@ -79,21 +93,7 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
   );
   lines.push(...table(others.map((member) => unitRow(member, now, colors))));
   lines.push(...table(status.releases.map((release) => releaseRow(release, colors))));
-  const sickTimers = timers.filter((timer) => !isHealthy(timer));
-  const waiting = timers
-    .filter(isHealthy)
-    .sort((left, right) => (left.nextElapse ?? 0) - (right.nextElapse ?? 0));
-  lines.push(
-    ...table([
-      ...sickTimers.map((timer) => [colors.red("✗"), timer.unit, colors.red(timer.activeState)]),
-      ...waiting.map((timer) => [
-        colors.dim("⏲"),
-        timer.unit,
-        nextOf(timer, now),
-        colors.dim(timer.description),
-      ]),
-    ]),
-  );
+  lines.push(...renderTimers(timers, now, colors));
   lines.push(...table(status.backups.map((report) => backupRow(report, now, colors))));
   if (status.restore !== undefined)
     lines.push(`  ${colors.yellow("!")}  ${plainText(status.restore)}`);

@@ -72,24 +72,13 @@ export function readStatus(
   const lockedBy = facts.get(lockFacts, directory);
   const restore = readWaitingRestore(facts.get(textFacts, restoreStatePath(manifest.stack)));
   const archive = facts.get(archiveFacts, manifest.stack);
-  const failure =
-    archive?.failure === undefined
-      ? archiveFailureIn(manifest, facts)
-      : describeArchiveFailure(archive.failure);
   return {
     host,
     connection,
     system: facts.get(systemFacts, systemSubject)?.prettyName ?? "",
     isProvisioned: facts.get(fileFacts, statePath(directory)) !== undefined,
-    sites: (manifest.proxy?.sites ?? []).map((site) => {
-      const certificate = facts.get(certificateFacts, site.name);
-      if (certificate !== undefined) return { site, certificate };
-      return { site, ...(facts.wasAsked(certificateFacts) ? {} : { isCertificateUnknown: true }) };
-    }),
-    backups: [
-      ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
-      ...(failure === undefined ? [] : [failure]),
-    ],
+    sites: readSites(manifest, facts),
+    backups: readBackups(manifest, facts),
     ...(archive?.exposed === undefined ? {} : { exposed: archive.exposed }),
     loneKeys: offsiteKeys(manifest)
       .filter(({ path }) => facts.get(exportedKeyFacts, keySubject(manifest.stack, path)) === false)
@@ -107,6 +96,26 @@ export function readStatus(
     ...(lockedBy === undefined ? {} : { lockedBy }),
     ...(lastRun === undefined ? {} : { lastRun: describeRun(lastRun) }),
   };
+}
+
+function readBackups(manifest: Manifest, facts: Facts): HostStatus["backups"] {
+  const archive = facts.get(archiveFacts, manifest.stack);
+  const failure =
+    archive?.failure === undefined
+      ? archiveFailureIn(manifest, facts)
+      : describeArchiveFailure(archive.failure);
+  return [
+    ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
+    ...(failure === undefined ? [] : [failure]),
+  ];
+}
+
+function readSites(manifest: Manifest, facts: Facts): HostStatus["sites"] {
+  return (manifest.proxy?.sites ?? []).map((site) => {
+    const certificate = facts.get(certificateFacts, site.name);
+    if (certificate !== undefined) return { site, certificate };
+    return { site, ...(facts.wasAsked(certificateFacts) ? {} : { isCertificateUnknown: true }) };
+  });
 }
 
 /** Keys that were made on the host, of what outlives it. */

@@ -300,11 +300,15 @@ export function describeDxCluster(os: LabOs): void {
             .exitCode === 0,
         20,
       );
+      // However long the second one takes to look, the first is still there.
+      const runner = '"$(cat "$(ls -d /var/lib/hostkit/dxcluster/runs/*/ | tail -n 1)pid")"';
+      await project.onHost(`kill -STOP ${runner}`);
       const second = await project.hostkit("provision", "--yes");
       expect(second.exitCode, second.stdout + second.stderr).toBe(75);
       expect(second.stderr).toContain("hostkit attach");
       first.kill("SIGKILL");
       await first;
+      await project.onHost(`kill -CONT ${runner}`);
       const attached = await project.hostkit("attach");
       expect(attached.exitCode, attached.stdout + attached.stderr).toBe(0);
       expect((await project.hostkit("plan")).exitCode).toBe(0);

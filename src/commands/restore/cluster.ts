@@ -8,6 +8,7 @@ import type { PostgresFact } from "../../facts/postgres/postgres.ts";
 import { restoreFacts, restoreSubject } from "../../facts/postgres/restore.ts";
 import type { RestoreFact } from "../../facts/postgres/restore.ts";
 import { systemFacts, systemSubject } from "../../facts/system/system.ts";
+import type { SystemFact } from "../../facts/system/system.ts";
 import { targetFacts } from "../../facts/units/target.ts";
 import { gatherFacts } from "../../host/gather.ts";
 import { checkSystem } from "../../host/inspect.ts";
@@ -73,15 +74,7 @@ export async function lookAtCluster(
 ): Promise<SeenCluster> {
   const { database, stack } = manifest;
   if (database === undefined) throw new TypeError("no database section");
-  const first = await gatherFacts(
-    connection,
-    [need(systemFacts, systemSubject), need(lockFacts, stackDirectory)],
-    newMarker(),
-  );
-  const system = first.get(systemFacts, systemSubject);
-  checkSystem(system, connection);
-  const holder = first.get(lockFacts, stackDirectory);
-  if (holder !== undefined) throw explainLocked(connection.description, holder);
+  const system = await lookAtSystem(connection, stackDirectory);
   const major = postgresMajorOf(database, system);
   const subject = restoreSubject(stack, major, repositoriesOf(manifest, "postgres").length);
   const facts = await gatherFacts(
@@ -95,20 +88,13 @@ export async function lookAtCluster(
     ],
     newMarker(),
   );
-  const cluster = facts.get(clusterFacts, String(major));
   const restore = facts.get(restoreFacts, subject);
-  if (cluster === undefined || cluster.state === "missing" || restore === undefined)
-    throw new HostkitError("usage", {
-      what: `there is no PostgreSQL ${major} on this host yet`,
-      where: connection.description,
-      next: "hostkit provision",
-    });
-  if (cluster.isStandby)
-    throw new HostkitError("usage", {
-      what: `PostgreSQL ${major}/main follows another server`,
-      where: connection.description,
-      next: "restore the server that it follows",
-    });
+  const cluster = requireServer(
+    restore === undefined ? undefined : facts.get(clusterFacts, String(major)),
+    major,
+    connection,
+  );
+  if (restore === undefined) throw new TypeError("a cluster and nothing of its backups");
   return {
     ...{ major, now: system.time, cluster, restore },
     live: facts.get(postgresFacts, String(major)),
@@ -118,21 +104,54 @@ export async function lookAtCluster(
       backupLock: backupPlaces(stack).lock,
     },
     units: findUnits(manifest, facts),
-    proof: {
-      logins: servicesOf(manifest).flatMap((service) =>
-        service.database === undefined || service.database.tcp
-          ? []
-          : [
-              {
-                user: userOf(manifest, service),
-                role: service.database.role,
-                database: service.database.name,
-              },
-            ],
-      ),
-      owners: database.databases.map(({ name, owner }) => ({ role: owner, database: name })),
-    },
+    proof: { logins: listLogins(manifest), owners: listOwners(database) },
   };
+}
+
+/** @throws HostkitError run_locked, os_unsupported */
+async function lookAtSystem(connection: Connection, stackDirectory: string): Promise<SystemFact> {
+  const facts = await gatherFacts(
+    connection,
+    [need(systemFacts, systemSubject), need(lockFacts, stackDirectory)],
+    newMarker(),
+  );
+  const system = facts.get(systemFacts, systemSubject);
+  checkSystem(system, connection);
+  const holder = facts.get(lockFacts, stackDirectory);
+  if (holder !== undefined) throw explainLocked(connection.description, holder);
+  return system;
+}
+
+/** @throws HostkitError usage where there is none, or it only follows another one */
+function requireServer(
+  cluster: ClusterFact | undefined,
+  major: number,
+  { description: where }: Connection,
+): ClusterFact {
+  if (cluster === undefined || cluster.state === "missing")
+    throw new HostkitError("usage", {
+      ...{ what: `there is no PostgreSQL ${major} on this host yet`, where },
+      next: "hostkit provision",
+    });
+  if (cluster.isStandby)
+    throw new HostkitError("usage", {
+      ...{ what: `PostgreSQL ${major}/main follows another server`, where },
+      next: "restore the server that it follows",
+    });
+  return cluster;
+}
+
+function listOwners({ databases }: NonNullable<Manifest["database"]>): ClusterRestore["owners"] {
+  return databases.map(({ name, owner }) => ({ role: owner, database: name }));
+}
+
+/** Logins by the socket, as the services have them. */
+function listLogins(manifest: Manifest): ClusterRestore["logins"] {
+  return servicesOf(manifest).flatMap((service) => {
+    const { database } = service;
+    if (database === undefined || database.tcp) return [];
+    return [{ user: userOf(manifest, service), role: database.role, database: database.name }];
+  });
 }
 
 function findUnits(manifest: Manifest, facts: Facts): string[] {

@@ -147,24 +147,25 @@ async function restore(
       request.verb,
       plan,
     );
-    if (isJson) {
-      context.print(describe(host.name, look, result));
-      return;
-    }
-    const { green } = context.colors;
-    for (const { to } of plan.items)
-      context.print(`${green("✓")} ${host.name}: ${to} is that of ${formatTime(time / 1000)} UTC`);
-    for (const { unit, activeState } of result.units)
-      context.print(`${green("✓")} ${host.name}: ${unit} is ${activeState}`);
-    context.print(
-      [
-        ...renderKept(result.kept),
-        ...(result.kept.length === 0
-          ? []
-          : [`  remove it when you are sure: hostkit restore discard ${result.run}`]),
-      ].join("\n"),
-    );
+    if (isJson) context.print(describe(host.name, look, result));
+    else showRestored(context, host.name, look, result);
   });
+}
+
+function showRestored(
+  context: Context,
+  host: string,
+  { plan, time }: FileRestorePlan,
+  { kept, run, units }: Awaited<ReturnType<typeof carryOutFileRestore>>,
+): void {
+  const done = context.colors.green("✓");
+  for (const { to } of plan.items)
+    context.print(`${done} ${host}: ${to} is that of ${formatTime(time / 1000)} UTC`);
+  for (const { unit, activeState } of units)
+    context.print(`${done} ${host}: ${unit} is ${activeState}`);
+  const further =
+    kept.length === 0 ? [] : [`  remove it when you are sure: hostkit restore discard ${run}`];
+  context.print([...renderKept(kept), ...further].join("\n"));
 }
 
 function describe(

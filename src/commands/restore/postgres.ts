@@ -83,18 +83,12 @@ async function restore(
     units: seen.units,
     ...seen.proof,
   };
+  const plan = makeOperation({
+    ...{ verb: "restore postgres", host: host.name, stack: manifest.stack, stackDirectory },
+    steps: planClusterRestore(asked),
+  });
   const outcome = await showRuns(context, project, async (show) =>
-    executeRun(
-      context,
-      project,
-      host,
-      connection,
-      makeOperation({
-        ...{ verb: "restore postgres", host: host.name, stack: manifest.stack, stackDirectory },
-        steps: planClusterRestore(asked),
-      }),
-      show,
-    ),
+    executeRun(context, project, host, connection, plan, show),
   );
   assertRunOk(outcome, host.name);
   const after = await lookAtCluster(connection, project);
@@ -105,22 +99,29 @@ async function restore(
       next: "hostkit restore undo",
     });
   const warnings = outcome.failed.map(({ title, log }) => `${title}: ${log.at(-1) ?? "failed"}`);
-  if (context.options.json === true) {
+  if (context.options.json === true)
     context.print(
       JSON.stringify({ done: true, ...preview, counts: after.restore.counts, warnings }),
     );
-    return;
-  }
+  else showRestored(context, preview, after.restore, warnings);
+}
+
+function showRestored(
+  context: Context,
+  preview: RestorePreview,
+  { counts, state }: SeenCluster["restore"],
+  warnings: readonly string[],
+): void {
   const { colors } = context;
-  for (const line of warnings) context.print(`${colors.yellow("!")} ${host.name}: ${line}`);
+  for (const line of warnings) context.print(`${colors.yellow("!")} ${preview.host}: ${line}`);
   context.print(
     [
-      `${colors.green("✓")} ${host.name}: PostgreSQL ${preview.cluster} is as of ${preview.target}`,
-      ...summarizeCounts(after.restore.counts).map((line) => `  ${line}`),
-      ...(after.restore.state.asideBytes === undefined
+      `${colors.green("✓")} ${preview.host}: PostgreSQL ${preview.cluster} is as of ${preview.target}`,
+      ...summarizeCounts(counts).map((line) => `  ${line}`),
+      ...(state?.asideBytes === undefined
         ? ["  there was no data before; hostkit restore confirm   begins a full backup"]
         : [
-            `  the data from before stands aside (${formatBytes(after.restore.state.asideBytes)})`,
+            `  the data from before stands aside (${formatBytes(state.asideBytes)})`,
             "  keep what is there now: hostkit restore confirm   go back: hostkit restore undo",
           ]),
     ].join("\n"),
@@ -174,11 +175,19 @@ function findReach(
   );
   const reach = chooseReach(target, reaches, set !== undefined);
   if (reach !== undefined) return reach;
+  throw explainNoReach(reaches, target, host, seen.restore.trouble);
+}
+
+function explainNoReach(
+  reaches: readonly Reach[],
+  target: RestoreTarget,
+  host: HostAccess,
+  trouble: string | undefined,
+): HostkitError {
   const spans = spansOf(reaches).map(
     ({ from: begin, until }) => `${formatUtc(begin * 1000)} to ${formatUtc(until * 1000)} UTC`,
   );
-  const { trouble } = seen.restore;
-  throw new HostkitError("usage", {
+  return new HostkitError("usage", {
     what:
       reaches.length === 0
         ? "no backup can be brought back"
@@ -208,7 +217,6 @@ function describe(
   const own = (manifest.database?.databases ?? []).map(({ name }) => name);
   const all = Object.keys(live?.databases ?? {}).filter((name) => name !== "template1");
   const isToNow = isOpen && until === now;
-  const { state } = restore;
   return {
     host: host.name,
     cluster: `${seen.major}/main`,
@@ -231,12 +239,17 @@ function describe(
     databases: live === undefined ? own : all.filter((name) => own.includes(name)),
     strangers: all.filter((name) => !own.includes(name) && name !== "postgres"),
     units: seen.units,
-    ...(state === undefined
-      ? {}
-      : {
-          leftover: `what ${state.stage === "undone" ? "was undone" : "an earlier restore did not bring to its end"} goes from beside the cluster (${state.target})`,
-        }),
+    ...describeLeftover(restore.state),
   };
+}
+
+function describeLeftover(
+  state: SeenCluster["restore"]["state"],
+): Pick<RestorePreview, "leftover"> {
+  if (state === undefined) return {};
+  const what =
+    state.stage === "undone" ? "was undone" : "an earlier restore did not bring to its end";
+  return { leftover: `what ${what} goes from beside the cluster (${state.target})` };
 }
 
 function refuseWithoutRoom({ takes, free, host }: RestorePreview, seen: SeenCluster): void {

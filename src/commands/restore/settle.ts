@@ -56,6 +56,22 @@ export const runRestoreUndo = settleWith(undo);
 /** Keeps what is served and removes what stands aside. */
 export const runRestoreConfirm = settleWith(confirm);
 
+function explainNothingWaits(
+  { verb }: Settling,
+  where: string,
+  state: RestoreState | undefined,
+): HostkitError {
+  return new HostkitError("usage", {
+    what: `there is no restore to ${verb}`,
+    where,
+    why:
+      state === undefined
+        ? "none waits for a word"
+        : `the one to ${state.target} ${state.stage === "undone" ? "was undone" : "was not put in place"}`,
+    next: "hostkit runs",
+  });
+}
+
 function settleWith(settling: Settling): Verb<SettleOptions> {
   return async (context, options) => {
     const project = await openProject(context);
@@ -67,15 +83,7 @@ function settleWith(settling: Settling): Verb<SettleOptions> {
       const seen = await lookAtCluster(connection, project);
       const { state } = seen.restore;
       if (state === undefined || !settling.stages.includes(state.stage))
-        throw new HostkitError("usage", {
-          what: `there is no restore to ${settling.verb}`,
-          where: host.name,
-          why:
-            state === undefined
-              ? "none waits for a word"
-              : `the one to ${state.target} ${state.stage === "undone" ? "was undone" : "was not put in place"}`,
-          next: "hostkit runs",
-        });
+        throw explainNothingWaits(settling, host.name, state);
       await confirmOrRefuse(context, settling.question(state, seen.now), options.yes === true);
       const outcome = await showRuns(context, project, async (show) =>
         executeRun(
