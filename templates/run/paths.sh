@@ -293,3 +293,21 @@ hk_give_back() {
   fi
   rm -f -- "$1.none"
 }
+
+# hk_exchange A B [WORD…]: both are there and change places in one act of the file system, or nothing happens; the words before the
+# command make it somebody else's. renameat2(2): its number, AT_FDCWD (-100) twice, RENAME_EXCHANGE (2). coreutils' mv has it since 9.5.
+hk_exchange() {
+  hk_left_side=$1 hk_right_side=$2
+  shift 2
+  case $(uname -m) in
+    x86_64) hk_call=316 ;;
+    aarch64 | riscv64 | loongarch64) hk_call=276 ;;
+    armv*) hk_call=382 ;;
+    i?86) hk_call=353 ;;
+    ppc64*) hk_call=357 ;;
+    s390x) hk_call=347 ;;
+    *) echo "hostkit does not know how to exchange two folders on $(uname -m)" >&2; return 1 ;;
+  esac
+  "$@" perl -e 'my ($n, $a, $b) = @ARGV; $n += 0; syscall($n, -100, $a, -100, $b, 2) == 0 or die "cannot exchange $a and $b: $!\n"' \
+    "$hk_call" "$hk_left_side" "$hk_right_side"
+}

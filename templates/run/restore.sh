@@ -50,20 +50,8 @@ rs_served() {
   else echo unknown; fi
 }
 
-# rs_exchange A B: both names at once, or nothing. renameat2(2), RENAME_EXCHANGE = 2; AT_FDCWD = -100.
-rs_exchange() {
-  case $(uname -m) in
-    x86_64) rs_number=316 ;;
-    aarch64 | riscv64 | loongarch64) rs_number=276 ;;
-    armv*) rs_number=382 ;;
-    i?86) rs_number=353 ;;
-    ppc64*) rs_number=357 ;;
-    s390x) rs_number=347 ;;
-    *) echo "hostkit does not know how to exchange two folders on $(uname -m)" >&2; return 1 ;;
-  esac
-  $rs_as perl -e 'my ($n, $a, $b) = @ARGV; $n += 0; syscall($n, -100, $a, -100, $b, 2) == 0 or die "cannot exchange $a and $b: $!\n"' \
-    "$rs_number" "./$1" "./$2" && sync .
-}
+# rs_exchange A B: both names at once, or nothing
+rs_exchange() { hk_exchange "./$1" "./$2" $rs_as && sync .; }
 
 # The copy takes the data's place, or the data comes back.
 rs_swap_folders() {

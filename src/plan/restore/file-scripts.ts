@@ -44,14 +44,6 @@ hk_unstage() {
   case $hk_item in */.hostkit-restores/*) rmdir -- "\${hk_item%/*}" 2>/dev/null || : ;; esac
 }
 
-# hk_exchange A B: both are there, and change places at once; fails where the file system cannot
-hk_exchange() {
-  mv --exchange -T -- "$1" "$2" 2>/dev/null && return
-  # coreutils before 9.5 do not know it. renameat2(2): its number, AT_FDCWD twice, RENAME_EXCHANGE.
-  case $(uname -m) in x86_64) hk_call=316 ;; aarch64) hk_call=276 ;; *) return 1 ;; esac
-  perl -e 'exit(syscall($ARGV[0] + 0, -100, $ARGV[1], -100, $ARGV[2], 2) == 0 ? 0 : 1)' "$hk_call" "$1" "$2" 2>/dev/null
-}
-
 # hk_settle_item ITEM: true where it was put in place (what stood there is in "before" then); else all is as if it had not begun
 hk_settle_item() (
   item=$(readlink -f -- "$1") || exit 1
@@ -104,7 +96,8 @@ hk_put_restored() (
   fi
   [ "$2" = over ] || { echo "$path is there already" >&2; exit 1; }
   stat -c %i -- "$name" >"$item/inode" && sync "$item/inode" || exit 1
-  if hk_exchange "$item/content" "$name"; then
+  # Where the file system cannot: one after the other.
+  if hk_exchange "$item/content" "$name" 2>/dev/null; then
     mv -T -- "$item/content" "$item/before"
   else
     mv -T -- "$name" "$item/before" && mv -T -- "$item/content" "$name"
