@@ -138,17 +138,40 @@ async function carryOut(
     collectResults(
       hosts.map(({ host }) => host),
       await Promise.allSettled(
-        hosts.map(async ({ host, connection, service, steps }) => {
+        hosts.map(async (each) => {
+          const { host, connection, service, steps } = each;
           const plan = makeOperation({
             ...{ verb: `rollback ${service}`, host: host.name, stack: project.manifest.stack },
             ...{ stackDirectory: project.stackDirectory, steps },
           });
-          assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
+          const outcome = await executeRun(context, project, host, connection, plan, show);
+          assertRunOk(outcome, host.name);
+          await assertBack(project, each, outcome.run.runId);
         }),
       ),
     ),
   );
   return (performance.now() - startedAt) / 1000;
+}
+
+/** @throws HostkitError proof_failed where the host's records and its switch do not say so */
+async function assertBack(
+  { manifest: { stack } }: Project,
+  { host, connection, service, chosen }: HostToRollBack,
+  runId: string,
+): Promise<void> {
+  const facts = await gatherFacts(connection, [need(releaseFacts, stack)], newMarker());
+  const serving = findServing(facts.get(releaseFacts, stack), service);
+  const isSo = chosen === undefined ? serving?.undoes?.length === 0 : serving?.id === runId;
+  if (isSo) return;
+  throw new HostkitError("proof_failed", {
+    what:
+      chosen === undefined
+        ? `the run ended well, and it is still on record that ${service} was gone back to`
+        : `the run ended well, and release ${chosen.id} of ${service} does not serve`,
+    where: host.name,
+    next: `hostkit releases ${service}`,
+  });
 }
 
 function describeDone(

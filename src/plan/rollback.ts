@@ -7,14 +7,9 @@ import {
   startScript,
   switchScript,
 } from "../resources/containers/release-scripts.ts";
-import {
-  forgetScript,
-  pruneImagesScript,
-  recordsDirectoryOf,
-} from "../resources/containers/records.ts";
-import { releaseId } from "../resources/containers/release.ts";
+import { forgetScript, recordsDirectoryOf } from "../resources/containers/records.ts";
+import { pruneImages, releaseId, waitForHealth } from "../resources/containers/release.ts";
 import type { ReleaseResource, SlotPlan } from "../resources/containers/slots.ts";
-import type { Bound } from "../resources/resource.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { OperationStep } from "./operation.ts";
@@ -105,7 +100,7 @@ export function planRollback(
     step("files", `put its files into slot ${other}`, placeScript(kept, next)),
     {
       ...step("start", startTitle(next), startScript(kept, next, old)),
-      bound: boundOf(kept, next),
+      bound: waitForHealth(kept, next),
     },
     ...proveDatabase(kept, next, old).map(({ title, script }) => step("database", title, script)),
     step(
@@ -113,16 +108,16 @@ export function planRollback(
       `send the traffic to slot ${other}`,
       joinScripts([sh`printf '%s' ${next.upstream} >upstream`, switchScript(kept, next, old)]),
     ),
-    step("former", `drain and stop slot ${serving.slot}`, leaveScript(kept, old)),
+    step(
+      "former",
+      `drain and stop slot ${serving.slot}`,
+      joinScripts([retireScript(old, kept.exclusive ? 0 : 5), pruneImages(kept)]),
+    ),
   ];
 }
 
 function startTitle({ units }: SlotPlan): string {
   return `start ${units.join(", ")} and wait until healthy`;
-}
-
-function boundOf({ graceSeconds }: ReleaseResource, { units }: SlotPlan): Bound {
-  return { seconds: graceSeconds + 300, waitsFor: `${units.join(", ")} to become healthy` };
 }
 
 function proveDatabase(
@@ -134,13 +129,6 @@ function proveDatabase(
   if (seam === undefined) return [];
   const title = `log in to ${seam.database} as ${seam.role} from inside`;
   return [{ title, script: seamScript(kept, seam, next, old) }];
-}
-
-function leaveScript({ exclusive, imageRepository }: ReleaseResource, old: SlotPlan): Script {
-  return joinScripts([
-    retireScript(old, exclusive ? 0 : 5),
-    imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository),
-  ]);
 }
 
 /** One step: the next provision may release again what was gone back from. */

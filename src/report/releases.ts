@@ -2,7 +2,7 @@ import type { ReleaseRecord } from "../facts/containers/releases.ts";
 import { isReturnable } from "../plan/rollback.ts";
 import type { Colors } from "./colors.ts";
 import { formatTime } from "./duration.ts";
-import { table } from "./status.ts";
+import { shortenImage, table } from "./status.ts";
 import { plainText } from "./terminal-text.ts";
 
 /** A service's releases on one host, newest first, as a table: id, state, when, by whom, image, why. */
@@ -24,7 +24,7 @@ function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
     paint[state](isReturnable(record) ? "can be gone back to" : state),
     `${formatTime(begun)} UTC`,
     plainText(by ?? ""),
-    plainText(image.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1…")),
+    shortenImage(image),
     colors.dim(plainText(because)),
   ];
 }

@@ -198,7 +198,7 @@ function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
     state === "serving" ? colors.cyan("◆") : colors.yellow("!"),
     service,
     state === "serving"
-      ? shorten(image)
+      ? shortenImage(image)
       : colors.yellow(`a later release ${state === "failed" ? "failed" : "was begun"}`),
     colors.dim(
       `${state === "serving" ? "since " : ""}${formatTime(since)} UTC${by === undefined ? "" : `, by ${plainText(by)}`}`,
@@ -206,8 +206,8 @@ function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
   ];
 }
 
-/** A digest is known by its beginning. */
-function shorten(image: string): string {
+/** An image's reference for a person: a digest is known by its beginning. */
+export function shortenImage(image: string): string {
   return plainText(image.replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1…"));
 }
 

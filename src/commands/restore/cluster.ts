@@ -17,7 +17,7 @@ import type { Manifest } from "../../manifest/manifest.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import type { ClusterRestore, RestorePlace } from "../../plan/restore/postgres.ts";
 import { newMarker } from "../../session/project.ts";
-import type { HostAccess, Project } from "../../session/project.ts";
+import type { Project } from "../../session/project.ts";
 import type { Connection } from "../../ssh/connection.ts";
 import { backupPlaces } from "../../stack/backups/jobs.ts";
 import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
@@ -38,20 +38,6 @@ export interface SeenCluster {
   /** Units of services that use it and are not stopped. */
   readonly units: readonly string[];
   readonly proof: Pick<ClusterRestore, "logins" | "owners">;
-}
-
-/**
- * The one host that is meant: clusters of several are several clusters, each with its own times.
- * @throws HostkitError usage
- */
-export function theOnlyHost({ hosts }: Project, verb: string): HostAccess {
-  const [host, ...others] = hosts;
-  if (host !== undefined && others.length === 0) return host;
-  throw new HostkitError("usage", {
-    what: "a restore is of one host",
-    why: `the manifest has: ${hosts.map(({ name }) => name).join(", ")}`,
-    next: `hostkit restore ${verb} --host ${host?.name ?? "NAME"}`,
-  });
 }
 
 /** @throws HostkitError usage where the manifest does not back PostgreSQL up */

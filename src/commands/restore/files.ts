@@ -105,6 +105,16 @@ export const runRestoreDiscard: Verb<{ readonly yes?: boolean }> = async (
         "live-only",
       );
       assertRunOk(outcome, host.name);
+      const after = await gatherFacts(connection, [need(keptFacts, stack)], newMarker());
+      const left = (after.get(keptFacts, stack) ?? []).filter(({ run }) =>
+        chosen.some((one) => one.run === run),
+      );
+      if (left.length > 0)
+        throw new HostkitError("proof_failed", {
+          what: "the run ended well, and what was kept is still there",
+          where: host.name,
+          details: renderKept(left),
+        });
     }
     if (isJson) context.print(JSON.stringify({ host: host.name, removed: chosen }));
     else if (chosen.length > 0) context.print(`${context.colors.green("✓")} removed`);

@@ -14,13 +14,14 @@ import { formatTime } from "../../report/duration.ts";
 import { renderRestorePreview, summarizeCounts } from "../../report/restore.ts";
 import type { RestorePreview } from "../../report/restore.ts";
 import type { Context } from "../../session/context.ts";
+import { chooseOneHost } from "../../session/one-host.ts";
 import { openProject } from "../../session/project.ts";
 import type { HostAccess, Project } from "../../session/project.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../../session/watch-run.ts";
 import type { Connection } from "../../ssh/connection.ts";
 import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
 import type { Verb } from "../line/verb.ts";
-import { assertBackedUp, lookAtCluster, nameRepository, theOnlyHost } from "./cluster.ts";
+import { assertBackedUp, lookAtCluster, nameRepository } from "./cluster.ts";
 import type { SeenCluster } from "./cluster.ts";
 
 export interface RestorePostgresOptions {
@@ -37,7 +38,7 @@ export interface RestorePostgresOptions {
 export const runRestorePostgres: Verb<RestorePostgresOptions> = async (context, options) => {
   const project = await openProject(context);
   assertBackedUp(project.manifest);
-  const host = theOnlyHost(project, "postgres");
+  const host = chooseOneHost(project, "hostkit restore postgres");
   const connection = await host.connect();
   try {
     const seen = await lookAtCluster(connection, project);

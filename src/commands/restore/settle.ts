@@ -6,12 +6,14 @@ import type { OperationStep } from "../../plan/operation.ts";
 import { planConfirm, planUndo } from "../../plan/restore/postgres.ts";
 import { formatBytes } from "../../report/bytes.ts";
 import { formatSeconds } from "../../report/duration.ts";
+import { chooseOneHost } from "../../session/one-host.ts";
 import { openProject } from "../../session/project.ts";
 import type { Project } from "../../session/project.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../../session/watch-run.ts";
+import type { Connection } from "../../ssh/connection.ts";
 import { listBackupJobs } from "../../stack/backups/jobs.ts";
 import type { Verb } from "../line/verb.ts";
-import { assertBackedUp, lookAtCluster, theOnlyHost } from "./cluster.ts";
+import { assertBackedUp, lookAtCluster } from "./cluster.ts";
 import type { SeenCluster } from "./cluster.ts";
 
 interface SettleOptions {
@@ -25,7 +27,9 @@ interface Settling {
   readonly stages: readonly RestoreState["stage"][];
   readonly question: (state: RestoreState, now: number) => string;
   readonly steps: (seen: SeenCluster, project: Project) => OperationStep[];
-  readonly done: (state: RestoreState) => string;
+  /** Whether the host is so, by a look after the run. */
+  readonly isDone: (state: RestoreState | undefined) => boolean;
+  readonly done: string;
 }
 
 const undo: Settling = {
@@ -36,8 +40,8 @@ const undo: Settling = {
       ? `The data from before the restore to ${target} is served; start all that uses it?`
       : `Go back to the data from before the restore to ${target}? What was written since${swapped === undefined ? "" : ` (${formatSeconds(now - swapped)})`} stands aside then, until hostkit restore confirm.`,
   steps: ({ place, proof }) => planUndo(place, proof),
-  done: () =>
-    "the data from before is served again; the restored data stands aside until hostkit restore confirm",
+  isDone: (state) => state?.stage === "undone" && state.served === "old",
+  done: "the data from before is served again; the restored data stands aside until hostkit restore confirm",
 };
 
 const confirm: Settling = {
@@ -47,7 +51,8 @@ const confirm: Settling = {
     `${served === "new" ? `Keep what was restored to ${target}, and remove the data from before` : `Keep the data from before, and remove what was restored to ${target}`}${asideBytes === undefined ? "" : ` (${formatBytes(asideBytes)})`}?`,
   steps: ({ place }, { manifest }) =>
     planConfirm(place, listBackupJobs(manifest).find(({ tool }) => tool === "postgres")?.service),
-  done: () => "nothing stands aside any more; a full backup has begun",
+  isDone: (state) => state === undefined,
+  done: "nothing stands aside any more",
 };
 
 /** Goes back to the data from before the last restore. */
@@ -72,12 +77,27 @@ function explainNothingWaits(
   });
 }
 
+/** @throws HostkitError proof_failed where the host is not as the run should have left it */
+async function assertSettled(
+  { verb, isDone }: Settling,
+  connection: Connection,
+  project: Project,
+): Promise<void> {
+  const { restore } = await lookAtCluster(connection, project);
+  if (isDone(restore.state)) return;
+  throw new HostkitError("proof_failed", {
+    what: `the run ended well, and what hostkit restore ${verb} does is not done`,
+    where: connection.description,
+    next: `hostkit restore ${verb}`,
+  });
+}
+
 function settleWith(settling: Settling): Verb<SettleOptions> {
   return async (context, options) => {
     const project = await openProject(context);
     assertBackedUp(project.manifest);
     const { stack } = project.manifest;
-    const host = theOnlyHost(project, settling.verb);
+    const host = chooseOneHost(project, `hostkit restore ${settling.verb}`);
     const connection = await host.connect();
     try {
       const seen = await lookAtCluster(connection, project);
@@ -85,23 +105,26 @@ function settleWith(settling: Settling): Verb<SettleOptions> {
       if (state === undefined || !settling.stages.includes(state.stage))
         throw explainNothingWaits(settling, host.name, state);
       await confirmOrRefuse(context, settling.question(state, seen.now), options.yes === true);
+      const plan = makeOperation({
+        ...{ verb: `restore ${settling.verb}`, host: host.name, stack },
+        ...{ stackDirectory: project.stackDirectory, steps: settling.steps(seen, project) },
+      });
       const outcome = await showRuns(context, project, async (show) =>
-        executeRun(
-          context,
-          project,
-          host,
-          connection,
-          makeOperation({
-            ...{ verb: `restore ${settling.verb}`, host: host.name, stack },
-            ...{ stackDirectory: project.stackDirectory, steps: settling.steps(seen, project) },
-          }),
-          show,
-        ),
+        executeRun(context, project, host, connection, plan, show),
       );
       assertRunOk(outcome, host.name);
-      if (context.options.json === true)
-        context.print(JSON.stringify({ done: true, host: host.name, target: state.target }));
-      else context.print(`${context.colors.green("✓")} ${host.name}: ${settling.done(state)}`);
+      await assertSettled(settling, connection, project);
+      const warnings = outcome.failed.map(
+        ({ title, log }) => `${title}: ${log.at(-1) ?? "failed"}`,
+      );
+      if (context.options.json === true) {
+        const { target } = state;
+        context.print(JSON.stringify({ done: true, host: host.name, target, warnings }));
+        return;
+      }
+      const { colors } = context;
+      for (const line of warnings) context.print(`${colors.yellow("!")} ${host.name}: ${line}`);
+      context.print(`${colors.green("✓")} ${host.name}: ${settling.done}`);
     } finally {
       await connection.close();
     }

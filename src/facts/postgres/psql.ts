@@ -62,3 +62,8 @@ export function psqlScript(
 ): Script {
   return sh`${psqlProgram(major, sh`-XAtq -v ON_ERROR_STOP=1`)} -d ${database} ${words}`;
 }
+
+/** One word of PGOPTIONS: a backslash takes its meaning from a blank and from itself (PostgreSQL, "options" in libpq-connect). */
+export function quoteServerOption(word: string): string {
+  return word.replaceAll(/[\\ ]/g, String.raw`\$&`);
+}

@@ -1,3 +1,4 @@
+import { quoteServerOption } from "../../facts/postgres/psql.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { OperationStep } from "../operation.ts";
@@ -174,9 +175,7 @@ function restoreOptions(
 
 function loginScript({ logins, owners }: Pick<ClusterRestore, "logins" | "owners">): Script {
   return joinScripts([
-    ...owners.map(
-      ({ role, database }) => sh`rs_own ${role.replaceAll(/[\\ ]/g, String.raw`\$&`)} ${database}`,
-    ),
+    ...owners.map(({ role, database }) => sh`rs_own ${quoteServerOption(role)} ${database}`),
     ...logins.map(({ user, role, database }) => sh`rs_login ${user} ${role} ${database}`),
   ]);
 }

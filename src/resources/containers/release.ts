@@ -224,11 +224,12 @@ function pairFiles(next: SlotPlan, old: SlotPlan): Record<string, string> {
 }
 
 /** The script's own patience ends first, and tidies up. */
-function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
+export function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
   return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
 }
 
-function pruneImages({ imageRepository }: ReleaseResource): Script {
+/** Images of the service that no release needs any more; nothing where none were built. */
+export function pruneImages({ imageRepository }: ReleaseResource): Script {
   return imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository);
 }
 

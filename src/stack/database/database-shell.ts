@@ -1,4 +1,4 @@
-import { psqlProgram } from "../../facts/postgres/psql.ts";
+import { psqlProgram, quoteServerOption } from "../../facts/postgres/psql.ts";
 import { sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 
@@ -29,7 +29,7 @@ export function renderDatabaseShell(shell: DatabaseShell): Script {
     ...(role === "postgres" ? [] : ["-c", `role=${role}`]),
     ...(readOnly ? ["-c", "default_transaction_read_only=on"] : []),
   ];
-  const options = settings.map((word) => word.replaceAll(/[\\ ]/g, String.raw`\$&`)).join(" ");
+  const options = settings.map(quoteServerOption).join(" ");
   const prompt = `%/ on ${shell.host} as ${role}${readOnly ? ", read only" : ""}`.replaceAll(
     /%(?!\/)/g,
     "%%",
