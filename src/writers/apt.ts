@@ -2,13 +2,13 @@ import { refuseControl, UnwritableError, written } from "./written.ts";
 import type { Written } from "./written.ts";
 
 /**
- * A string of apt.conf(5): in double quotes, without escapes.
- * @throws UnwritableError for a quote, which nothing can write
+ * A string of apt.conf(5), in double quotes. apt reads `%` and two hexadecimal digits as that byte, which no manual tells
+ * (`ParseQuoteWord` in its strutl.cc; found by scripts/writers).
+ * @throws UnwritableError for a control character
  */
 export function aptString(value: string): Written<"apt"> {
   refuseControl(value);
-  if (value.includes('"')) throw new UnwritableError("apt.conf has no way to write a quote");
-  return written("apt", `"${value}"`);
+  return written("apt", `"${value.replaceAll("%", "%25").replaceAll('"', "%22")}"`);
 }
 
 /** One word in a comment. */
