@@ -56,6 +56,7 @@ const schema = z.strictObject({
   /** What hostkit does in this state, one sentence. */
   words: z.string(),
   systems: z.array(z.enum(labSystemNames)).optional(),
+  /** `$PG_MAJOR` is the distribution's PostgreSQL, `$DOCKER` its Docker. */
   packages: z.array(z.string()).optional(),
   ci: z.boolean().optional(),
   node_image: z.boolean().optional(),
@@ -124,7 +125,9 @@ export async function runStrangerCase(one: StrangerCase, system: LabOs | "none")
 }
 
 function packagesOf(one: StrangerCase, system: LabOs): string[] {
-  return (one.packages ?? []).map((name) => withMajor(name, system));
+  return (one.packages ?? []).flatMap((name) =>
+    name === "$DOCKER" ? distributionOn(system).docker : [withMajor(name, system)],
+  );
 }
 
 /** `$PG_MAJOR` is the distribution's PostgreSQL. */
