@@ -33,7 +33,7 @@ export interface RunPrograms {
   readonly records: string;
   /** templates/run/guard.sh */
   readonly guard: string;
-  /** templates/run/restore.sh, which only restores need */
+  /** templates/run/restore*.sh, which only restores need */
   readonly restore: string;
 }
 

@@ -1,4 +1,6 @@
 import type { CountedTable } from "../facts/postgres/restore.ts";
+import type { RestorePart } from "../plan/restore/part.ts";
+import { writeTableName } from "../plan/restore/table-name.ts";
 import { formatBytes } from "./bytes.ts";
 import type { Colors } from "./colors.ts";
 import { formatSeconds } from "./duration.ts";
@@ -69,6 +71,79 @@ export function renderRestorePreview(preview: RestorePreview, colors: Colors): s
     colors.bold(`${preview.host}: restore PostgreSQL ${preview.cluster}`),
     ...table(rows.map(([name, text]) => [colors.dim(name), plainText(text)])),
   ].join("\n");
+}
+
+/** What a restore of a part of a cluster will do. */
+export interface PartPreview extends Omit<RestorePreview, "isUp" | "databases" | "strangers"> {
+  readonly part: RestorePart;
+  /** The database is the manifest's. */
+  readonly isOfStack: boolean;
+}
+
+export function renderPartPreview(preview: PartPreview, colors: Colors): string {
+  const { part, units, set } = preview;
+  const rows: (readonly [string, string])[] = [
+    [
+      "to",
+      `${preview.target}${preview.age === undefined ? "" : `, ${formatSeconds(preview.age)} ago`}`,
+    ],
+    [
+      "from",
+      `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${preview.firstWal}`,
+    ],
+    ["newest", preview.newest],
+    ["comes back", tellPart(part)],
+    ["lost", tellPartLost(preview)],
+    ["goes on", "everything else in the cluster, without a pause"],
+    ...(preview.isOfStack || part.kind !== "database"
+      ? []
+      : [["whose", colors.yellow(`${part.database} is not of this manifest`)] as const]),
+    ...(part.kind === "database"
+      ? [
+          [
+            "stops",
+            `${units.length === 0 ? "nothing of the stack" : units.join(", ")}, while names are exchanged; sessions of others in ${part.database} are ended`,
+          ] as const,
+        ]
+      : []),
+    [
+      "room",
+      `at most about ${formatBytes(preview.takes)} beside the cluster; ${formatBytes(preview.free)} are free`,
+    ],
+    ...(preview.leftover === undefined ? [] : [["first", preview.leftover] as const]),
+    ...(part.kind === "database"
+      ? [["then", "hostkit restore confirm   keeps it;  hostkit restore undo   goes back"] as const]
+      : []),
+  ];
+  const what = { database: "a database", new: "a database", tables: "tables" }[part.kind];
+  return [
+    colors.bold(`${preview.host}: restore ${what} of PostgreSQL ${preview.cluster}`),
+    ...table(rows.map(([name, text]) => [colors.dim(name), plainText(text)])),
+  ].join("\n");
+}
+
+function tellPart(part: RestorePart): string {
+  switch (part.kind) {
+    case "database":
+      return `the database ${part.database}, beside; then it takes the place of the one that is there`;
+    case "new":
+      return `the database ${part.database}, as ${part.as}; there is none of that name now`;
+    case "tables":
+      return `${part.tables
+        .map((one) =>
+          part.as === undefined
+            ? writeTableName(one)
+            : `${writeTableName(one)} as ${writeTableName({ ...one, ...part.as })}`,
+        )
+        .join(", ")} in ${part.database}, in one transaction`;
+  }
+}
+
+function tellPartLost({ part, age }: PartPreview): string {
+  if (part.kind !== "database") return "nothing: what is there now stays as it is";
+  const younger =
+    age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(age)}`;
+  return `${younger} in ${part.database}, and until names are exchanged; it stands aside as ${part.before} until hostkit restore confirm`;
 }
 
 function tellLost({ isUp, age }: RestorePreview): string {

@@ -6,6 +6,7 @@
 #
 #   stage      begun, swapping, swapped, undone
 #   old, new   inode number of the folder that was served before, and of the restored one
+#   kind       database, tables: only a part is brought back (restore-part.sh); absent: the whole cluster
 #
 # The step sets: rs_stack rs_major rs_data rs_port rs_socket_folder (of the running cluster) rs_lock
 set -u
@@ -27,7 +28,7 @@ rs_note() {
   sync "$rs_state.new" && mv -f "$rs_state.new" "$rs_state" && sync "$rs_place"
 }
 
-rs_known() { sed -n "s/^$1 //p" "$rs_state" 2>/dev/null; }
+rs_known() { sed -n "s/^$1 //p" "$rs_state" 2>/dev/null || :; }
 
 # Goes into the folder that the data lies in, and says who acts there: in a folder of PostgreSQL's, PostgreSQL's user.
 rs_enter() {
@@ -44,6 +45,10 @@ rs_inode() { if [ -d "$1" ] && [ ! -L "$1" ]; then stat -c %i -- "$1"; fi; }
 
 # Which of the two is at the data's place: old, new or unknown.
 rs_served() {
+  if [ "$(rs_known kind)" = database ]; then
+    rs_served_database
+    return
+  fi
   rs_at=$(rs_inode "./$rs_name")
   if [ -n "$rs_at" ] && [ "$rs_at" = "$(rs_known new)" ]; then echo new
   elif [ "$rs_at" = "$(rs_known old)" ]; then echo old
@@ -82,15 +87,16 @@ rs_take_lock() {
 
 # rs_begin ID TARGET: what an earlier one left that never was put in place goes; one that waits for a word stays.
 rs_begin() {
+  rs_clear_the_way
+  rs_try_exchange
+  rs_write_begin "$@"
+}
+
+rs_clear_the_way() {
   mkdir -p "$rs_place"
   chmod 700 "$rs_place"
   rs_enter
-  case $(rs_known stage) in
-    swapped) rs_fail "the restore of $(rs_known target) waits for hostkit restore confirm or hostkit restore undo" ;;
-    swapping)
-      [ "$(rs_served)" != new ] ||
-        rs_fail "the restore of $(rs_known target) was put in place and waits for hostkit restore confirm or hostkit restore undo" ;;
-  esac
+  rs_refuse_waiting
   rs_stop_server
   # Only what a restore left that was not put in place; a folder that nobody knows of may be somebody's data.
   case $(rs_inode "./$rs_beside") in
@@ -99,7 +105,22 @@ rs_begin() {
     *) $rs_as rmdir -- "./$rs_beside" 2>/dev/null ||
       rs_fail "${rs_data%/*}/$rs_beside is there, and nothing says what it is; look at it and take it away" ;;
   esac
-  # Before hours of copying: whether the file system can do what comes in the end.
+  rs_drop_temporary
+}
+
+rs_refuse_waiting() {
+  # A database that waits in a cluster that does not answer is in its data: that stands aside with it.
+  [ "$(rs_known kind)" != database ] || rs_ask_live -d postgres -c 'select 1' >/dev/null 2>&1 || return 0
+  case $(rs_known stage) in
+    swapped) rs_fail "the restore of $(rs_known target) waits for hostkit restore confirm or hostkit restore undo" ;;
+    swapping)
+      [ "$(rs_served)" != new ] ||
+        rs_fail "the restore of $(rs_known target) was put in place and waits for hostkit restore confirm or hostkit restore undo" ;;
+  esac
+}
+
+# Before hours of copying: whether the file system can do what comes in the end.
+rs_try_exchange() {
   for rs_try in "$rs_beside.try-a" "$rs_beside.try-b"; do
     $rs_as rm -rf -- "./$rs_try"
     $rs_as mkdir -m 0700 -- "./$rs_try"
@@ -113,12 +134,21 @@ rs_begin() {
     rs_fail "$rs_data is a file system of its own: it cannot be exchanged with a folder beside it; nothing was changed" \
       "see “no room beside” in docs/recovery.md for the way that works in place"
   fi
-  : >"$rs_state"
-  rs_note id "$1"
-  rs_note target "$2"
-  rs_note data "$rs_data"
-  rs_note began "$(date +%s)"
-  rs_note stage begun
+}
+
+# rs_write_begin ID TARGET [LINE…]: further lines of the state
+rs_write_begin() {
+  {
+    echo "id $1"
+    echo "target $2"
+    echo "data $rs_data"
+    echo "began $(date +%s)"
+    shift 2
+    for rs_line; do echo "$rs_line"; done
+    echo "stage begun"
+  } >"$rs_state.new"
+  sync "$rs_state.new" && mv -f "$rs_state.new" "$rs_state" && sync "$rs_place"
+  rm -f "$rs_place/counts" "$rs_place/notes"
 }
 
 # All that is committed by now gets into the archive, behind a commit: recovery to a time stops at the first one behind it.
@@ -333,41 +363,4 @@ rs_login() {
 # rs_own ROLE DATABASE: the owner is there and can look into the database
 rs_own() {
   PGDATABASE=$2 PGOPTIONS="-c role=$1" rs_ask_live -c 'select count(*) from pg_class' >/dev/null || rs_fail "the database $2 does not answer to its owner $1"
-}
-
-# The data from before the restore comes back; what was written since stands aside until it is confirmed.
-rs_undo() {
-  rs_take_lock
-  rs_enter
-  rs_status=0
-  case $(rs_known stage) in swapping | swapped) ;; *) rs_fail "no restore is to be undone" ;; esac
-  [ "$(rs_served)" != unknown ] || rs_fail "$rs_data is neither what the restore made nor what was there before; nothing was changed"
-  rs_stop_server
-  if [ "$(rs_served)" = new ]; then
-    [ -n "$(rs_known old)" ] || rs_fail "there was no data before the restore: there is nothing to go back to"
-    [ "$(rs_inode "./$rs_beside")" = "$(rs_known old)" ] || rs_fail "the data from before is not beside $rs_data any more; nothing was changed"
-    rs_note stage swapping
-    # shellcheck disable=SC2046 # one word a unit
-    [ -z "$(rs_known units)" ] || systemctl stop -- $(rs_known units)
-  fi
-  rs_put_back
-  [ "$rs_status" -eq 0 ] || rs_fail "the data from before is served again, and not all came up with it"
-  rs_note stage undone
-  rs_note_timeline
-}
-
-# What is served stays, the other one goes.
-rs_confirm() {
-  rs_enter
-  case $(rs_known stage) in swapping | swapped | undone | confirming) ;; *) rs_fail "no restore waits for a word" ;; esac
-  [ "$(rs_served)" != unknown ] || rs_fail "$rs_data is neither what the restore made nor what was there before; nothing was removed"
-  systemctl is-active -q "$rs_unit" && rs_answers || rs_fail "PostgreSQL does not answer; nothing was removed"
-  case $(rs_inode "./$rs_beside") in
-    '') ;;
-    "$(rs_known old)" | "$(rs_known new)") rs_note stage confirming; rs_remove_beside ;;
-    *) rs_fail "${rs_data%/*}/$rs_beside is not what the restore left there; it stays" ;;
-  esac
-  mkdir -p "$rs_place/done"
-  mv -f "$rs_state" "$rs_place/done/$(rs_known id)"
-  rm -f "$rs_place/server.log" "$rs_place/answer" "$rs_place/control"
 }

@@ -17,13 +17,38 @@ import type { Manifest } from "../../manifest/manifest.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import type { ClusterRestore, RestorePlace } from "../../plan/restore/postgres.ts";
 import { newMarker } from "../../session/project.ts";
-import type { Project } from "../../session/project.ts";
+import type { Context } from "../../session/context.ts";
+import type { HostAccess, Project } from "../../session/project.ts";
 import type { Connection } from "../../ssh/connection.ts";
 import { backupPlaces } from "../../stack/backups/jobs.ts";
 import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
 import { postgresMajorOf } from "../../stack/database/database-place.ts";
 import { targetOf, userOf } from "../../stack/names.ts";
 import { activeUnitNeeds, unitsOfService } from "../../stack/services/active-units.ts";
+
+export interface RestorePostgresOptions {
+  readonly to: string;
+  /** A repository's name. */
+  readonly from?: string;
+  /** A backup's label. */
+  readonly set?: string;
+  /** Only this database; with tables: the one that they are in. */
+  readonly database?: string;
+  /** Only these tables. */
+  readonly table?: readonly string[];
+  /** What the database, the table or the tables' schema is to be called. */
+  readonly as?: string;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Where it is done, and for whom. */
+export interface RestoreRun {
+  readonly context: Context;
+  readonly project: Project;
+  readonly host: HostAccess;
+  readonly connection: Connection;
+}
 
 /** A stack's cluster on one host, as it was seen. */
 export interface SeenCluster {
@@ -37,6 +62,8 @@ export interface SeenCluster {
   readonly place: RestorePlace;
   /** Units of services that use it and are not stopped. */
   readonly units: readonly string[];
+  /** The same, by database. */
+  readonly unitsByDatabase: ReadonlyMap<string, readonly string[]>;
   readonly proof: Pick<ClusterRestore, "logins" | "owners">;
 }
 
@@ -81,6 +108,7 @@ export async function lookAtCluster(
     connection,
   );
   if (restore === undefined) throw new TypeError("a cluster and nothing of its backups");
+  const unitsByDatabase = findUnits(manifest, facts);
   return {
     ...{ major, now: system.time, cluster, restore },
     live: facts.get(postgresFacts, String(major)),
@@ -89,7 +117,8 @@ export async function lookAtCluster(
       socket: cluster.sockets[0] ?? "/run/postgresql",
       backupLock: backupPlaces(stack).lock,
     },
-    units: findUnits(manifest, facts),
+    units: [...unitsByDatabase.values()].flat(),
+    unitsByDatabase,
     proof: { logins: listLogins(manifest), owners: listOwners(database) },
   };
 }
@@ -140,14 +169,34 @@ function listLogins(manifest: Manifest): ClusterRestore["logins"] {
   });
 }
 
-function findUnits(manifest: Manifest, facts: Facts): string[] {
+function findUnits(manifest: Manifest, facts: Facts): Map<string, string[]> {
   const members = facts.get(targetFacts, targetOf(manifest.stack)) ?? [];
   const runs = (unit: string): boolean =>
     members.some((one) => one.unit === unit && one.activeState !== "inactive");
-  return servicesOf(manifest)
-    .filter(({ database }) => database !== undefined)
-    .flatMap(({ name }) => unitsOfService(manifest, name, facts))
-    .filter(runs);
+  const found = new Map<string, string[]>();
+  for (const { name, database } of servicesOf(manifest)) {
+    if (database === undefined) continue;
+    const units = unitsOfService(manifest, name, facts).filter(runs);
+    found.set(database.name, [...(found.get(database.name) ?? []), ...units]);
+  }
+  return found;
+}
+
+/** Who of the stack uses one database, and who proves that it is served. */
+export function usersOfDatabase(
+  { database }: Manifest,
+  name: string,
+  { unitsByDatabase, proof }: SeenCluster,
+): Pick<ClusterRestore, "units"> & {
+  readonly isOfStack: boolean;
+  readonly proof: Pick<ClusterRestore, "logins" | "owners">;
+} {
+  const isIt = (one: { readonly database: string }): boolean => one.database === name;
+  return {
+    units: unitsByDatabase.get(name) ?? [],
+    isOfStack: (database?.databases ?? []).some((one) => one.name === name),
+    proof: { logins: proof.logins.filter(isIt), owners: proof.owners.filter(isIt) },
+  };
 }
 
 /** How the repository is called in the manifest. */

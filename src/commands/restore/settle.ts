@@ -1,5 +1,6 @@
 import { HostkitError } from "../../errors.ts";
 import { assertRunOk } from "../../host/outcome.ts";
+import { nameRestore } from "../../facts/postgres/restore.ts";
 import type { RestoreState } from "../../facts/postgres/restore.ts";
 import { makeOperation } from "../../plan/operation.ts";
 import type { OperationStep } from "../../plan/operation.ts";
@@ -13,7 +14,7 @@ import { confirmOrRefuse, executeRun, showRuns } from "../../session/watch-run.t
 import type { Connection } from "../../ssh/connection.ts";
 import { listBackupJobs } from "../../stack/backups/jobs.ts";
 import type { Verb } from "../line/verb.ts";
-import { assertBackedUp, lookAtCluster } from "./cluster.ts";
+import { assertBackedUp, lookAtCluster, usersOfDatabase } from "./cluster.ts";
 import type { SeenCluster } from "./cluster.ts";
 
 interface SettleOptions {
@@ -28,32 +29,58 @@ interface Settling {
   readonly question: (state: RestoreState, now: number) => string;
   readonly steps: (seen: SeenCluster, project: Project) => OperationStep[];
   /** Whether the host is so, by a look after the run. */
-  readonly isDone: (state: RestoreState | undefined) => boolean;
-  readonly done: string;
+  readonly isDone: (state: RestoreState | undefined, before: RestoreState) => boolean;
+  readonly done: (before: RestoreState) => string;
 }
 
 const undo: Settling = {
   verb: "undo",
-  stages: ["swapping", "swapped"],
-  question: ({ target, swapped, served }, now) =>
-    served === "old"
-      ? `The data from before the restore to ${target} is served; start all that uses it?`
-      : `Go back to the data from before the restore to ${target}? What was written since${swapped === undefined ? "" : ` (${formatSeconds(now - swapped)})`} stands aside then, until hostkit restore confirm.`,
-  steps: ({ place, proof }) => planUndo(place, proof),
-  isDone: (state) => state?.stage === "undone" && state.served === "old",
-  done: "the data from before is served again; the restored data stands aside until hostkit restore confirm",
+  stages: ["begun", "swapping", "swapped"],
+  question: (state, now) =>
+    state.stage === "begun"
+      ? `${nameRestore(state)} was not put in place; take away what it left?`
+      : state.served === "old"
+        ? `The data from before ${nameRestore(state)} is served; start all that uses it?`
+        : `Go back to the data from before ${nameRestore(state)}? What was written since${state.swapped === undefined ? "" : ` (${formatSeconds(now - state.swapped)})`} stands aside then, until hostkit restore confirm.`,
+  steps: (seen, { manifest }) => {
+    const { database } = seen.restore.state ?? {};
+    return planUndo(
+      seen.place,
+      database === undefined ? seen.proof : usersOfDatabase(manifest, database, seen).proof,
+    );
+  },
+  isDone: (state, before) =>
+    before.stage === "begun"
+      ? state === undefined
+      : state?.stage === "undone" && state.served === "old",
+  done: ({ stage }) =>
+    stage === "begun"
+      ? "what the restore left is gone; nothing of it was ever in place"
+      : "the data from before is served again; the restored data stands aside until hostkit restore confirm",
 };
 
 const confirm: Settling = {
   verb: "confirm",
   stages: ["swapping", "swapped", "undone", "confirming"],
-  question: ({ target, served, asideBytes }) =>
-    `${served === "new" ? `Keep what was restored to ${target}, and remove the data from before` : `Keep the data from before, and remove what was restored to ${target}`}${asideBytes === undefined ? "" : ` (${formatBytes(asideBytes)})`}?`,
-  steps: ({ place }, { manifest }) =>
-    planConfirm(place, listBackupJobs(manifest).find(({ tool }) => tool === "postgres")?.service),
+  question: ({ target, kind, database, served, asideBytes }) =>
+    `${tellConfirm(served, `${kind === "database" ? `restored in ${database ?? ""}` : "restored"} to ${target}`)}${asideBytes === undefined ? "" : ` (${formatBytes(asideBytes)})`}?`,
+  steps: ({ place, restore }, { manifest }) =>
+    planConfirm(
+      place,
+      // A cluster is on a new timeline then; a database is not.
+      restore.state?.kind === "database"
+        ? undefined
+        : listBackupJobs(manifest).find(({ tool }) => tool === "postgres")?.service,
+    ),
   isDone: (state) => state === undefined,
-  done: "nothing stands aside any more",
+  done: () => "nothing stands aside any more",
 };
+
+function tellConfirm(served: RestoreState["served"], restored: string): string {
+  return served === "new"
+    ? `Keep what was ${restored}, and remove the data from before`
+    : `Keep the data from before, and remove what was ${restored}`;
+}
 
 /** Goes back to the data from before the last restore. */
 export const runRestoreUndo = settleWith(undo);
@@ -72,7 +99,7 @@ function explainNothingWaits(
     why:
       state === undefined
         ? "none waits for a word"
-        : `the one to ${state.target} ${state.stage === "undone" ? "was undone" : "was not put in place"}`,
+        : `${nameRestore(state)} ${state.stage === "undone" ? "was undone" : "was not put in place"}`,
     next: "hostkit runs",
   });
 }
@@ -80,11 +107,12 @@ function explainNothingWaits(
 /** @throws HostkitError proof_failed where the host is not as the run should have left it */
 async function assertSettled(
   { verb, isDone }: Settling,
+  before: RestoreState,
   connection: Connection,
   project: Project,
 ): Promise<void> {
   const { restore } = await lookAtCluster(connection, project);
-  if (isDone(restore.state)) return;
+  if (isDone(restore.state, before)) return;
   throw new HostkitError("proof_failed", {
     what: `the run ended well, and what hostkit restore ${verb} does is not done`,
     where: connection.description,
@@ -113,7 +141,7 @@ function settleWith(settling: Settling): Verb<SettleOptions> {
         executeRun(context, project, host, connection, plan, show),
       );
       assertRunOk(outcome, host.name);
-      await assertSettled(settling, connection, project);
+      await assertSettled(settling, state, connection, project);
       const warnings = outcome.failed.map(
         ({ title, log }) => `${title}: ${log.at(-1) ?? "failed"}`,
       );
@@ -124,7 +152,7 @@ function settleWith(settling: Settling): Verb<SettleOptions> {
       }
       const { colors } = context;
       for (const line of warnings) context.print(`${colors.yellow("!")} ${host.name}: ${line}`);
-      context.print(`${colors.green("✓")} ${host.name}: ${settling.done}`);
+      context.print(`${colors.green("✓")} ${host.name}: ${settling.done(state)}`);
     } finally {
       await connection.close();
     }

@@ -1,7 +1,7 @@
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { FactSource } from "../fact.ts";
-import { asPostgres, dataDirectory, locateData, programDirectory } from "./psql.ts";
+import { asPostgres, dataDirectory, locateData, programDirectory, psqlProgram } from "./psql.ts";
 
 /** One backup of PostgreSQL that can be brought back, as `pgbackrest info` tells it. */
 export interface BackupSet {
@@ -44,6 +44,12 @@ export interface TimelineSwitch {
 /** How far a restore has come, as the host wrote it down. */
 export interface RestoreState {
   readonly id: string;
+  /** What is brought back: the cluster, one database in the place of another or under a new name, tables. */
+  readonly kind: "cluster" | "database" | "new" | "tables";
+  /** Of a part: the database that it is, or is of. */
+  readonly database?: string;
+  /** What the database from before is called while it stands aside. */
+  readonly before?: string;
   readonly stage: "begun" | "swapping" | "swapped" | "undone" | "confirming";
   /** What it was asked to go back to, in words. */
   readonly target: string;
@@ -51,9 +57,9 @@ export interface RestoreState {
   readonly began: number;
   /** When the restored data was put in place. */
   readonly swapped?: number;
-  /** Which data is at the cluster's place now. */
+  /** Which data is at the cluster's place now, or has the database's name. */
   readonly served: "old" | "new" | "unknown";
-  /** What the folder beside takes. */
+  /** What the folder beside, or the database that stands aside, takes. */
   readonly asideBytes?: number;
 }
 
@@ -84,7 +90,11 @@ export interface RestoreFact {
   /** The host's time zone: `Europe/Berlin`; "" for none that is set. */
   readonly zone: string;
   readonly state?: RestoreState;
+  /** Restores that want nothing any more, the newest last. */
+  readonly done: readonly string[];
   readonly counts: readonly CountedTable[];
+  /** What the last restore of tables could not bring back, a line each. */
+  readonly notes: readonly string[];
 }
 
 /** The file in which a stack's restore is written down. */
@@ -95,17 +105,25 @@ export function restoreStatePath(stack: string): string {
 /** What a restore that is not settled wants of somebody, from the text of its state; undefined where it wants nothing. */
 export function readWaitingRestore(text: string | undefined): string | undefined {
   const state = readState((text ?? "").split("\n").map((line) => `state ${line}`));
-  switch (state?.stage) {
+  if (state === undefined) return undefined;
+  const named = nameRestore(state);
+  switch (state.stage) {
     case "swapped":
-      return `the restore to ${state.target} waits: hostkit restore confirm, or hostkit restore undo`;
+      return `${named} waits: hostkit restore confirm, or hostkit restore undo`;
     case "swapping":
-      return `the restore to ${state.target} was cut off in the exchange: hostkit restore undo`;
+      return `${named} was cut off in the exchange: hostkit restore undo`;
     case "undone":
     case "confirming":
-      return `what the restore to ${state.target} left stands aside: hostkit restore confirm`;
+      return `what ${named} left stands aside: hostkit restore confirm`;
     default:
       return undefined;
   }
+}
+
+/** A restore in words: `the restore to 2026-11-28 01:00:00 UTC`, `the restore of the database app to …`. */
+export function nameRestore({ kind, database, target }: RestoreState): string {
+  if (kind === "cluster" || database === undefined) return `the restore to ${target}`;
+  return `the restore of ${kind === "tables" ? "tables" : "the database"} ${kind === "tables" ? `in ${database}` : database} to ${target}`;
 }
 
 /** A question for `restoreFacts`. */
@@ -130,6 +148,11 @@ export const restoreFacts: FactSource<RestoreFact> = {
     return found;
   },
 };
+
+/** Which of two databases has the name, by its number, and what the other one takes. */
+const databaseSql = `select 'at ' || oid from pg_database where datname = :'database';
+select 'aside ' || pg_database_size(oid) / 1024 from pg_database where datname in (:'temporary', :'before');
+`;
 
 function askCluster(subject: string): Script {
   const [stack = "", major = "", repositories = "0"] = subject.split(" ");
@@ -157,8 +180,15 @@ timeline=$(echo "$control" | sed -n ${"s/^timeline //p"})
 for t in "$data"/pg_tblspc/*; do [ ! -L "$t" ] || echo "tablespace $(readlink -- "$t")"; done
 if [ -d ${place} ]; then
   sed -n ${"s/^/state /p"} ${`${place}/state`} 2>/dev/null
-  [ ! -d "$data" ] || echo "at $(stat -c %i -- "$data")"
-  [ ! -d "$data.hostkit-restore" ] || echo "aside $(du -sk -- "$data.hostkit-restore" | cut -f1)"
+  known() { sed -n "s/^$1 //p" ${`${place}/state`} 2>/dev/null; }
+  if [ "$(known kind)" = database ]; then
+    printf %s ${databaseSql} | ${psqlProgram(Number(major), sh`-XAtq`)} -d postgres -v database="$(known database)" -v temporary="$(known temporary)" -v before="$(known before)" 2>/dev/null
+  else
+    [ ! -d "$data" ] || echo "at $(stat -c %i -- "$data")"
+    [ ! -d "$data.hostkit-restore" ] || echo "aside $(du -sk -- "$data.hostkit-restore" | cut -f1)"
+  fi
+  ls -tr ${`${place}/done`} 2>/dev/null | tail -n 20 | sed ${"s/^/done /"}
+  sed -n ${"s/^/note /p"} ${`${place}/notes`} 2>/dev/null
   head -c 400000 ${`${place}/counts`} 2>/dev/null | sed -n ${"s/^{/count {/p"}
 fi`;
 }
@@ -185,7 +215,9 @@ function readCluster(lines: readonly string[]): RestoreFact {
     tablespaces: all("tablespace"),
     zone: one("zone"),
     ...(state === undefined ? {} : { state }),
+    done: all("done"),
     counts: all("count").flatMap(readCount),
+    notes: all("note"),
   };
 }
 
@@ -218,8 +250,12 @@ function readState(lines: readonly string[]): RestoreState | undefined {
   const at = lines.find((line) => line.startsWith("at "))?.slice(3) ?? "";
   const aside = Number(lines.find((line) => line.startsWith("aside "))?.slice(6) ?? Number.NaN);
   const swapped = known.get("swapped");
+  const [database, before] = [known.get("database"), known.get("before")];
   return {
     id: known.get("id") ?? "",
+    kind: (known.get("kind") ?? "cluster") as RestoreState["kind"],
+    ...(database === undefined ? {} : { database }),
+    ...(before === undefined ? {} : { before }),
     stage: stage as RestoreState["stage"],
     target: known.get("target") ?? "",
     began: Number(known.get("began") ?? 0),

@@ -43,15 +43,15 @@ export interface ClusterRestore {
 }
 
 /** A copy of any size takes its time; what hangs for ever is ended. */
-const hours = (count: number, waitsFor: string) => ({ seconds: count * 3600, waitsFor });
+export const hours = (count: number, waitsFor: string) => ({ seconds: count * 3600, waitsFor });
 
-/** Its functions, for the scripts of a run: templates/run/restore.sh. */
+/** Its functions, for the scripts of a run: templates/run/restore*.sh. */
 function restoreFunctions({ stack, major, data, port, socket, backupLock }: RestorePlace): Script {
   return sh`rs_stack=${stack} rs_major=${major} rs_data=${data} rs_port=${port} rs_socket_folder=${socket} rs_lock=${backupLock}
 . "$HOSTKIT_RUN/restore.sh"`;
 }
 
-function step(
+export function restoreStep(
   place: RestorePlace,
   name: string,
   title: string,
@@ -72,7 +72,7 @@ export function planClusterRestore(restore: ClusterRestore): OperationStep[] {
   const { place, units } = restore;
   return [
     ...planCopy(restore),
-    step(
+    restoreStep(
       place,
       "swap",
       `put the copy in the cluster's place${units.length === 0 ? "" : `, with ${units.join(" ")} stopped`}`,
@@ -82,18 +82,18 @@ export function planClusterRestore(restore: ClusterRestore): OperationStep[] {
     ...(units.length === 0
       ? []
       : [
-          step(place, "services", `start ${units.join(" ")}`, sh`rs_start_services`, {
+          restoreStep(place, "services", `start ${units.join(" ")}`, sh`rs_start_services`, {
             mayFail: true,
           }),
         ]),
-    step(place, "proof", "log in as the services and as the owners", loginScript(restore)),
+    restoreStep(place, "proof", "log in as the services and as the owners", loginScript(restore)),
   ];
 }
 
 /** A copy beside the cluster, recovered to the target and read whole; its server has ended. */
 function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): OperationStep[] {
   return [
-    step(
+    restoreStep(
       place,
       "begin",
       "look that it can be done, and write down that it begins",
@@ -101,39 +101,45 @@ function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): O
     ),
     ...(isUp
       ? [
-          step(place, "archive", "archive what is committed by now", sh`rs_archive_now`, {
+          restoreStep(place, "archive", "archive what is committed by now", sh`rs_archive_now`, {
             because: "so that nothing of it is lost",
             mayFail: true,
             bound: hours(1, "the archive"),
           }),
-          step(place, "safety", "make an incremental backup", sh`rs_safety ${set.repository}`, {
-            because: "so that what is there now can be had again",
-            mayFail: true,
-            bound: hours(25, "the backup"),
-          }),
+          restoreStep(
+            place,
+            "safety",
+            "make an incremental backup",
+            sh`rs_safety ${set.repository}`,
+            {
+              because: "so that what is there now can be had again",
+              mayFail: true,
+              bound: hours(25, "the backup"),
+            },
+          ),
         ]
       : []),
-    step(
+    restoreStep(
       place,
       "copy",
       `bring back ${set.label}, beside the cluster`,
-      sh`rs_fetch ${restoreOptions(target, set, timeline)}`,
+      sh`rs_fetch ${listFetchOptions(target, set, timeline)}`,
       { bound: hours(48, "pgBackRest") },
     ),
-    step(place, "recover", `replay WAL up to ${describeTarget(target)}`, sh`rs_recover`, {
+    restoreStep(place, "recover", `replay WAL up to ${describeTarget(target)}`, sh`rs_recover`, {
       bound: hours(48, "the replay of WAL"),
     }),
-    step(place, "check", "read every row of the copy", sh`rs_check`, {
+    restoreStep(place, "check", "read every row of the copy", sh`rs_check`, {
       bound: hours(48, "the reading"),
     }),
-    step(place, "close", "end the copy's server", sh`rs_close`, {
+    restoreStep(place, "close", "end the copy's server", sh`rs_close`, {
       bound: hours(1, "its last checkpoint"),
     }),
   ];
 }
 
 /** pgBackRest's words: https://pgbackrest.org/command.html#command-restore */
-function restoreOptions(
+export function listFetchOptions(
   target: RestoreTarget,
   set: BackupSet,
   timeline: number | undefined,
@@ -173,7 +179,7 @@ function restoreOptions(
   }
 }
 
-function loginScript({ logins, owners }: Pick<ClusterRestore, "logins" | "owners">): Script {
+export function loginScript({ logins, owners }: Pick<ClusterRestore, "logins" | "owners">): Script {
   return joinScripts([
     ...owners.map(({ role, database }) => sh`rs_own ${quoteServerOption(role)} ${database}`),
     ...logins.map(({ user, role, database }) => sh`rs_login ${user} ${role} ${database}`),
@@ -186,23 +192,23 @@ export function planUndo(
   proof: Pick<ClusterRestore, "logins" | "owners">,
 ): OperationStep[] {
   return [
-    step(place, "undo", "put the data from before in the cluster's place", sh`rs_undo`, {
+    restoreStep(place, "undo", "put the data from before in the cluster's place", sh`rs_undo`, {
       bound: hours(2, "PostgreSQL to stop and to start"),
     }),
-    step(place, "proof", "log in as the services and as the owners", loginScript(proof)),
+    restoreStep(place, "proof", "log in as the services and as the owners", loginScript(proof)),
   ];
 }
 
 /** What a restore left beside the cluster goes; a full backup of what is there now begins. */
 export function planConfirm(place: RestorePlace, fullBackup: string | undefined): OperationStep[] {
   return [
-    step(place, "confirm", "remove the data that stands aside", sh`rs_confirm`, {
+    restoreStep(place, "confirm", "remove the data that stands aside", sh`rs_confirm`, {
       bound: hours(2, "the removal"),
     }),
     ...(fullBackup === undefined
       ? []
       : [
-          step(
+          restoreStep(
             place,
             "backup",
             `begin a full backup (${fullBackup})`,

@@ -83,6 +83,11 @@ fi`,
       owned,
       `drop PostgreSQL's cluster ${owned.name}`,
       sh`[ -e ${`${postgresConfigDirectory(major)}/postgresql.conf`} ] || exit 0
+for key in temporary before; do
+  # What a restore of one database keeps aside is of this stack.
+  aside=$(sed -n "s/^$key //p" "$HOSTKIT_STACK_DIRECTORY/restore/state" 2>/dev/null || :)
+  [ -z "$aside" ] || echo ${'drop database if exists :"aside" with (force)'} | ${psqlScript(major)} -v aside="$aside" || :
+done
 if ! ${psqlScript(major, "postgres", ["-c", foreign])} >databases; then
   echo "PostgreSQL cannot be asked what else is in it; the cluster stays" >&2
 elif [ -s databases ]; then
