@@ -15,6 +15,7 @@ import { narrow } from "./narrow.ts";
 import { findShut } from "./openings.ts";
 import { orderResources } from "./order.ts";
 import { findGone, findOrphans, planRemovals } from "./removals.ts";
+import { withRestorePoint } from "./restore-point.ts";
 import { readState, statePath } from "./state.ts";
 import type { Plan, PlanInput } from "./types.ts";
 import { unfinishedIn, unfinishedPath } from "./unfinished.ts";
@@ -55,7 +56,7 @@ export function makePlan(input: PlanInput): Plan {
   const drafts = [...made, ...removals];
   if (scope === undefined) {
     const plan = finishPlan(input, { verb: "provision", drafts, open: changedIds(drafts), gone });
-    return withRefusals(plan, look, input.resources);
+    return withRefusals(withRestorePoint(plan, input.resources, facts), look, input.resources);
   }
   const { part, meant, resources, dueOutside } = narrow(scope, look, made, removals.length);
   const plan = finishPlan(input, {
@@ -65,7 +66,7 @@ export function makePlan(input: PlanInput): Plan {
     gone,
     dueOutside,
   });
-  return withRefusals({ ...plan, part }, look, resources);
+  return withRefusals(withRestorePoint({ ...plan, part }, input.resources, facts), look, resources);
 }
 
 /** What this stack and the others of the host cannot both have. */

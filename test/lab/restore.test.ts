@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeProject } from "../harness/lab-project.ts";
 import type { LabProject } from "../harness/lab-project.ts";
@@ -249,5 +251,39 @@ systemctl kill -s KILL 'hostkit-run-ledger-*'`,
     const { stdout } = await project.hostkit("runs");
     for (const verb of ["restore postgres", "restore undo", "restore confirm"])
       expect(stdout).toContain(verb);
+  });
+
+  test("a run that changes the database begins with a restore point, each migration has one, and they can be gone back to", async () => {
+    interface Listed {
+      readonly hosts: readonly [{ readonly points: readonly { name: string; why: string }[] }];
+    }
+    const points = async () =>
+      (JSON.parse((await project.hostkit("restore", "points", "--json")).stdout) as Listed).hosts[0]
+        .points;
+    expect(await points()).toEqual([]);
+    await mkdir(path.join(project.folder, "migrations"));
+    await project.write("migrations/001_add.sql", "create table added as select 1 as id;\n");
+    await project.write("migrations/002_lose.sql", "delete from spots;\n");
+    await project.edit([["database", "databases", "ledger", "migrations"], "migrations"]);
+    const provisioned = await project.hostkit("provision", "--yes");
+    expect(provisioned.exitCode, provisioned.stdout + provisioned.stderr).toBe(0);
+    const made = await points();
+    expect(made.map(({ why }) => why)).toEqual([
+      "migration 002_lose.sql in ledger",
+      "migration 001_add.sql in ledger",
+      expect.stringContaining("provision: "),
+    ]);
+    await project.hostkit("provision", "--yes");
+    expect(await points()).toEqual(made);
+    const back = await project.hostkit(
+      "restore",
+      ...["postgres", "--database", "ledger", "--as", "ledger_then", "--yes"],
+      ...["--to", `name:${made[0]?.name ?? ""}`],
+    );
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    expect(
+      await sql("select (select count(*) from spots), count(*) from added", "ledger_then"),
+    ).toBe("2000|1");
+    expect(await sql("select count(*) from spots")).toBe("0");
   });
 });

@@ -8,6 +8,7 @@ import type { Define } from "./verb.ts";
 export function defineRestore(program: Command, define: Define): void {
   const restore = program.command("restore").description("bring backups back");
   defineRestorePostgres(restore, define);
+  definePoints(restore, define);
   defineFileRestores(restore, define);
   defineSettling(restore, define);
 }
@@ -60,6 +61,23 @@ the host's. Or: latest, immediate (the end of the newest backup), lsn:0/5000060,
     .option("--set <label>", "begin with this backup (hostkit backup list)")
     .option("-y, --yes", "do not ask")
     .option("--dry-run", "only say what would happen");
+}
+
+function definePoints(restore: Command, define: Define): void {
+  define(
+    restore,
+    "points",
+    {
+      summary: "list the restore points that can be gone back to",
+      more: `Each release, each migration and each run of provision that changes the database writes one into the WAL before it begins, where WAL is
+continuous. Only those are listed that a backup and the WAL behind it lead to; the newest 200 are remembered.`,
+      examples: [
+        ["hostkit restore points", "name, time, and what was about to be done"],
+        ["hostkit restore postgres --to name:NAME", "back to one of them"],
+      ],
+    },
+    async () => (await import("../restore/points.ts")).runRestorePoints,
+  );
 }
 
 /** What is said to a restore that waits for a word. */

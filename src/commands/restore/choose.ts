@@ -32,12 +32,23 @@ export function refuseWaiting({ restore: { state }, live }: SeenCluster, host: H
 /** @throws HostkitError usage for what is no moment, or none that can have been */
 export function readTarget(text: string, { now, restore }: SeenCluster): RestoreTarget {
   const parsed = parseTarget(text, { now: now * 1000, zone: restore.zone });
-  if ("target" in parsed) return parsed.target;
+  if ("target" in parsed) {
+    const { target } = parsed;
+    if (target.kind !== "name") return target;
+    const point = restore.points.findLast(({ name }) => name === target.value);
+    return point === undefined ? target : { ...target, point };
+  }
   throw new HostkitError("usage", {
     what: `--to: ${parsed.wrong}`,
     why: `on the host it is ${formatUtc(now * 1000)} UTC${restore.zone === "" ? "" : `, its zone is ${restore.zone}`}`,
     ...(parsed.next === undefined ? {} : { next: parsed.next }),
   });
+}
+
+/** What the backups lead to, as far as the cluster can archive what it has. */
+export function reachesOf({ live, restore, major, now }: SeenCluster): Reach[] {
+  const canArchive = live !== undefined && (live.archiveFailure ?? null) === null;
+  return findReaches(restore, major, canArchive ? now : undefined);
 }
 
 /**
@@ -57,8 +68,7 @@ export function findReach(
       what: `PostgreSQL is not backed up to ${JSON.stringify(from)}`,
       why: `its repositories are: ${names.join(", ")}`,
     });
-  const canArchive = seen.live !== undefined && (seen.live.archiveFailure ?? null) === null;
-  const reaches = findReaches(seen.restore, seen.major, canArchive ? seen.now : undefined).filter(
+  const reaches = reachesOf(seen).filter(
     (one) =>
       (from === undefined || one.set.repository === names.indexOf(from) + 1) &&
       (set === undefined || one.set.label === set),
@@ -96,6 +106,12 @@ function explainNoReach(
   });
 }
 
+function describeAge(target: RestoreTarget, now: number): { readonly age?: number } {
+  if (target.kind === "time") return { age: now - target.milliseconds / 1000 };
+  if (target.kind === "name" && target.point !== undefined) return { age: now - target.point.time };
+  return {};
+}
+
 /** What it comes from, for whoever reads it before it is done. */
 export function describeSource(
   manifest: Manifest,
@@ -112,7 +128,7 @@ export function describeSource(
     host: host.name,
     cluster: `${major}/main`,
     target: describeTarget(target),
-    ...(target.kind === "time" ? { age: now - target.milliseconds / 1000 } : {}),
+    ...describeAge(target, now),
     set: {
       label: set.label,
       type: { full: "full", diff: "differential", incr: "incremental" }[set.type],

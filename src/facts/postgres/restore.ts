@@ -1,6 +1,8 @@
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { FactSource } from "../fact.ts";
+import { readRestorePoint, restorePointsPath } from "./restore-points.ts";
+import type { RestorePoint } from "./restore-points.ts";
 import { asPostgres, dataDirectory, locateData, programDirectory, psqlProgram } from "./psql.ts";
 
 /** One backup of PostgreSQL that can be brought back, as `pgbackrest info` tells it. */
@@ -95,6 +97,8 @@ export interface RestoreFact {
   readonly counts: readonly CountedTable[];
   /** What the last restore of tables could not bring back, a line each. */
   readonly notes: readonly string[];
+  /** Those that runs made, the oldest first. */
+  readonly points: readonly RestorePoint[];
 }
 
 /** The file in which a stack's restore is written down. */
@@ -188,6 +192,7 @@ if [ -d ${place} ]; then
     [ ! -d "$data.hostkit-restore" ] || echo "aside $(du -sk -- "$data.hostkit-restore" | cut -f1)"
   fi
   ls -tr ${`${place}/done`} 2>/dev/null | tail -n 20 | sed ${"s/^/done /"}
+  sed -n ${"s/^/point /p"} ${restorePointsPath(stack)} 2>/dev/null
   sed -n ${"s/^/note /p"} ${`${place}/notes`} 2>/dev/null
   head -c 400000 ${`${place}/counts`} 2>/dev/null | sed -n ${"s/^{/count {/p"}
 fi`;
@@ -218,6 +223,7 @@ function readCluster(lines: readonly string[]): RestoreFact {
     done: all("done"),
     counts: all("count").flatMap(readCount),
     notes: all("note"),
+    points: all("point").flatMap(readRestorePoint),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { BackupSet, RestoreFact, TimelineSwitch } from "../../facts/postgres/restore.ts";
+import type { RestorePoint } from "../../facts/postgres/restore-points.ts";
 import type { RestoreTarget } from "./target.ts";
 
 /** How far a backup can be taken forward by the WAL that is archived. */
@@ -138,6 +139,8 @@ export function chooseReach(
   const fitting = reaches.filter(({ set, until }) => {
     if (target.kind === "time")
       return set.stop * 1000 <= target.milliseconds && target.milliseconds <= (until + 1) * 1000;
+    if (target.kind === "name" && target.point !== undefined)
+      return leadsTo({ set, until }, target.point);
     if (target.kind === "lsn" && set.stopLsn !== undefined)
       return compareLsn(set.stopLsn, target.value) <= 0;
     // Nobody knows when it was; the backup that a restore makes before it begins is behind what a second try looks for.
@@ -152,7 +155,17 @@ export function chooseReach(
   )[0];
 }
 
-function compareLsn(left: string, right: string): number {
+/** Whether a backup is before the point and its WAL goes on beyond it. */
+export function leadsTo(
+  { set, until }: Pick<Reach, "set" | "until">,
+  { lsn, time }: Pick<RestorePoint, "lsn" | "time">,
+): boolean {
+  const isBefore = set.stopLsn === undefined ? set.stop <= time : compareLsn(set.stopLsn, lsn) <= 0;
+  return isBefore && time <= until + 1;
+}
+
+/** Below 0: the left one comes first. */
+export function compareLsn(left: string, right: string): number {
   const [a, b] = [left, right].map((lsn) =>
     lsn.split("/").map((part) => Number.parseInt(part, 16)),
   );

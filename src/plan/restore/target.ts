@@ -1,3 +1,4 @@
+import type { RestorePoint } from "../../facts/postgres/restore-points.ts";
 import { formatUtc, parseMoment } from "./moment.ts";
 import type { MomentContext } from "./moment.ts";
 
@@ -8,7 +9,13 @@ export type RestoreTarget =
   | { readonly kind: "latest" }
   /** The end of the newest backup. */
   | { readonly kind: "immediate" }
-  | { readonly kind: "lsn" | "xid" | "name"; readonly value: string };
+  | { readonly kind: "lsn" | "xid"; readonly value: string }
+  | {
+      readonly kind: "name";
+      readonly value: string;
+      /** Where it is, if a run of hostkit made it. */
+      readonly point?: RestorePoint;
+    };
 
 type Parsed =
   | { readonly target: RestoreTarget }
@@ -55,6 +62,6 @@ export function describeTarget(target: RestoreTarget): string {
     case "xid":
       return `${target.kind} ${target.value}`;
     case "name":
-      return `the restore point ${target.value}`;
+      return `the restore point ${target.value}${target.point === undefined ? "" : ` (${formatUtc(Math.floor(target.point.time) * 1000)} UTC)`}`;
   }
 }

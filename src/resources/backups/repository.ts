@@ -19,6 +19,8 @@ export interface BackupRepositoryResource extends Resource {
   readonly leaves: readonly string[];
   /** Changes of these call for another look. */
   readonly watches: readonly ResourceId[];
+  /** The major version of a cluster whose every change is kept: runs write restore points into its WAL. */
+  readonly pointsOf?: number;
   /** Makes it where it is not there, checks it where it is; fails with a reason. */
   readonly prepare: Script;
 }

@@ -13,6 +13,7 @@ import {
   renderSession,
   transactionMark,
 } from "./migration-script.ts";
+import { restorePointScript } from "./restore-point.ts";
 import type { Step } from "../resource.ts";
 
 /** A database whose owner logs in to change it. */
@@ -49,6 +50,7 @@ export function applyMigrationSteps(database: MigratedDatabase, applied: Applied
       script: sh`source=$PWD/${at}
 ${readLedger(database, applied)}
 ${waitForOthers(database)}
+${restorePointScript(database.major, `${database.name}-${file.name}`, `migration ${file.name} in ${database.name}`)}
 ${openLogin(database)}
 # Only root writes here, and postgres reads: it is psql's user.
 readable=$(mktemp -d /run/hostkit-migration.XXXXXX)

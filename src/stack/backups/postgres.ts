@@ -81,6 +81,7 @@ export function resolvePostgresRepositories(
     inputs: hashText(where + list.map(({ storage }) => storage.pinned).join("\n")),
     watches: accessFiles.map(idOf),
     prepare: prepareAll(list, stack),
+    ...(postgres.wal === "none" ? {} : { pointsOf: major }),
     after: [idOf(config), postgresRunningId(major), ...localFolders.map(directoryId)],
   });
   return {

@@ -24,7 +24,16 @@ const wal = (timeline: number, ...numbers: readonly number[]) =>
 
 const fact = (more: Partial<RestoreFact>): RestoreFact => ({
   ...{ sets: [], archived: [], timeline: 1, history: [], segmentBytes: 16 * 1024 * 1024 },
-  ...{ data: "/d", freeBytes: 0, tablespaces: [], zone: "", done: [], counts: [], notes: [] },
+  ...{
+    data: "/d",
+    freeBytes: 0,
+    tablespaces: [],
+    zone: "",
+    done: [],
+    counts: [],
+    notes: [],
+    points: [],
+  },
   ...more,
 });
 

@@ -1,0 +1,62 @@
+import { clusterFacts } from "../facts/postgres/postgres.ts";
+import type { Facts } from "../facts/fact.ts";
+import type { BackupRepositoryResource } from "../resources/backups/repository.ts";
+import { restorePointScript } from "../resources/postgres/restore-point.ts";
+import type { Resource, ResourceId } from "../resources/resource.ts";
+import type { Plan } from "./types.ts";
+
+/** Kinds whose changes may change what is in a database, by themselves or by the program that comes with them. */
+const meant =
+  /^(?:postgres-(?:database|role|extensions|grants|migrations)|release|deb|packaged-program|download):/;
+
+export const restorePointId: ResourceId = "restore-point:postgres";
+
+/**
+ * A plan that changes the database, or what works with it, begins with a restore point: `hostkit restore postgres --to name:…` goes back to
+ * before it. Only where WAL is kept and archived already; others stay as they are.
+ */
+export function withRestorePoint(plan: Plan, resources: readonly Resource[], facts: Facts): Plan {
+  const repository = resources.find(
+    (one): one is BackupRepositoryResource =>
+      one.kind === "backup-repository" && "pointsOf" in one && one.pointsOf !== undefined,
+  );
+  const major = repository?.pointsOf;
+  if (major === undefined) return plan;
+  const cluster = facts.get(clusterFacts, String(major));
+  const isArchived =
+    cluster?.state === "running" &&
+    !cluster.isStandby &&
+    cluster.archiveCommand.includes(`--stanza=${plan.stack} `);
+  const chosen = plan.changes.filter(
+    ({ id, action, refusal }) => meant.test(id) && action !== "delete" && refusal === undefined,
+  );
+  if (!isArchived || chosen.length === 0) return plan;
+  const why = `${plan.verb}: ${chosen.map(({ id }) => id).join(", ")}`;
+  return {
+    ...plan,
+    changes: [
+      {
+        id: restorePointId,
+        action: "run",
+        because: "the database, or what works with it, is about to be changed",
+        group: "database",
+        steps: [
+          {
+            type: "script",
+            title: "write a restore point into the WAL",
+            script: restorePointScript(major, "", why),
+          },
+        ],
+        waitsFor: [],
+        beginLines: "",
+        stateLine: "",
+        mayFail: true,
+      },
+      ...plan.changes.map((change) =>
+        chosen.includes(change)
+          ? { ...change, waitsFor: [...change.waitsFor, restorePointId] }
+          : change,
+      ),
+    ],
+  };
+}
