@@ -42,12 +42,17 @@ export const imageKind: ResourceKind<ImageResource> = {
   group: "containers",
   needs: (resource) => [need(imageFacts, resource.reference)],
 
-  diff(resource, facts): Change | undefined {
-    if (facts.get(imageFacts, resource.reference) !== undefined) return undefined;
+  diff(resource, facts, context): Change | undefined {
+    const isThere = facts.get(imageFacts, resource.reference) !== undefined;
+    // A tag that came with an archive goes after ours is made: whether it went is not among the facts.
+    const isHalf = isThere && resource.source.kind === "archive" && context.isUnfinished;
+    if (isThere && !isHalf) return undefined;
     return {
       id: idOf(resource),
-      action: "create",
-      because: `image ${resource.reference} is not on the host`,
+      action: isThere ? "update" : "create",
+      because: isThere
+        ? "a run ended while it was loaded"
+        : `image ${resource.reference} is not on the host`,
       steps: stepsOf(resource),
     };
   },
@@ -96,7 +101,7 @@ function stepsOf(resource: ImageResource): Step[] {
         type: "script",
         title: `load ${reference}`,
         bound: { seconds: 3600, waitsFor: "Docker, which unpacks the image" },
-        script: loadScript(reference),
+        script: loadScript(resource),
       },
     ];
   }
@@ -136,23 +141,39 @@ fi
 rm -f context.tar`;
 }
 
-/** Gives the archive's one image our tag; a tag that only came with the archive does not stay. */
-function loadScript(reference: string): Script {
+/**
+ * Gives the archive's one image our tag; tags that only came with the archive do not stay. Which were there before is written down
+ * first, and what an earlier run that was killed wrote down counts.
+ */
+function loadScript({ name, reference }: ImageResource): Script {
   return joinScripts([
-    sh`docker image ls --format ${"{{.Repository}}:{{.Tag}}"} | sort >before`,
-    sh`if ! docker load --quiet --input image.tar >loaded 2>docker.log; then
+    sh`before="$HOSTKIT_STACK_DIRECTORY"/images-before-${name}
+if [ ! -e "$before" ]; then
+  docker image ls --format ${"{{.Repository}}:{{.Tag}}"} >before
+  cp before "$before.new"
+  sync "$before.new"
+  mv "$before.new" "$before"
+fi
+code=0
+docker load --quiet --input image.tar >loaded 2>docker.log || code=$?
+rm -f image.tar
+names=$(sed -n ${"s/^Loaded image\\( ID\\)\\{0,1\\}: //p"} loaded)
+count=$(printf ${"%s\\n"} "$names" | grep -c .) || true
+if [ "$code" -eq 0 ] && [ "$count" -eq 1 ]; then docker tag "$names" ${reference}; fi
+printf ${"%s\\n"} "$names" | while IFS= read -r name; do
+  case $name in '' | sha256:*) continue ;; esac
+  grep -qxF -e "$name" "$before" || docker image rm "$name" >/dev/null
+done
+rm -f "$before"
+if [ "$code" -ne 0 ]; then
   echo "docker could not read the image archive:" >&2
   tail -n 20 docker.log >&2
   exit 1
 fi
-rm -f image.tar
-names=$(sed -n ${"s/^Loaded image\\( ID\\)\\{0,1\\}: //p"} loaded)
-if [ "$(printf ${"%s\\n"} "$names" | grep -c .)" -ne 1 ]; then
+if [ "$count" -ne 1 ]; then
   echo "the archive must hold one image, it holds:" >&2
   cat loaded >&2
   exit 1
-fi
-docker tag "$names" ${reference}
-case $names in sha256:*) ;; *) grep -qxF "$names" before || docker image rm "$names" >/dev/null ;; esac`,
+fi`,
   ]);
 }

@@ -21,7 +21,7 @@ const kinds: Readonly<Record<string, string>> = {
   download: "again",
   file: "a rename makes it",
   hostname: "the live and the kept name are facts",
-  image: "the tag comes last",
+  image: "the tag comes last; an archive: again, because the tag that came with it goes after that",
   "json-file": "a rename makes it",
   network: "it is there or not",
   nftables: "its stamp, which is gone before anything begins, and the live listing",
