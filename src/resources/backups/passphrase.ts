@@ -1,5 +1,7 @@
+import { keyPrefixFacts } from "../../facts/backups/key-prefix.ts";
 import { need } from "../../facts/fact.ts";
 import { fileFacts } from "../../facts/files/file.ts";
+import type { Script } from "../../shell/script.ts";
 import { sh } from "../../shell/script.ts";
 import { makeByScript, removeByScript } from "../resource.ts";
 import type { Change, Resource, ResourceId, ResourceKind } from "../resource.ts";
@@ -22,10 +24,23 @@ export function backupPassphrase(
   return { kind: "backup-passphrase", name: path, path, ...options };
 }
 
+/** The password stays, what stands before it is written anew. */
+function renumber(path: string, prefix: string): Script {
+  const fresh = `${path}.hostkit-new`;
+  return sh`else
+  { printf %s ${prefix}; tail -n 1 ${path} | sed ${"s/^[^=]*=//"}; } >${fresh}
+  sync ${fresh}
+  mv -f ${fresh} ${path}
+`;
+}
+
 export const backupPassphraseKind: ResourceKind<BackupPassphraseResource> = {
   kind: "backup-passphrase",
   group: "backups",
-  needs: (resource) => [need(fileFacts, resource.path)],
+  needs: ({ path, prefix }) => [
+    need(fileFacts, path),
+    ...(prefix === "" ? [] : [need(keyPrefixFacts, path)]),
+  ],
 
   diff(resource, facts): Change | undefined {
     const { path, owner, prefix } = resource;
@@ -34,6 +49,8 @@ export const backupPassphraseKind: ResourceKind<BackupPassphraseResource> = {
     if (fact === undefined) reasons.push("does not exist");
     else {
       if (fact.mode !== "0600") reasons.push(`mode is ${fact.mode}, should be 0600`);
+      const found = prefix === "" ? "" : (facts.get(keyPrefixFacts, path) ?? prefix);
+      if (found !== prefix) reasons.push("its repository has another number now");
       if (fact.owner !== owner) reasons.push(`owner is ${fact.owner}, should be ${owner}`);
     }
     if (reasons.length === 0) return undefined;
@@ -44,7 +61,7 @@ if [ ! -s ${path} ]; then
   { printf %s ${prefix}; head -c 32 /dev/urandom | od -An -tx1 | tr -d ${" \\n"}; echo; } >${`${path}.hostkit-new`}
   sync ${`${path}.hostkit-new`}
   mv -f ${`${path}.hostkit-new`} ${path}
-fi
+${prefix === "" ? sh`` : renumber(path, prefix)}fi
 chown ${`${owner}:${owner}`} ${path}
 chmod 0600 ${path}`,
     });

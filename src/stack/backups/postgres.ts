@@ -80,7 +80,7 @@ export function resolvePostgresRepositories(
     leaves: list.flatMap(({ storage }) => storage.leaves("postgres")),
     inputs: hashText(where + list.map(({ storage }) => storage.pinned).join("\n")),
     watches: accessFiles.map(idOf),
-    prepare: prepareAll(list, stack),
+    prepare: joinScripts([silenceOthers(list, stack), prepareAll(list, stack)]),
     ...(postgres.wal === "none" ? {} : { pointsOf: major }),
     after: [idOf(config), postgresRunningId(major), ...localFolders.map(directoryId)],
   });
@@ -90,6 +90,25 @@ export function resolvePostgresRepositories(
     markers,
     inputs: where,
   };
+}
+
+/**
+ * Key files of repositories that PostgreSQL is not backed up to any more stay, since they open what is there; pgBackRest would read them too, under
+ * a number that may be another repository's by now.
+ */
+function silenceOthers(list: readonly NumberedRepository[], stack: string): Script {
+  const places = backupPlaces(stack);
+  const own = list.flatMap(({ name }) => [
+    places.passphrase(name, "postgres"),
+    places.pgbackrestAccess(name),
+  ]);
+  return sh`umask 077
+for f in /etc/pgbackrest/conf.d/hostkit-*.conf; do
+  for own in ${places.pgbackrestConfig} ${own}; do [ "$f" != "$own" ] || continue 2; done
+  grep -qsxF ${`[${stack}]`} "$f" && grep -q '^repo' "$f" || continue
+  sed 's/^repo/#&/' "$f" >other && hk_rewrite other "$f"
+  rm -f other
+done`;
 }
 
 /** The repository's password and what its storage asks for. */
