@@ -1,4 +1,4 @@
-import type { Bound, ResourceId } from "../resources/resource.ts";
+import type { Bound, Content, ResourceId } from "../resources/resource.ts";
 import type { Script } from "../shell/script.ts";
 import type { Plan, PlannedChange } from "./types.ts";
 
@@ -10,6 +10,8 @@ export interface OperationStep {
   readonly title: string;
   readonly because: string;
   readonly script: Script;
+  /** What the script reads; secrets stay out of plans and logs. */
+  readonly stdin?: Content;
   readonly bound?: Bound;
   /** The steps behind it are done all the same when it fails. */
   readonly mayFail?: true;
@@ -32,11 +34,17 @@ export interface OperationInput {
 export function makeOperation(input: OperationInput): Plan {
   const { verb, host, stack, stackDirectory, steps } = input;
   const changes = steps.map(
-    ({ id, title, because, script, bound, mayFail }, index): PlannedChange => ({
+    ({ id, title, because, script, stdin, bound, mayFail }, index): PlannedChange => ({
       id,
       action: "run",
       because,
-      steps: [{ type: "script", title, script, ...(bound === undefined ? {} : { bound }) }],
+      steps: [
+        {
+          ...{ type: "script", title, script },
+          ...(stdin === undefined ? {} : { stdin }),
+          ...(bound === undefined ? {} : { bound }),
+        },
+      ],
       waitsFor: index === 0 ? [] : [steps[index - 1]?.id ?? id],
       beginLines: "",
       stateLine: "",

@@ -46,7 +46,7 @@ repository. Exits 1 when something is wrong.`,
     },
     async () => (await import("../backup.ts")).runBackupList,
   );
-  const key = backup.command("key").description("copies of the keys that open the backups");
+  const key = backup.command("key").description("the keys that open the backups");
   define(
     key,
     "export",
@@ -64,5 +64,17 @@ they were copied.`,
   )
     .option("--to <file>", "the file to write")
     .option("--plain", "not encrypted");
+  define(
+    key,
+    "rotate REPOSITORY",
+    {
+      summary: "give a repository of files another key",
+      more: `Backups of files and volumes alone: restic adds the new key, opens the repository with it, and removes the old one; old backups open
+with the new key. One that the host has made is made anew there; of a repository with a \`passphrase\`, change the secret first,
+and call this before provision. PostgreSQL's (pgBackRest) cannot be changed: docs/backups.md says what to do instead.`,
+      examples: [["hostkit backup key rotate local", "then: hostkit backup key export"]],
+    },
+    async () => (await import("../backup-key-rotate.ts")).runKeyRotate,
+  ).option("-y, --yes", "do not ask");
   defineBackupExport(backup, define);
 }
