@@ -22,8 +22,8 @@ rs_abandon_part() {
   rs_enter
   rs_stop_server
   [ "$(rs_inode "./$rs_beside")" != "$(rs_known new)" ] || rs_remove_beside
-  rs_drop_temporary
-  echo "nothing was changed, and what was made for the restore is gone again" >&2
+  if rs_drop_temporary; then echo "nothing was changed, and what was made for the restore is gone again" >&2
+  else echo "nothing was changed; the database $(rs_known temporary) is left, and hostkit restore undo takes it away" >&2; fi
 }
 
 # --- what both do ---
@@ -150,12 +150,14 @@ rs_rename() {
       cat "$rs_place/answer" >&2
       return 1
     fi
+    # It may be on its way up again.
+    sleep 1
   done
 }
 
 # Which of the two has the name: old, new or unknown.
 rs_served_database() {
-  rs_at=$(rs_oid rs_ask_live "$(rs_known database)")
+  rs_at=$(rs_oid rs_ask_live "$(rs_known database)" 2>/dev/null) || :
   if [ -z "$rs_at" ]; then echo unknown
   elif [ "$rs_at" = "$(rs_known new)" ]; then echo new
   elif [ -z "$(rs_known old)" ] || [ "$rs_at" = "$(rs_known old)" ]; then echo old
@@ -167,7 +169,7 @@ rs_drop_temporary() {
   rs_new=$(rs_known temporary)
   [ -n "$rs_new" ] || return 0
   # shellcheck disable=SC2016 # psql's own variables
-  echo 'drop database if exists :"name" with (force)' | rs_ask_live -d postgres -v name="$rs_new" 2>/dev/null || :
+  echo 'drop database if exists :"name" with (force)' | rs_ask_live -d postgres -v name="$rs_new" 2>/dev/null
 }
 
 # rs_swap_database UNIT…: the services that use it stop, the names are exchanged. What fails on the way is taken back.
@@ -186,6 +188,11 @@ rs_swap_database() {
     rs_note stage swapped
     return 0
   fi
+  if [ "$(rs_served_database)" = unknown ]; then
+    # Whether the names were exchanged is seen when it answers again: what is written down stays.
+    trap - EXIT
+    rs_fail "PostgreSQL does not answer any more; when it does: hostkit restore undo, or hostkit restore confirm"
+  fi
   [ $# -eq 0 ] || systemctl start -- "$@"
   rs_note stage begun
   exit 1
@@ -198,6 +205,7 @@ rs_name_database() {
 }
 
 rs_undo_database() {
+  rs_answers || rs_fail "PostgreSQL does not answer; nothing was changed"
   case $(rs_served_database) in
     unknown) rs_fail "the database $(rs_known database) is neither what the restore made nor what was there before; nothing was changed" ;;
     new)
@@ -218,6 +226,7 @@ rs_undo_database() {
 
 # What is served stays, the other one goes: by its name and its number.
 rs_confirm_database() {
+  rs_answers || rs_fail "PostgreSQL does not answer; nothing was removed"
   case $(rs_served_database) in
     new) rs_aside=$(rs_known before) rs_number=$(rs_known old) ;;
     old) rs_aside=$(rs_known temporary) rs_number=$(rs_known new) ;;

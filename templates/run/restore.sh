@@ -105,7 +105,8 @@ rs_clear_the_way() {
     *) $rs_as rmdir -- "./$rs_beside" 2>/dev/null ||
       rs_fail "${rs_data%/*}/$rs_beside is there, and nothing says what it is; look at it and take it away" ;;
   esac
-  rs_drop_temporary
+  # In a cluster that does not answer it stays where it is, in the data.
+  rs_drop_temporary || :
 }
 
 rs_refuse_waiting() {
