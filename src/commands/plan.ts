@@ -8,6 +8,7 @@ import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { showTimings } from "../session/timings.ts";
+import { checkRestoreFrom, lookForRestore } from "../session/restore-from.ts";
 import { scopeOf } from "../session/scope.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import { inspect, readWanted } from "../session/wanted.ts";
@@ -15,12 +16,14 @@ import { inspect, readWanted } from "../session/wanted.ts";
 interface PlanOptions {
   readonly out?: string;
   readonly only?: readonly string[];
+  readonly restoreFrom?: string;
 }
 
 /** Shows what would change. Reads only. */
-export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
+export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFrom: from }) => {
   const project = await openProject(context);
   const scope = scopeOf(project.manifest, only);
+  if (from !== undefined) checkRestoreFrom(project, from, only);
   const inspections = await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     return collectResults(
@@ -28,10 +31,19 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
       await Promise.allSettled(
         project.hosts.map((host) =>
           visit(host, async (opening) => {
-            const inspection = await inspect(context, project, wanted, opening, host, scope);
+            const { inspection, about } = await lookForRestore(
+              project,
+              opening,
+              from,
+              async (restoreFrom) =>
+                inspect(context, project, wanted, opening, host, {
+                  ...scope,
+                  ...(restoreFrom === undefined ? {} : { restoreFrom }),
+                }),
+            );
             const marker = newMarker();
             const closer = await lookCloser(await opening, project.manifest, inspection, marker);
-            return { ...inspection, ...closer };
+            return { ...inspection, ...closer, about };
           }),
         ),
       ),
@@ -47,11 +59,15 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only }) => {
   if (context.options.json === true) {
     context.print(document.trimEnd());
   } else {
+    for (const { about } of inspections)
+      if (about.length > 0) context.print(`${about.join("\n")}\n`);
     const style = { colors: context.colors, verbose: context.options.verbose === true };
     context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
     for (const inspection of inspections) noteRun(context, inspection);
     if (out !== undefined)
-      context.note(`\nwritten to ${out}; do exactly this: hostkit provision --plan ${out}`);
+      context.note(
+        `\nwritten to ${out}; do exactly this: hostkit provision${from === undefined ? "" : ` --restore-from ${from}`} --plan ${out}`,
+      );
   }
   await showTimings(context);
   return plans.some(({ plan }) => plan.changes.length > 0) ? exitCodes.changes : exitCodes.ok;

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
+import type { RestoreChoice } from "../facts/backups/restored-from.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import type { Connection } from "../ssh/connection.ts";
@@ -17,6 +18,7 @@ import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
+import { checkRestoreFrom, lookForRestore } from "../session/restore-from.ts";
 import { scopeOf } from "../session/scope.ts";
 import { settleHosts } from "../session/settle.ts";
 import { showTimings } from "../session/timings.ts";
@@ -26,6 +28,7 @@ interface ProvisionOptions {
   readonly yes?: boolean;
   readonly plan?: string;
   readonly only?: readonly string[];
+  readonly restoreFrom?: string;
 }
 
 /** One host on its way through a provision. */
@@ -35,6 +38,8 @@ interface HostToProvision {
   readonly inspection: Inspection;
   /** What a run would fail at. */
   readonly obstacles: readonly HostkitError[];
+  /** What the plan brings back of a stack that was elsewhere, in words. */
+  readonly about: readonly string[];
 }
 
 interface ProvisionResult {
@@ -48,24 +53,33 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
   const project = await openProject(context);
   const expected =
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
-  const scope = scopeOf(project.manifest, options.only ?? expected?.only);
+  const only = options.only ?? expected?.only;
+  const scope = scopeOf(project.manifest, only);
+  if (options.restoreFrom !== undefined) checkRestoreFrom(project, options.restoreFrom, only);
   await withConnections(project.hosts, async (visit) => {
     const wanted = await readWanted(context, project);
     const look = (
       connection: Connection | Promise<Connection>,
       host: HostAccess,
       certificates: boolean,
-      more: readonly FactNeed[] = [],
+      { more = [], restoreFrom }: { more?: readonly FactNeed[]; restoreFrom?: RestoreChoice } = {},
     ) =>
       inspect(context, project, wanted, connection, host, {
         ...scope,
+        ...(restoreFrom === undefined ? {} : { restoreFrom }),
         alsoAsk: [...statusNeeds(project.manifest, { certificates, alone: false }), ...more],
       });
     const lookAt = async (
       opening: Connection | Promise<Connection>,
       host: HostAccess,
     ): Promise<HostToProvision> => {
-      const inspection = await look(opening, host, false);
+      const { inspection, about } = await lookForRestore(
+        project,
+        opening,
+        options.restoreFrom,
+        async (restoreFrom) =>
+          look(opening, host, false, restoreFrom === undefined ? {} : { restoreFrom }),
+      );
       const connection = await opening;
       const { plan, obstacles } = await lookCloser(
         connection,
@@ -73,7 +87,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
         inspection,
         newMarker(),
       );
-      return { host, connection, inspection: { ...inspection, plan }, obstacles };
+      return { host, connection, inspection: { ...inspection, plan }, obstacles, about };
     };
     const seen = collectResults(
       project.hosts,
@@ -96,7 +110,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     showPlans(context, project, hosts);
     if (busy.length > 0) await carryOut(context, project, busy, options.yes === true);
     const proofs = await proveAll(context, project, hosts, async (each) =>
-      look(each.connection, each.host, mayHaveNewCertificates(each), proofNeeds),
+      look(each.connection, each.host, mayHaveNewCertificates(each), { more: proofNeeds }),
     );
     showSummary(context, project, proofs, {
       changed: busy.length > 0,
@@ -244,14 +258,20 @@ function showPlans(context: Context, project: Project, hosts: readonly HostToPro
     plan: inspection.plan,
     system: inspection.system.prettyName,
   }));
+  const about = hosts.flatMap((each) => each.about);
   if (context.options.json === true) {
     context.print(
-      JSON.stringify({ event: "plan", ...describePlans(project.manifest.stack, plans) }),
+      JSON.stringify({
+        event: "plan",
+        ...describePlans(project.manifest.stack, plans),
+        ...(about.length === 0 ? {} : { restores: about }),
+      }),
     );
     return;
   }
   const changed = plans.filter(({ plan }) => plan.changes.length > 0);
   const style = { colors: context.colors, verbose: context.options.verbose === true };
+  if (about.length > 0) context.print(`${about.join("\n")}\n`);
   if (changed.length > 0)
     context.print(`${changed.map((shown) => renderPlan(shown, style)).join("\n\n")}\n`);
 }

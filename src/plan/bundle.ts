@@ -33,7 +33,7 @@ export interface RunPrograms {
   readonly records: string;
   /** templates/run/guard.sh */
   readonly guard: string;
-  /** templates/run/restore*.sh, which only restores need */
+  /** templates/run/restore*.sh, which only those need that bring a cluster back */
   readonly restore: string;
 }
 
@@ -75,7 +75,7 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
     text("runner.sh", input.programs.runner),
     text("paths.sh", input.programs.paths),
     text("records.sh", input.programs.records),
-    ...(plan.verb.startsWith("restore ") ? [text("restore.sh", input.programs.restore)] : []),
+    ...(callsRestore(plan) ? [text("restore.sh", input.programs.restore)] : []),
     text("settings", renderSettings(plan, input)),
     text("plan.json", `${JSON.stringify(describeRun(plan, input), undefined, 1)}\n`),
     text("state.jsonl", plan.state),
@@ -103,6 +103,12 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
       ...bundleGuard(plan, change, index + 1, input),
     ]),
   ];
+}
+
+function callsRestore({ changes }: Plan): boolean {
+  return changes.some(({ steps }) =>
+    steps.some((step) => step.type === "script" && step.script.text.includes("/restore.sh")),
+  );
 }
 
 /** The plan as it is kept with the run. */

@@ -25,6 +25,9 @@ import { postgresRoleKind } from "./postgres/role.ts";
 import { postgresSettingsKind } from "./postgres/settings.ts";
 import { postgresTrialKind } from "./postgres/trial.ts";
 import { releaseKind } from "./containers/release.ts";
+import { restoreRecordKind } from "./backups/restore-record.ts";
+import { restoredClusterKind } from "./backups/restored-cluster.ts";
+import { restoredFilesKind } from "./backups/restored-files.ts";
 import type { Group, Resource, ResourceKind, Touch } from "./resource.ts";
 import { sshdKind } from "./system/sshd.ts";
 import { swapKind } from "./system/swap.ts";
@@ -69,6 +72,9 @@ export const allKinds: readonly AnyKind[] = [
   postgresSettingsKind,
   postgresTrialKind,
   releaseKind,
+  restoreRecordKind,
+  restoredClusterKind,
+  restoredFilesKind,
   sshdKind,
   swapKind,
   sysctlKind,

@@ -1,3 +1,4 @@
+import type { RestoreChoice } from "../facts/backups/restored-from.ts";
 import type { System } from "../facts/system/system.ts";
 import type { FactNeed } from "../facts/fact.ts";
 import type { Connection } from "../ssh/connection.ts";
@@ -18,7 +19,12 @@ import { newMarker } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
 
 /** What should be on a host of this project, once its system is known. */
-export type Wanted = (host: string, system: System, hostname: string) => Resource[];
+export type Wanted = (
+  host: string,
+  system: System,
+  hostname: string,
+  restoreFrom?: RestoreChoice,
+) => Resource[];
 
 /**
  * Reads all that a plan is made from: local files, secrets, templates.
@@ -47,7 +53,7 @@ export async function readWanted(
     throw invalidManifest(loaded, problems);
   for (const problem of problems) context.note(formatProblem(problem));
   const { blobs, texts, migrations } = adjust(files);
-  return (host, system, hostname) =>
+  return (host, system, hostname, restoreFrom) =>
     resolveStack({
       manifest,
       host,
@@ -59,7 +65,16 @@ export async function readWanted(
       migrations,
       secrets,
       isLab: project.isLab,
+      ...(restoreFrom === undefined ? {} : { restoreFrom }),
     });
+}
+
+/** What is asked of one look. */
+export interface InspectionOptions {
+  readonly alsoAsk?: readonly FactNeed[];
+  readonly scope?: Scope;
+  /** What the stack is to be brought back from. */
+  readonly restoreFrom?: RestoreChoice;
 }
 
 /** Looks at a host, to which the connection may still be on its way: facts, plan, who holds the lock. */
@@ -69,7 +84,7 @@ export async function inspect(
   wanted: Wanted,
   opening: Connection | Promise<Connection>,
   host: HostAccess,
-  { alsoAsk = [], scope }: { readonly alsoAsk?: readonly FactNeed[]; readonly scope?: Scope } = {},
+  { alsoAsk = [], scope, restoreFrom }: InspectionOptions = {},
 ): Promise<Inspection> {
   const { environment } = context.terminal;
   const { address, port } = host.route();
@@ -78,7 +93,7 @@ export async function inspect(
   const inspection = await inspectHost(opening, {
     host: host.name,
     stack: project.manifest.stack,
-    resolve: (system, hostname) => wanted(host.name, system, hostname),
+    resolve: (system, hostname) => wanted(host.name, system, hostname, restoreFrom),
     ...(guess === undefined ? {} : { guess }),
     alsoAsk,
     ...(scope === undefined ? {} : { scope }),

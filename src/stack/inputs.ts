@@ -1,3 +1,4 @@
+import type { RestoreChoice } from "../facts/backups/restored-from.ts";
 import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
@@ -24,6 +25,8 @@ export interface StackInputs {
   readonly secrets: ReadonlyMap<string, string | Uint8Array>;
   /** A lab twin: no public ACME, no DNS; see docs/lab.md. */
   readonly isLab: boolean;
+  /** What the stack is to be brought back from; absent: nobody asks for that now. */
+  readonly restoreFrom?: RestoreChoice;
 }
 
 /** What one manifest section contributes. */

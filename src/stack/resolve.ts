@@ -2,6 +2,7 @@ import type { PackagesResource } from "../resources/packages/packages.ts";
 import { idOf } from "../resources/resource.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveBackups } from "./backups/backups.ts";
+import { addRestoreFrom } from "./backups/restore-from.ts";
 import { claimAll } from "./claims.ts";
 import { resolveDatabase } from "./database/database.ts";
 import { resolveFirewall } from "./host/firewall.ts";
@@ -40,10 +41,13 @@ export function resolveStack(inputs: StackInputs): Resource[] {
     startsLater: all.startsLater,
     pins: all.pins,
   };
-  return claimAll(inputs.manifest, [
-    packages,
-    ...mergeEqual([...resources, ...resolveTarget(inputs, resources)]),
-  ]);
+  return claimAll(
+    inputs.manifest,
+    addRestoreFrom(inputs, [
+      packages,
+      ...mergeEqual([...resources, ...resolveTarget(inputs, resources)]),
+    ]),
+  );
 }
 
 /** Sections may name the same thing (a shared folder); equal ones count once. */

@@ -196,7 +196,7 @@ rs_start_server() {
     -c unix_socket_directories="$rs_run" -c unix_socket_permissions=0700 -c listen_addresses= -c port=5432 -c ssl=off \
     -c archive_mode=off -c logging_collector=off -c log_destination=stderr -c lc_messages=C -c cluster_name=hostkit-restore \
     -c shared_buffers=128MB -c huge_pages=off -c autovacuum=off -c jit=off -c synchronous_standby_names= \
-    -c shared_preload_libraries= -c session_preload_libraries= -c local_preload_libraries= -c max_logical_replication_workers=0 "$@"
+    -c shared_preload_libraries= -c session_preload_libraries= -c local_preload_libraries= -c max_logical_replication_workers=0 -c hot_standby=off "$@"
 }
 
 rs_is_up() {
@@ -231,7 +231,7 @@ rs_recover() {
 rs_give_up() {
   echo "the copy did not come up; the running cluster was not touched:" >&2
   # What asked too early was told so.
-  grep -vE 'starting up|not yet accepting|has not been yet reached' "$rs_place/server.log" | grep -E 'FATAL|PANIC|ERROR|HINT|DETAIL' | tail -n 12 >&2 ||
+  grep -vE 'starting up|not yet accepting|not accepting connections|Hot standby mode is disabled|has not been yet reached' "$rs_place/server.log" | grep -E 'FATAL|PANIC|ERROR|HINT|DETAIL' | tail -n 12 >&2 ||
     tail -n 12 "$rs_place/server.log" >&2
   if grep -q 'recovery ended before configured recovery target was reached' "$rs_place/server.log"; then
     echo "the target is not in the WAL behind this backup: an earlier one may lead there (hostkit backup list, then --set LABEL)" >&2

@@ -11,6 +11,11 @@ const timingsOption = [
   "say what took how long; with a file, as a trace for chrome://tracing and Perfetto",
 ] as const;
 
+const restoreFromOption = [
+  "--restore-from <name>",
+  "bring databases, volumes and files back from this repository, onto a bare host",
+] as const;
+
 /** Every verb: its usage, its help, its own options, and where its work is. Nothing is loaded before it is called. */
 export function defineVerbs(program: Command, define: Define): void {
   defineManifest(program, define);
@@ -96,6 +101,7 @@ they need; how much waits outside is said, and does not count.`,
   )
     .option("--out <file>", "also write the plan as JSON to this file")
     .addOption(onlyOption())
+    .option(...restoreFromOption)
     .option(...timingsOption);
 
   define(
@@ -106,12 +112,17 @@ they need; how much waits outside is said, and does not count.`,
       more: `Shows the plan, asks, and starts it as one run on each host. The run goes on when the connection or this
 program ends: \`hostkit attach\` follows it again. At its end the host is looked at anew: nothing may be left to change.
 With --only: the services named and all that they need, which the plan names with its reason. What is outside stays as it
-is, and nothing is removed.`,
+is, and nothing is removed. With --restore-from, on a host that has nothing of the stack yet: its databases, volumes and files come
+from that repository of the manifest; the plan says from when they are.`,
       examples: [
         ["hostkit provision", "show the plan, ask, do it"],
         ["hostkit provision --yes", "without a question, as in CI"],
         ["hostkit provision --plan dx1.plan", "only if the plan is still the one in that file"],
         ["hostkit provision --only api,web", "these services, and what they need"],
+        [
+          "hostkit provision --restore-from offsite",
+          "the stack of a machine that is gone, with its data",
+        ],
         ["hostkit provision --lab", "on disposable Debian hosts on this machine"],
       ],
     },
@@ -120,6 +131,7 @@ is, and nothing is removed.`,
     .option("-y, --yes", "do not ask")
     .option("--plan <file>", "refuse when the plan differs from this one (of `hostkit plan --out`)")
     .addOption(onlyOption())
+    .option(...restoreFromOption)
     .option(...timingsOption);
 }
 

@@ -41,7 +41,7 @@ else printf '%s away %s\\n' ${subject} "$(printf '%s\\n' "$said" | grep . | tail
     const found = new Map<string, SnapshotList>();
     for (const match of stdout.matchAll(/^(\S+ \S+) (there|away) ?(.*)$/gm)) {
       const [, subject = "", state, text = ""] = match;
-      const snapshots = state === "there" ? readSnapshots(text) : undefined;
+      const snapshots = state === "there" ? readSnapshotList(text) : undefined;
       found.set(
         subject,
         snapshots === undefined
@@ -53,7 +53,8 @@ else printf '%s away %s\\n' ${subject} "$(printf '%s\\n' "$said" | grep . | tail
   },
 };
 
-function readSnapshots(text: string): Snapshot[] | undefined {
+/** `restic snapshots --json`, the newest first; undefined where it is none. */
+export function readSnapshotList(text: string): Snapshot[] | undefined {
   try {
     const list = (JSON.parse(text) ?? []) as readonly (Omit<Snapshot, "time"> & { time: string })[];
     return list

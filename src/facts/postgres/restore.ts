@@ -136,7 +136,7 @@ export function restoreSubject(stack: string, major: number, repositories: numbe
 }
 
 /** sed(1): a line for each file of `repo-ls --output=json` that is a WAL segment: archive, name, time. */
-const segmentLines = String.raw`s/.*"\([0-9]*-[0-9]*\)\/[0-9A-F]*\/\([0-9A-F]\{24\}\)-[0-9a-f]\{40\}[^"]*":{.*"time":\([0-9]*\).*/\1 \2 \3/p`;
+export const segmentLines = String.raw`s/.*"\([0-9]*-[0-9]*\)\/[0-9A-F]*\/\([0-9A-F]\{24\}\)-[0-9a-f]\{40\}[^"]*":{.*"time":\([0-9]*\).*/\1 \2 \3/p`;
 
 /** Clusters by `restoreSubject`: backups, archived WAL, room, and what an earlier restore left. Asks remote repositories too. */
 export const restoreFacts: FactSource<RestoreFact> = {
@@ -207,8 +207,8 @@ function readCluster(lines: readonly string[]): RestoreFact {
   const trouble = all("trouble").join("; ");
   return {
     ...(trouble === "" ? {} : { trouble }),
-    sets: readSets(one("info")),
-    archived: all("wal").flatMap(readSegment),
+    sets: readBackupSets(one("info")),
+    archived: all("wal").flatMap(readArchivedSegment),
     ...(Number.isInteger(timeline) ? { timeline } : {}),
     history: all("history").flatMap((line) => {
       const [number = "", lsn = ""] = line.split(" ");
@@ -227,7 +227,8 @@ function readCluster(lines: readonly string[]): RestoreFact {
   };
 }
 
-function readSegment(line: string): ArchivedSegment[] {
+/** A line that `segmentLines` made, behind the repository's number; nothing where it is none. */
+export function readArchivedSegment(line: string): ArchivedSegment[] {
   const [repository = "", archive = "", name = "", time = ""] = line.split(" ");
   return [{ repository: Number(repository), archive, name, time: Number(time) }];
 }
@@ -297,7 +298,7 @@ interface InfoStanza {
 }
 
 /** `pgbackrest info --output=json`; nothing where it is none. */
-function readSets(text: string): BackupSet[] {
+export function readBackupSets(text: string): BackupSet[] {
   let stanzas: readonly InfoStanza[];
   try {
     stanzas = JSON.parse(text) as readonly InfoStanza[];

@@ -3,7 +3,7 @@ import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { backupPlaces } from "../../stack/backups/jobs.ts";
 import type { OperationStep } from "../operation.ts";
-import { restoreFunctions } from "./file-scripts.ts";
+import { patternOf, restoreFunctions } from "../../resources/backups/restore-places.ts";
 
 /** One thing that is brought back. */
 export interface RestoreItem {
@@ -49,11 +49,6 @@ export function chooseSnapshot(
       (until === undefined || snapshot.time <= until) &&
       paths.every((path) => snapshot.paths.some((root) => isWithin(path, root))),
   );
-}
-
-/** restic takes what is to be restored for a pattern (Go's filepath.Match): this one fits the path alone. */
-export function patternOf(path: string): string {
-  return path.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
 }
 
 /** Brought back beside, compared with what the snapshot has, then put in place. */

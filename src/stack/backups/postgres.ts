@@ -32,7 +32,8 @@ export interface Repositories {
 }
 
 /** A repository as pgBackRest has it: by a number. */
-interface NumberedRepository extends StoredRepository {
+export interface NumberedRepository extends StoredRepository {
+  readonly number: number;
   /** `repo1` */
   readonly prefix: string;
 }
@@ -45,9 +46,10 @@ function prepareAll(list: readonly NumberedRepository[], stack: string): Script 
 }
 
 /** pgBackRest tells repositories apart by number. */
-function numberRepositories(manifest: Manifest): NumberedRepository[] {
+export function numberRepositories(manifest: Manifest): NumberedRepository[] {
   return repositoriesOf(manifest, "postgres").map((one, index) => ({
     ...one,
+    number: index + 1,
     prefix: `repo${index + 1}`,
   }));
 }
@@ -62,9 +64,11 @@ export function resolvePostgresRepositories(
   if (database === undefined) throw new TypeError("backups.postgres without a database section");
   const major = postgresMajorOf(database, system);
   const list = numberRepositories(manifest);
-  const folders = ["/etc/pgbackrest", "/etc/pgbackrest/conf.d"].map((path) =>
-    directory(path, { after: [packagesId] }),
-  );
+  const parent = directory("/etc/pgbackrest", { after: [packagesId] });
+  const folders = [
+    parent,
+    directory("/etc/pgbackrest/conf.d", { after: [packagesId, idOf(parent)] }),
+  ];
   const inFolder = [packagesId, ...folders.map(idOf)];
   for (const { storage } of list) storage.pgbackrest.check(system);
   const accessFiles = list.flatMap((repository) => resolveAccess(inputs, repository, inFolder));
@@ -183,8 +187,8 @@ function prepareScript(stack: string) {
   if ${pgbackrest} "$1" >said 2>&1; then return 0; fi
   tr -cd ${"\\n\\040-\\176"} <said >&2
   if grep -q 'do not match the database' said; then
-    echo "the repository holds backups of another cluster: restore from it, or give this stack another path" >&2
-  elif grep -qE ${"CryptoError|FormatError|cipher|decrypt"} said; then
+    echo "the repository holds backups of another cluster: bring this stack back from it (hostkit provision --restore-from, on a bare host), or give it another path" >&2
+  elif grep -qE ${"CryptoError|FormatError|cipher|decrypt"} said && ! grep -qi certificate said; then
     echo "the repository exists, but its password is another one" >&2
   fi
   exit 1

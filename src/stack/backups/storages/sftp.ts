@@ -26,7 +26,9 @@ export const sftpStorage: StorageDriver<"sftp"> = (repository, stack) => {
     packages: ["openssh-client"],
     pinned: hostKey,
     leaves: (tool) => [places.knownHosts(name, tool)],
-    prepare: (tool) => [learnHostKeys(repository, stack, tool)],
+    prepare: (tool, owner = tool === "postgres" ? "postgres" : "root") => [
+      learnHostKeys(repository, stack, tool, owner),
+    ],
     pgbackrest: {
       check: (system) => refuseOld(name, system),
       options: (at) => [
@@ -70,7 +72,12 @@ function refuseOld(repository: string, system: System): void {
  * which need not be the pinned one: so OpenSSH, which checks the pinned one, learns the others from the server that has
  * proved to own it (ssh_config(5) UpdateHostKeys).
  */
-function learnHostKeys(repository: SftpRepository, stack: string, tool: BackupJob["tool"]): Script {
+function learnHostKeys(
+  repository: SftpRepository,
+  stack: string,
+  tool: BackupJob["tool"],
+  owner: string,
+): Script {
   const { name, host, port, user, hostKey } = repository;
   const places = backupPlaces(stack);
   const known = port === 22 ? host : `[${host}]:${port}`;
@@ -80,7 +87,6 @@ function learnHostKeys(repository: SftpRepository, stack: string, tool: BackupJo
 done >learned
 [ -s learned ] || { echo ${`${host} does not answer with the host key ${hostKey}`} >&2; exit 1; }`
     : sh`printf '%s %s\\n' ${known} ${hostKey.split(" ").slice(0, 2).join(" ")} >learned`;
-  const owner = tool === "postgres" ? "postgres" : "root";
   return sh`${pinned}
 ssh -o BatchMode=yes -o IdentitiesOnly=yes -i ${places.identity(name, tool)} -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile="$PWD/learned" -o HashKnownHosts=no -o UpdateHostKeys=yes -p ${port} ${`${user}@${host}`} -s sftp </dev/null >/dev/null 2>said || {
   cat said >&2

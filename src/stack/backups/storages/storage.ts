@@ -30,8 +30,8 @@ export interface Storage {
   readonly pinned: string;
   /** Files that `prepare` makes. */
   leaves(tool: Tool): readonly string[];
-  /** What comes before the tool's own preparation. */
-  prepare(tool: Tool): readonly Script[];
+  /** What comes before the tool's own preparation. @param owner of the files that it makes; absent: the tool's user */
+  prepare(tool: Tool, owner?: string): readonly Script[];
   readonly pgbackrest: {
     /** @throws HostkitError os_unsupported where this system's pgBackRest cannot use it */
     check(system: System): void;

@@ -5,7 +5,8 @@ import { clockFacts } from "../../../../src/facts/system/clock.ts";
 import { snapshotFacts } from "../../../../src/facts/backups/snapshots.ts";
 import { compareTrees } from "../../../../src/plan/restore/file-difference.ts";
 import type { FileTree } from "../../../../src/plan/restore/file-difference.ts";
-import { chooseSnapshot, isWithin, patternOf } from "../../../../src/plan/restore/files.ts";
+import { chooseSnapshot, isWithin } from "../../../../src/plan/restore/files.ts";
+import { patternOf } from "../../../../src/resources/backups/restore-places.ts";
 
 /** As `find -printf` and `restic ls --json` say the same: set-user-id file, folder with the sticky bit, link, pipe. */
 const same: readonly (readonly [string, string])[] = [

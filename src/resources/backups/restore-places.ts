@@ -1,5 +1,10 @@
 import { rawScript } from "../../shell/script.ts";
 
+/** restic takes what is to be restored for a pattern (Go's filepath.Match): this one fits the path alone. */
+export function patternOf(path: string): string {
+  return path.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
+}
+
 /**
  * How a restore of files is laid out on the host. In the stack's folder, restores/RUN has a folder for each thing that is restored, by
  * number; where that thing is on another file system, a link to one of root's over there, so that a rename is all that is left to do:
