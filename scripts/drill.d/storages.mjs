@@ -1,6 +1,6 @@
 // Where the backups of scripts/drill go: what the manifest says of it, and what has to be there before.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { shell, up } from "../faults.d/hosts.mjs";
@@ -32,6 +32,7 @@ systemctl reload ssh`,
       },
       secrets: {},
       where: "an SFTP server (OpenSSH) on another lab host",
+      end: () => rm(keys, { recursive: true }),
     };
   },
 
@@ -86,7 +87,10 @@ cat >/usr/local/share/ca-certificates/drill.crt <<'EOT'
 ${certificate}EOT
 update-ca-certificates >/dev/null 2>&1`,
         ),
-      end: () => server.kill(),
+      async end() {
+        server.kill();
+        await rm(data, { recursive: true });
+      },
     };
   },
 };
