@@ -86,7 +86,7 @@ const noise = {
   content: [
     comesAndGoes,
     // Made at random on each host, or by whichever program came first.
-    /\/ssh_host_|\/machine-id|\/resolv\.conf|ssl-cert-snakeoil|secret\.key$|\/restore\/points$|\/hostname$|\/etc\/hosts$/,
+    /\/ssh_host_|\/machine-id|\/resolv\.conf|ssl-cert-snakeoil|secret\.key$|\/restore\/points$|\/etc\/docker\/key\.json|\/hostname$|\/etc\/hosts$/,
     /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)$/,
     // Accounts of the stack's own that were made while apt ran.
     /\/packages\.accounts (user|group):shop-/,
