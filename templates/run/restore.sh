@@ -246,7 +246,7 @@ select format('select jsonb_build_object(''d'', current_database(), ''t'', %L, '
 where (c.relkind = 'r' or (c.relkind = 'm' and c.relispopulated)) and c.relpersistence = 'p'
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1 \\gexec"
 
-# Every database lets somebody in, and every row of every table can be read.
+# Every database lets somebody in, and the rows of every table can be counted.
 rs_check() {
   rs_enter
   rs_ask -d postgres -c "select datname from pg_database where datallowconn and datname !~ E'[\\n\\r]' order by 1" >"$rs_place/databases"

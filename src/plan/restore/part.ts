@@ -115,10 +115,10 @@ function planTables(
     restoreStep(
       place,
       "check",
-      "read every row of the tables",
+      "count every row of the tables",
       sh`rs_part rs_choose_tables ${database} ${names} ${as?.schema ?? ""} ${as?.name ?? ""}
 rs_part rs_count_tables ${database}`,
-      { bound: hours(48, "the reading") },
+      { bound: hours(48, "the count") },
     ),
     restoreStep(
       place,

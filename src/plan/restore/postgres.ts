@@ -129,8 +129,8 @@ function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): O
     restoreStep(place, "recover", `replay WAL up to ${describeTarget(target)}`, sh`rs_recover`, {
       bound: hours(48, "the replay of WAL"),
     }),
-    restoreStep(place, "check", "read every row of the copy", sh`rs_check`, {
-      bound: hours(48, "the reading"),
+    restoreStep(place, "check", "count every row of the copy", sh`rs_check`, {
+      bound: hours(48, "the count"),
     }),
     restoreStep(place, "close", "end the copy's server", sh`rs_close`, {
       bound: hours(1, "its last checkpoint"),

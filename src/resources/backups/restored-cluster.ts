@@ -96,7 +96,7 @@ rf_fetch ${options}`,
       "pgBackRest",
     ),
     step("replay WAL up to its end", sh`rf_is_placed || rs_recover`, 48, "the replay of WAL"),
-    step("read every row", sh`rf_is_placed || rs_check`, 48, "the reading"),
+    step("count every row", sh`rf_is_placed || rs_check`, 48, "the count"),
     step(
       "put the data in the cluster's place",
       sh`rf_is_placed || { rs_close; rf_place; }
