@@ -81,12 +81,17 @@ exit 0
 /** Lines that differ between hosts on which nothing was interrupted, by section. */
 const comesAndGoes =
   /\/adjtime|\/\.updated|\/ld\.so\.cache|\.pwd\.lock|\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-|\/lock(\.holder)?(\t|$)|\/etc\/ssl\/certs\/[0-9a-f]{8}\.0|\/backups\/[^/]*\/[^/]*\.json/;
+/** Restore points: a second run that still changes the database makes one, a single one does not. */
+const restorePoints =
+  /^(\/var\/lib\/hostkit\/shop\/restore(\/points(\.lock)?)?\t|restore$)|\/restore\/points(\.lock)?$/;
 const noise = {
-  files: [comesAndGoes],
+  files: [comesAndGoes, restorePoints],
+  ledgers: [restorePoints],
   content: [
     comesAndGoes,
+    restorePoints,
     // Made at random on each host, or by whichever program came first.
-    /\/ssh_host_|\/machine-id|\/resolv\.conf|ssl-cert-snakeoil|secret\.key$|\/restore\/points$|\/etc\/docker\/key\.json|\/hostname$|\/etc\/hosts$/,
+    /\/ssh_host_|\/machine-id|\/resolv\.conf|ssl-cert-snakeoil|secret\.key$|\/etc\/docker\/key\.json|\/hostname$|\/etc\/hosts$/,
     /\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)$/,
     // Accounts of the stack's own that were made while apt ran.
     /\/packages\.accounts (user|group):shop-/,

@@ -2,11 +2,13 @@ import { aptSimulationFacts } from "../facts/packages/apt-simulation.ts";
 import type { AptSimulation } from "../facts/packages/apt-simulation.ts";
 import { engineFacts, engineSubject } from "../facts/containers/engine.ts";
 import type { Facts } from "../facts/fact.ts";
-import { isInstalled, packageFacts } from "../facts/packages/package.ts";
+import { describeStatus, isInstalled, packageFacts } from "../facts/packages/package.ts";
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { containersOf } from "../manifest/services.ts";
+import { idsOf } from "../resources/resource.ts";
 import type { Plan } from "./types.ts";
+import { unfinishedIn } from "./unfinished.ts";
 
 /** Packages that bring a Docker, and one that stands in its place. */
 const engines = ["docker.io", "docker-ce", "moby-engine"] as const;
@@ -120,7 +122,12 @@ export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): Hostk
           "on the host: apt-get remove podman-docker   (podman itself may stay)",
         ),
       ];
-    if (found !== undefined && found.daemon !== "" && found.packages.length === 0)
+    if (
+      found !== undefined &&
+      found.daemon !== "" &&
+      found.packages.length === 0 &&
+      !isHalfInstalled(plan, facts)
+    )
       return [
         refuse(
           plan,
@@ -131,6 +138,14 @@ export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): Hostk
     return [];
   }
   return checkInstalledEngine(plan, facts, installed);
+}
+
+/** dpkg lists the files of a package once it is unpacked: what was cut off before that seems to be nobody's. */
+function isHalfInstalled({ stackDirectory }: Plan, facts: Facts): boolean {
+  return (
+    unfinishedIn({ facts, stackDirectory }).has(idsOf("packages")("apt")) ||
+    engines.some((name) => describeStatus(facts.get(packageFacts, name)) !== undefined)
+  );
 }
 
 /** An engine's package must be new enough, and its programs must be there. */

@@ -216,6 +216,12 @@ describe("obstacles before a run", () => {
       ["podman-docker is installed: its `docker` is podman's, and Docker Engine conflicts with it"],
     ],
     [{}, { daemon: "", client: "", packages: [] }, []],
+    // apt was cut off as it unpacked it.
+    [
+      { "docker.io": { version: "20", status: "iHR" } },
+      { daemon: "/usr/sbin/dockerd", client: "", packages: [] },
+      [],
+    ],
   ])("a Docker that is there is used, or refused by name: %j", (packages, engine, what) => {
     const more = [
       [packageFacts, { ...dpkg, ...packages }],
