@@ -101,9 +101,10 @@ restic snapshots --json >/dev/null`,
       "remove",
       "remove the old key",
       sh`old=$(cat "$record")
-restic key list --json >keys
-if grep -q '"id":"'"$old" keys; then
+has_old() { restic key list --json >keys || exit 1; grep -q '"id":"'"$old" keys; }
+if has_old; then
   restic key remove "$old" >/dev/null || { echo "the repository has its new key, and the old one still opens it: it could not be removed" >&2; exit 1; }
+  ! has_old || { echo "the repository has its new key, and the old one is still listed" >&2; exit 1; }
 fi
 rm -f "$record"`,
     ),
