@@ -35,13 +35,13 @@ export async function measureByHand(ledger, mebibytes, say) {
 
 const list = (seconds) => seconds.map((one) => `${one.toFixed(1)} s`).join(", ");
 
-/** What a person would do, to a folder beside the cluster, up to a server that answers. */
+/** What a person would do who knows that restores that were undone leave timelines in the archive, to a folder beside the cluster, up to a server that answers. */
 async function restoreByHand(ledger, major) {
   const began = performance.now();
   await ledger.onHost(`set -e; cd /
 install -d -m 0700 -o postgres -g postgres /var/lib/postgresql/byhand
 sudo -u postgres psql -qAtc 'select pg_switch_wal()' >/dev/null; ${pgbackrest("check")}
-${pgbackrest("--pg1-path=/var/lib/postgresql/byhand --archive-mode=off restore")}
+${pgbackrest("--pg1-path=/var/lib/postgresql/byhand --archive-mode=off --target-timeline=current restore")}
 sudo -u postgres sh -c 'cd /; exec /usr/lib/postgresql/${major}/bin/pg_ctl -s -w -t 3600 -D /var/lib/postgresql/byhand -l /tmp/byhand.log -o "-c config_file=/etc/postgresql/${major}/main/postgresql.conf -c data_directory=/var/lib/postgresql/byhand -c unix_socket_directories=/tmp -c port=5499 -c listen_addresses= -c archive_mode=off -c external_pid_file=" start' </dev/null
 until [ "$(sudo -u postgres psql -h /tmp -p 5499 -qAtc 'select pg_is_in_recovery()')" = f ]; do sleep 0.2; done`);
   const seconds = (performance.now() - began) / 1000;

@@ -1,13 +1,11 @@
 // The lab host of scripts/bench-restore: a stack with one database, one writer and one repository.
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { downLabHost, upLabHost } from "../../dist/lab/host.js";
-import { runOnLabHost } from "../../dist/lab/login.js";
-
-const cli = path.resolve(import.meta.dirname, "../../dist/cli.js");
+import { mustEndWell } from "../faults.d/hostkit.mjs";
+import { shell } from "../faults.d/hosts.mjs";
 
 const manifestOf = ({ address, keyPath, hostKey }) => ({
   stack: "ledger",
@@ -42,18 +40,14 @@ export async function makeLedger(os) {
   const folder = await mkdtemp(path.join(tmpdir(), "hostkit-bench-restore-"));
   await writeFile(path.join(folder, "hostkit.yaml"), stringify(manifestOf(host)));
 
-  const onHost = async (line) => {
-    const { exitCode, stdout, stderr } = await runOnLabHost(host, line);
-    if (exitCode === 0) return stdout.trim();
-    throw new Error(`${line}\nended with ${exitCode}:\n${stdout}\n${stderr}`);
-  };
+  const onHost = (line) => shell(host, line).then((output) => output.trim());
   const ledger = {
     onHost,
     sql: (text) =>
       onHost(
         `setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq -v ON_ERROR_STOP=1 -d ledger -c "${text}"`,
       ),
-    hostkit: (...words) => call(folder, words),
+    hostkit: (...words) => mustEndWell(folder, words, 6 * 3600),
     async down() {
       await downLabHost(name);
       await rm(folder, { recursive: true, force: true });
@@ -69,31 +63,4 @@ export async function makeLedger(os) {
     throw error;
   }
   return ledger;
-}
-
-/** Calls hostkit. @returns how many seconds it took @throws Error with what it said, where it failed */
-function call(folder, words) {
-  return new Promise((resolve, reject) => {
-    const began = performance.now();
-    const child = spawn("node", [cli, ...words], {
-      cwd: folder,
-      env: {
-        ...process.env,
-        HOME: folder,
-        XDG_STATE_HOME: path.join(folder, ".state"),
-        NO_COLOR: "1",
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let text = "";
-    const collect = (chunk) => void (text += chunk);
-    child.stdout.on("data", collect);
-    child.stderr.on("data", collect);
-    child.on("error", reject);
-    child.on("close", (code) =>
-      code === 0
-        ? resolve({ seconds: (performance.now() - began) / 1000, text })
-        : reject(new Error(`hostkit ${words.join(" ")} ended with ${code}:\n${text.slice(-3000)}`)),
-    );
-  });
 }

@@ -1,12 +1,12 @@
 // scripts/drill: see there.
 import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { downLabHost } from "../../dist/lab/host.js";
 import { sshArguments } from "../../dist/lab/login.js";
 import { labPaths } from "../../dist/lab/paths.js";
 import { cutPower } from "../../dist/lab/power.js";
+import { mustEndWell } from "../faults.d/hostkit.mjs";
 import { shell, up } from "../faults.d/hosts.mjs";
 import { makeProject } from "./stack.mjs";
 import { storages } from "./storages.mjs";
@@ -22,7 +22,6 @@ const { values: options } = parseArgs({
 });
 const os = "debian-13";
 const rows = Number(options.rows);
-const cli = path.resolve(import.meta.dirname, "../../dist/cli.js");
 const paths = labPaths();
 const names = {
   server: `drill-store-${process.pid}`,
@@ -32,32 +31,8 @@ const names = {
 const say = (text) => process.stderr.write(`${text}\n`);
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-/** Calls hostkit, which has to end well. @returns its output and seconds */
-function hostkit(folder, ...words) {
-  const startedAt = Date.now();
-  const environment = {
-    ...process.env,
-    HOME: folder,
-    XDG_STATE_HOME: path.join(folder, ".state"),
-    NO_COLOR: "1",
-  };
-  const child = spawn("node", [cli, ...words], {
-    cwd: folder,
-    env: environment,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let text = "";
-  const collect = (chunk) => void (text += chunk);
-  child.stdout.on("data", collect);
-  child.stderr.on("data", collect);
-  return new Promise((resolve, reject) => {
-    child.on("close", (code) => {
-      if (code === 0) resolve({ text, seconds: (Date.now() - startedAt) / 1000 });
-      else
-        reject(new Error(`hostkit ${words.join(" ")} ended with ${code}:\n${text.slice(-4000)}`));
-    });
-  });
-}
+/** A restore of much data takes its time. */
+const hostkit = (folder, ...words) => mustEndWell(folder, words, 6 * 3600);
 
 const sql = (host, text, database = "drill") =>
   shell(

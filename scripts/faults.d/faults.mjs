@@ -1,5 +1,4 @@
 // scripts/faults: see there.
-import { spawn } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -7,6 +6,7 @@ import { downLabHost } from "../../dist/lab/host.js";
 import { labPaths } from "../../dist/lab/paths.js";
 import { canonical, canonicalScript, compare } from "./canonical.mjs";
 import { freeze, shell, up } from "./hosts.mjs";
+import { callHostkit, mustEndWell } from "./hostkit.mjs";
 import { guardSeconds, interrupt, isBridged, prepare } from "./interrupt.mjs";
 import { Stack } from "./stack.mjs";
 import { allTries } from "./tries.mjs";
@@ -34,49 +34,10 @@ if (options.list) {
   process.exit(0);
 }
 
-const cli = path.resolve(import.meta.dirname, "../../dist/cli.js");
 const paths = labPaths();
 const hostName = `faults-${process.pid}`;
 const frozen = path.join(paths.cache, `faults-${process.pid}`);
 const say = (text) => process.stderr.write(`${text}\n`);
-
-/** Calls hostkit; `ended` gives its exit code, and 124 where it took too long. */
-function hostkit(folder, ...words) {
-  const environment = {
-    ...process.env,
-    HOME: folder,
-    XDG_STATE_HOME: path.join(folder, ".state"),
-    NO_COLOR: "1",
-  };
-  const child = spawn("node", [cli, ...words], {
-    cwd: folder,
-    env: environment,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const call = { child, text: "" };
-  const collect = (chunk) => void (call.text += chunk);
-  child.stdout.on("data", collect);
-  child.stderr.on("data", collect);
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    child.kill("SIGKILL");
-  }, 900_000);
-  call.ended = new Promise((resolve) => {
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      resolve(isLate ? 124 : (code ?? signal));
-    });
-  });
-  return call;
-}
-
-async function mustEndWell(folder, ...words) {
-  const call = hostkit(folder, ...words);
-  const code = await call.ended;
-  if (code !== 0)
-    throw new Error(`hostkit ${words.join(" ")} ended with ${code}:\n${call.text.slice(-3000)}`);
-}
 
 const isGood = ({ wrong }) => wrong.length === 0;
 /** What is left on the host of what went wrong. */
@@ -109,7 +70,7 @@ class References {
     const host = await up(hostName, options.os, paths);
     this.#lines.set("begun", await lookAt(host));
     const folder = await this.#stack.project("first", host);
-    await mustEndWell(folder, "provision", "--yes");
+    await mustEndWell(folder, ["provision", "--yes"]);
     this.#lines.set("cold", await lookAt(host));
     await freeze(host, frozen, paths);
     await rm(folder, { recursive: true });
@@ -120,7 +81,7 @@ class References {
       const { version, first } = scenarios[scenario];
       const host = await up(hostName, options.os, paths, frozen);
       const folder = await this.#stack.project(version, host);
-      await mustEndWell(folder, first, "--yes");
+      await mustEndWell(folder, [first, "--yes"]);
       this.#lines.set(scenario, await lookAt(host));
       await rm(folder, { recursive: true });
     }
@@ -136,11 +97,11 @@ async function attempt(one, stack, references) {
   const folder = await stack.project(version, host);
   try {
     await prepare(one, host);
-    const first = hostkit(folder, commands.first, "--yes");
+    const first = callHostkit(folder, [commands.first, "--yes"]);
     const missed = await interrupt(one, host, first, paths);
     if (missed !== undefined) return [`was not interrupted: ${missed}`, first.text.slice(-1500)];
     const firstCode = await first.ended;
-    const second = hostkit(folder, commands.after, "--yes");
+    const second = callHostkit(folder, [commands.after, "--yes"]);
     const secondCode = await second.ended;
     if (secondCode !== 0)
       return [
@@ -153,7 +114,7 @@ async function attempt(one, stack, references) {
     if (isBridged(one) && firstCode !== 0)
       wrong.push(`the run itself ended with ${firstCode}`, first.text.slice(-1500));
     if (commands.after === "provision") {
-      const planned = hostkit(folder, "plan");
+      const planned = callHostkit(folder, ["plan"]);
       if ((await planned.ended) !== 0)
         wrong.push("the plan is not empty", planned.text.slice(-1500));
     }
