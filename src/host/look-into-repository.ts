@@ -1,8 +1,8 @@
 import { HostkitError } from "../errors.ts";
 import { readArchivedSegment, readBackupSets, segmentLines } from "../facts/postgres/restore.ts";
-import type { ArchivedSegment, BackupSet } from "../facts/postgres/restore.ts";
+import type { ArchivedSegment } from "../facts/postgres/restore.ts";
 import { readSnapshotList } from "../facts/backups/snapshots.ts";
-import type { Snapshot } from "../facts/backups/snapshots.ts";
+import type { RepositoryContent } from "../plan/restore/new-host.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { Connection } from "../ssh/connection.ts";
@@ -29,14 +29,6 @@ export interface RepositoryToLookInto {
   };
 }
 
-/** What the tools say of it. */
-export interface SeenRepository {
-  readonly postgres?:
-    | { readonly sets: readonly BackupSet[]; readonly archived: readonly ArchivedSegment[] }
-    | { readonly said: string };
-  readonly files?: { readonly snapshots: readonly Snapshot[] } | { readonly said: string };
-}
-
 /**
  * Asks pgBackRest and restic on the host what a repository has. Where they are not installed they are fetched into a folder that goes
  * again, so that nothing of the host changes before somebody has agreed to a plan.
@@ -45,7 +37,7 @@ export interface SeenRepository {
 export async function lookIntoRepository(
   connection: Connection,
   repository: RepositoryToLookInto,
-): Promise<SeenRepository> {
+): Promise<RepositoryContent> {
   const stdin = repository.files
     .map(({ path, content }) => `${path} ${Buffer.from(content).toString("base64")}\n`)
     .join("");
@@ -69,7 +61,7 @@ export async function lookIntoRepository(
 const noRepository =
   /repository does not exist|config file: .*(?:no such file|not exist|NoSuchKey)/i;
 
-function readAnswer({ postgres, restic }: RepositoryToLookInto, stdout: string): SeenRepository {
+function readAnswer({ postgres, restic }: RepositoryToLookInto, stdout: string): RepositoryContent {
   const lines = stdout.split("\n");
   const all = (key: string): string[] =>
     lines.flatMap((line) => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []));
@@ -101,7 +93,7 @@ function readPostgres(
   said: string,
   info: string,
   archived: readonly ArchivedSegment[],
-): NonNullable<SeenRepository["postgres"]> {
+): NonNullable<RepositoryContent["postgres"]> {
   const trouble = /"status":\{"code":99,"message":"(\[(?:[^"\\]|\\.)*)"/.exec(info)?.[1];
   if (trouble !== undefined)
     return { said: trouble.replaceAll(/[^ -~]/g, "").replaceAll(/\\n\s*/g, "; ") };
@@ -116,7 +108,8 @@ function lookScript(repository: RepositoryToLookInto): Script {
     ...(prepare.length === 0 ? [] : ["openssh-client"]),
   ];
   return joinScripts([
-    sh`umask 077
+    sh`set -eu
+umask 077
 t=${scratch}
 p=/var/tmp/\${t##*/}
 mkdir "$t" "$p"
@@ -151,7 +144,8 @@ if [ -n "$missing" ]; then
   wanted() { apt-get -qq $lists -s -o APT::Install-Recommends=0 -o Debug::NoLocking=1 install $missing; }
   if ! wanted >"$p/wanted" 2>"$p/said"; then
     lists="-o Dir::State::Lists=$p/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
-    apt-get -qq $lists update
+    # A source that is away, and that nothing of this needs, is no matter.
+    apt-get -qq $lists update || :
     wanted >"$p/wanted"
   fi
   # Libraries, and the programs: what else they ask for is of no use for a look.
