@@ -6,7 +6,7 @@ import { describeStatus, isInstalled, packageFacts } from "../facts/packages/pac
 import { HostkitError } from "../errors.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import { containersOf } from "../manifest/services.ts";
-import { idsOf } from "../resources/resource.ts";
+import { packagesId } from "../stack/inputs.ts";
 import type { Plan } from "./types.ts";
 import { unfinishedIn } from "./unfinished.ts";
 
@@ -143,7 +143,7 @@ export function checkEngine(manifest: Manifest, plan: Plan, facts: Facts): Hostk
 /** dpkg lists the files of a package once it is unpacked: what was cut off before that seems to be nobody's. */
 function isHalfInstalled({ stackDirectory }: Plan, facts: Facts): boolean {
   return (
-    unfinishedIn({ facts, stackDirectory }).has(idsOf("packages")("apt")) ||
+    unfinishedIn({ facts, stackDirectory }).has(packagesId) ||
     engines.some((name) => describeStatus(facts.get(packageFacts, name)) !== undefined)
   );
 }

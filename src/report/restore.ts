@@ -7,8 +7,8 @@ import { formatSeconds } from "./duration.ts";
 import { table } from "./status.ts";
 import { plainText } from "./terminal-text.ts";
 
-/** What a restore of a cluster will do, said before it does it. */
-export interface RestorePreview {
+/** What a restore comes from, for whoever reads it before it is done. */
+export interface SourcePreview {
   readonly host: string;
   /** `17/main` */
   readonly cluster: string;
@@ -20,6 +20,10 @@ export interface RestorePreview {
   readonly lastWal: string;
   /** The newest moment that can be reached, in words. */
   readonly newest: string;
+}
+
+/** What a restore of a cluster will do, said before it does it. */
+export interface RestorePreview extends SourcePreview {
   /** Bytes it takes beside the cluster, and that are there. */
   readonly takes: number;
   readonly free: number;
@@ -32,18 +36,26 @@ export interface RestorePreview {
   readonly leftover?: string;
 }
 
+type Row = readonly [string, string];
+
+function sourceRows({ target, age, set, firstWal, newest }: SourcePreview): Row[] {
+  return [
+    ["to", `${target}${age === undefined ? "" : `, ${formatSeconds(age)} ago`}`],
+    ["from", `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${firstWal}`],
+    ["newest", newest],
+  ];
+}
+
+function tellYounger(age: number | undefined): string {
+  return age === undefined
+    ? "what is younger"
+    : `what was written in the last ${formatSeconds(age)}`;
+}
+
 export function renderRestorePreview(preview: RestorePreview, colors: Colors): string {
-  const { set, strangers, databases, units } = preview;
-  const rows: (readonly [string, string])[] = [
-    [
-      "to",
-      `${preview.target}${preview.age === undefined ? "" : `, ${formatSeconds(preview.age)} ago`}`,
-    ],
-    [
-      "from",
-      `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${preview.firstWal}`,
-    ],
-    ["newest", preview.newest],
+  const { strangers, databases, units } = preview;
+  const rows: Row[] = [
+    ...sourceRows(preview),
     ["lost", tellLost(preview)],
     [
       "goes back",
@@ -81,17 +93,9 @@ export interface PartPreview extends Omit<RestorePreview, "isUp" | "databases" |
 }
 
 export function renderPartPreview(preview: PartPreview, colors: Colors): string {
-  const { part, units, set } = preview;
-  const rows: (readonly [string, string])[] = [
-    [
-      "to",
-      `${preview.target}${preview.age === undefined ? "" : `, ${formatSeconds(preview.age)} ago`}`,
-    ],
-    [
-      "from",
-      `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${preview.firstWal}`,
-    ],
-    ["newest", preview.newest],
+  const { part, units } = preview;
+  const rows: Row[] = [
+    ...sourceRows(preview),
     ["comes back", tellPart(part)],
     ["lost", tellPartLost(preview)],
     ["goes on", "everything else in the cluster, without a pause"],
@@ -141,17 +145,13 @@ function tellPart(part: RestorePart): string {
 
 function tellPartLost({ part, age }: PartPreview): string {
   if (part.kind !== "database") return "nothing: what is there now stays as it is";
-  const younger =
-    age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(age)}`;
-  return `${younger} in ${part.database}, and until names are exchanged; it stands aside as ${part.before} until hostkit restore confirm`;
+  return `${tellYounger(age)} in ${part.database}, and until names are exchanged; it stands aside as ${part.before} until hostkit restore confirm`;
 }
 
 function tellLost({ isUp, age }: RestorePreview): string {
   if (!isUp)
     return "PostgreSQL does not answer: what it has not archived yet is only in its data, which stands aside until hostkit restore confirm";
-  const younger =
-    age === undefined ? "what is younger" : `what was written in the last ${formatSeconds(age)}`;
-  return `${younger}, and what is written until the exchange; it stands aside until hostkit restore confirm`;
+  return `${tellYounger(age)}, and what is written until the exchange; it stands aside until hostkit restore confirm`;
 }
 
 /** Rows by database, as they were counted: `app: 3 tables, 120 rows`. */

@@ -45,10 +45,9 @@ export function checkRestoreFrom(
 }
 
 /** A look at a host, for a plan that may bring its stack back. */
-export interface RestoringInspection {
+interface RestoringInspection {
   readonly inspection: Inspection;
-  /** What the plan brings back, and what to say of it; absent where it does not, or goes on with what was begun. */
-  readonly restore?: FoundRestore;
+  /** What to say of what the plan brings back; nothing where it does not, or goes on with what was begun. */
   readonly about: readonly string[];
 }
 
@@ -70,7 +69,6 @@ export async function lookForRestore(
   const { backups, database } = project.manifest;
   return {
     inspection: await look(restore.choice),
-    restore,
     about: describeRestoreFrom(
       restore,
       inspection.facts.get(systemFacts, systemSubject)?.time ?? 0,

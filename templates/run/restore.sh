@@ -169,9 +169,18 @@ rs_fetch() {
   rs_take_lock
   rs_enter
   rs_postgres test -x . || rs_fail "PostgreSQL's user cannot enter ${rs_data%/*}"
+  rs_make_beside
+  rs_fill_beside "$@"
+}
+
+rs_make_beside() {
   $rs_as mkdir -m 0700 -- "./$rs_beside"
   [ -n "$rs_as" ] || chown postgres:postgres "./$rs_beside"
   rs_note new "$(rs_inode "./$rs_beside")"
+}
+
+# rs_fill_beside OPTION…
+rs_fill_beside() {
   rs_postgres pgbackrest --stanza="$rs_stack" --pg1-path="${rs_data%/*}/$rs_beside" --log-level-console=info "$@" restore
 }
 

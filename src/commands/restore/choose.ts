@@ -7,7 +7,7 @@ import type { Reach } from "../../plan/restore/reach.ts";
 import { describeTarget, parseTarget } from "../../plan/restore/target.ts";
 import type { RestoreTarget } from "../../plan/restore/target.ts";
 import { formatTime } from "../../report/duration.ts";
-import type { RestorePreview } from "../../report/restore.ts";
+import type { RestorePreview, SourcePreview } from "../../report/restore.ts";
 import type { HostAccess } from "../../session/project.ts";
 import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
 import { nameRepository } from "./cluster.ts";
@@ -119,10 +119,7 @@ export function describeSource(
   { major, now }: SeenCluster,
   target: RestoreTarget,
   { set, until, isOpen, lastWal }: Reach,
-): Pick<
-  RestorePreview,
-  "host" | "cluster" | "target" | "age" | "set" | "firstWal" | "lastWal" | "newest"
-> {
+): SourcePreview {
   const isToNow = isOpen && until === now;
   return {
     host: host.name,

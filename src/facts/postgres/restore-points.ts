@@ -10,10 +10,8 @@ export interface RestorePoint {
   readonly why: string;
 }
 
-/** Where a stack's restore points are written down, the newest last. */
-export function restorePointsPath(stack: string): string {
-  return `/var/lib/hostkit/${stack}/restore/points`;
-}
+/** Where a stack's restore points are written down, the newest last; in the stack's folder. */
+export const restorePointsFile = "restore/points";
 
 /** A line of that file; nothing for what is none. */
 export function readRestorePoint(line: string): RestorePoint[] {

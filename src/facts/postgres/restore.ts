@@ -1,7 +1,7 @@
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { FactSource } from "../fact.ts";
-import { readRestorePoint, restorePointsPath } from "./restore-points.ts";
+import { readRestorePoint, restorePointsFile } from "./restore-points.ts";
 import type { RestorePoint } from "./restore-points.ts";
 import { asPostgres, dataDirectory, locateData, programDirectory, psqlProgram } from "./psql.ts";
 
@@ -192,7 +192,7 @@ if [ -d ${place} ]; then
     [ ! -d "$data.hostkit-restore" ] || echo "aside $(du -sk -- "$data.hostkit-restore" | cut -f1)"
   fi
   ls -tr ${`${place}/done`} 2>/dev/null | tail -n 20 | sed ${"s/^/done /"}
-  sed -n ${"s/^/point /p"} ${restorePointsPath(stack)} 2>/dev/null
+  sed -n ${"s/^/point /p"} ${`/var/lib/hostkit/${stack}/${restorePointsFile}`} 2>/dev/null
   sed -n ${"s/^/note /p"} ${`${place}/notes`} 2>/dev/null
   head -c 400000 ${`${place}/counts`} 2>/dev/null | sed -n ${"s/^{/count {/p"}
 fi`;

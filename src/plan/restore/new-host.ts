@@ -8,9 +8,9 @@ import { clusterFacts, postgresFacts } from "../../facts/postgres/postgres.ts";
 import type { ArchivedSegment, BackupSet } from "../../facts/postgres/restore.ts";
 import type { Snapshot } from "../../facts/backups/snapshots.ts";
 import type { Manifest } from "../../manifest/schema.ts";
-import { volumePath } from "../../stack/backups/files.ts";
+import { pathsOf, volumePath } from "../../stack/backups/files.ts";
 import { backupPlaces } from "../../stack/backups/jobs.ts";
-import { isWrittenByHostkit, pathsOf } from "../../stack/backups/restore-from.ts";
+import { isWrittenByHostkit } from "../../stack/backups/restore-from.ts";
 import { repositoriesOf } from "../../stack/backups/storages/storages.ts";
 
 /** A stack that is to be brought back on a host. */

@@ -1,6 +1,6 @@
 import { sh } from "../../shell/script.ts";
 import type { OperationStep } from "../operation.ts";
-import { hours, listFetchOptions, loginScript, restoreStep } from "./postgres.ts";
+import { archiveStep, hours, listFetchOptions, loginScript, restoreStep } from "./postgres.ts";
 import type { ClusterRestore } from "./postgres.ts";
 import { describeTarget } from "./target.ts";
 
@@ -77,11 +77,7 @@ function planPartCopy(restore: PartRestore, temporary: string): OperationStep[] 
       "look that it can be done, and write down that it begins",
       sh`rs_begin_part ${id} ${describeTarget(target)} ${lines}`,
     ),
-    restoreStep(place, "archive", "archive what is committed by now", sh`rs_archive_now`, {
-      because: "so that nothing of it is lost",
-      mayFail: true,
-      bound: hours(1, "the archive"),
-    }),
+    archiveStep(place),
     restoreStep(
       place,
       "copy",

@@ -67,6 +67,15 @@ export function restoreStep(
   };
 }
 
+/** What is committed by now can be had again. */
+export function archiveStep(place: RestorePlace): OperationStep {
+  return restoreStep(place, "archive", "archive what is committed by now", sh`rs_archive_now`, {
+    because: "so that nothing of it is lost",
+    mayFail: true,
+    bound: hours(1, "the archive"),
+  });
+}
+
 /** The whole cluster: brought back beside the one that runs, looked at, put in its place. */
 export function planClusterRestore(restore: ClusterRestore): OperationStep[] {
   const { place, units } = restore;
@@ -101,11 +110,7 @@ function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): O
     ),
     ...(isUp
       ? [
-          restoreStep(place, "archive", "archive what is committed by now", sh`rs_archive_now`, {
-            because: "so that nothing of it is lost",
-            mayFail: true,
-            bound: hours(1, "the archive"),
-          }),
+          archiveStep(place),
           restoreStep(
             place,
             "safety",

@@ -26,11 +26,9 @@ export function backupPassphrase(
 
 /** The password stays, what stands before it is written anew. */
 function renumber(path: string, prefix: string): Script {
-  const fresh = `${path}.hostkit-new`;
   return sh`else
-  { printf %s ${prefix}; tail -n 1 ${path} | sed ${"s/^[^=]*=//"}; } >${fresh}
-  sync ${fresh}
-  mv -f ${fresh} ${path}
+  { printf %s ${prefix}; tail -n 1 ${path} | sed ${"s/^[^=]*=//"}; } >"$new"
+  put_new
 `;
 }
 
@@ -57,10 +55,11 @@ export const backupPassphraseKind: ResourceKind<BackupPassphraseResource> = {
     return makeByScript(resource, fact !== undefined, reasons.join(", "), {
       title: `make the password ${path}`,
       script: sh`umask 077
+new=${`${path}.hostkit-new`}
+put_new() { sync "$new"; mv -f "$new" ${path}; }
 if [ ! -s ${path} ]; then
-  { printf %s ${prefix}; head -c 32 /dev/urandom | od -An -tx1 | tr -d ${" \\n"}; echo; } >${`${path}.hostkit-new`}
-  sync ${`${path}.hostkit-new`}
-  mv -f ${`${path}.hostkit-new`} ${path}
+  { printf %s ${prefix}; head -c 32 /dev/urandom | od -An -tx1 | tr -d ${" \\n"}; echo; } >"$new"
+  put_new
 ${prefix === "" ? sh`` : renumber(path, prefix)}fi
 chown ${`${owner}:${owner}`} ${path}
 chmod 0600 ${path}`,

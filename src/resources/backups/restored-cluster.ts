@@ -137,14 +137,12 @@ rf_fetch() {
   else
     [ ! -e "./$rs_beside" ] || $rs_as rmdir -- "./$rs_beside" 2>/dev/null ||
       rs_fail "\${rs_data%/*}/$rs_beside is there, and nothing says what it is; look at it and take it away"
-    $rs_as mkdir -m 0700 -- "./$rs_beside"
-    [ -n "$rs_as" ] || chown postgres:postgres "./$rs_beside"
     : >"$rs_state"
     rs_note target "the newest change"
-    rs_note new "$(rs_inode "./$rs_beside")"
+    rs_make_beside
     rs_note stage begun
   fi
-  rs_postgres pgbackrest --stanza="$rs_stack" --pg1-path="\${rs_data%/*}/$rs_beside" --log-level-console=info --log-level-file=off "$@" restore
+  rs_fill_beside --log-level-file=off "$@"
 }
 
 # rf_place: the cluster that never held anything goes, its data comes

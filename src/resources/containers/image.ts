@@ -149,8 +149,7 @@ function loadScript({ name, reference }: ImageResource): Script {
   return joinScripts([
     sh`before="$HOSTKIT_STACK_DIRECTORY"/images-before-${name}
 if [ ! -e "$before" ]; then
-  docker image ls --format ${"{{.Repository}}:{{.Tag}}"} >before
-  cp before "$before.new"
+  docker image ls --format ${"{{.Repository}}:{{.Tag}}"} >"$before.new"
   sync "$before.new"
   mv "$before.new" "$before"
 fi

@@ -1,5 +1,5 @@
 import { psqlScript } from "../../facts/postgres/psql.ts";
-import { restorePointsPath } from "../../facts/postgres/restore-points.ts";
+import { restorePointsFile } from "../../facts/postgres/restore-points.ts";
 import { rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 
@@ -21,7 +21,7 @@ export function restorePointScript(major: number, part: string, why: string): Sc
   return sh`make_restore_point() {
   name=$(printf %s hostkit-"\${HOSTKIT_RUN##*/}"${more === "" ? sh`` : sh`-${more}`} | head -c 63)
   made=$(printf %s ${sql} | ${psqlScript(major, "postgres", ["-v"])} name="$name") && [ -n "$made" ] || return 1
-  points="$HOSTKIT_STACK_DIRECTORY"/${restorePointsPath("").replace(/^.*\/restore\//, "restore/")}
+  points="$HOSTKIT_STACK_DIRECTORY"/${restorePointsFile}
   mkdir -p -m 0700 "\${points%/*}"
   (
     flock 9

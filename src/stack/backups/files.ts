@@ -1,5 +1,5 @@
 import { hashText } from "../../facts/files/hash.ts";
-import type { FileBackup } from "../../manifest/schema.ts";
+import type { FileBackup, Manifest } from "../../manifest/schema.ts";
 import { backupPassphrase } from "../../resources/backups/passphrase.ts";
 import { backupRepository } from "../../resources/backups/repository.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
@@ -97,9 +97,7 @@ function renderScript(
       options: one.options.length === 0 ? undefined : writtenShell(sh`${one.options}`),
     })),
     names: writtenShell(sh`${described.map((one) => one.name)}`),
-    paths: writtenShell(
-      sh`${[...files.paths, ...files.volumes.map((name) => volumePath(stack, name))]}`,
-    ),
+    paths: writtenShell(sh`${pathsOf(manifest)}`),
     excludes: files.exclude.map((pattern) => writtenShell(sh`${pattern}`)),
     keep: writtenShell(
       sh`${Object.entries(files.keep).flatMap(([period, amount]) => [`--keep-${period}`, String(amount)])}`,
@@ -152,4 +150,10 @@ function describeRepository({ name, storage }: StoredRepository, stack: string):
 /** Where Docker keeps a volume's files. */
 export function volumePath(stack: string, name: string): string {
   return `/var/lib/docker/volumes/${volumeNameOf(stack, name)}/_data`;
+}
+
+/** All that is backed up of files and volumes, as it lies on the host. */
+export function pathsOf({ stack, backups }: Pick<Manifest, "stack" | "backups">): string[] {
+  const { paths = [], volumes = [] } = backups?.files ?? {};
+  return [...paths, ...volumes.map((name) => volumePath(stack, name))];
 }

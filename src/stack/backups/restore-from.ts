@@ -13,7 +13,7 @@ import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { configDirectoryOf, stackDirectoryOf } from "../names.ts";
 import { runningIdOf } from "../services/start-order.ts";
-import { volumePath } from "./files.ts";
+import { pathsOf } from "./files.ts";
 import { backupPlaces } from "./jobs.ts";
 import { numberRepositories } from "./postgres.ts";
 import { hostFolderOf, repositoriesOf } from "./storages/storages.ts";
@@ -106,12 +106,6 @@ function resolveFiles(inputs: StackInputs, resources: readonly Resource[]): Reso
       ...resources.filter(({ kind }) => before.has(kind)).map(idOf),
     ],
   });
-}
-
-/** All that is backed up of files and volumes, as it lies on the host. */
-export function pathsOf({ stack, backups }: Pick<Manifest, "stack" | "backups">): string[] {
-  const { paths = [], volumes = [] } = backups?.files ?? {};
-  return [...paths, ...volumes.map((name) => volumePath(stack, name))];
 }
 
 /** Folders of which hostkit writes everything itself. */
