@@ -122,6 +122,18 @@ function isPublic(address: string): boolean {
   );
 }
 
+/** For how long something is asked again that does not answer as it should. */
+const patienceMs = {
+  port: 5_000,
+  quic: 2_500,
+  /** It comes with the configuration. */
+  files: 10_000,
+  /** Caddy makes it after it has said that it took the configuration; where that fails once, it tries again a minute later. */
+  internal: 90_000,
+  /** One attempt: a public authority may take minutes, and needs the name to point here. */
+  acme: 0,
+} as const;
+
 interface Missing {
   readonly open: OpenPort;
   readonly isFault: boolean;
@@ -136,7 +148,7 @@ async function proveTcp(
   const answer = await insist(
     () => tryTcp(at.address, open.port),
     (each) => each === "open" || each === "none",
-    3,
+    patienceMs.port,
   );
   // This machine may have no IPv6, or no IPv4: that says nothing about the host.
   if (answer === "open" || (answer === "none" && !at.isMain)) return undefined;
@@ -176,8 +188,7 @@ async function proveSites(manifest: Manifest, at: TriedAddress): Promise<OpenPro
     const answer = await insist(
       () => trySite(at.address, name),
       (each) => "status" in each,
-      // A certificate of a public authority may take minutes, and needs the name to point here.
-      tls.kind === "acme" ? 1 : 10,
+      patienceMs[tls.kind],
     );
     if ("trouble" in answer) {
       if (tls.kind !== "acme")
@@ -194,7 +205,7 @@ async function proveSites(manifest: Manifest, at: TriedAddress): Promise<OpenPro
 
 async function proveQuic(ports: readonly OpenPort[], at: TriedAddress): Promise<string[]> {
   if (!ports.some(({ isExtra, isLimited }) => isExtra && !isLimited)) return [];
-  const answers = await insist(() => tryQuic(at.address), Boolean, 2);
+  const answers = await insist(() => tryQuic(at.address), Boolean, patienceMs.quic);
   return answers
     ? []
     : ["HTTP/3 (443/udp) does not answer this machine; browsers then take HTTP/2"];

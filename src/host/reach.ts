@@ -69,10 +69,17 @@ export function trySite(
     });
     socket.once("timeout", () => setImmediate(() => settle({ trouble: "no answer in time" })));
     socket.once("error", (error: NodeJS.ErrnoException) =>
-      settle({ trouble: `the TLS handshake fails (${error.code ?? error.message})` }),
+      settle({ trouble: describeHandshakeError(error) }),
     );
     socket.once("close", () => settle({ trouble: "the connection was closed without an answer" }));
   });
+}
+
+/** Go's TLS, which is Caddy's, says `internal_error` (RFC 8446, 6.2) where it has no certificate for the name. */
+function describeHandshakeError({ code, message }: NodeJS.ErrnoException): string {
+  return code === "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR"
+    ? "the proxy has no certificate for this name (TLS alert internal_error); why, the host tells: journalctl -u caddy"
+    : `the TLS handshake fails (${code ?? message})`;
 }
 
 function requestFirstPage(host: string): string {
@@ -111,14 +118,18 @@ export function tryQuic(address: string, port = 443, timeoutMs = patienceMs): Pr
   });
 }
 
-/** Asks again for a while, as long as the answer is not a good one. */
+/**
+ * Asks again, each half second, as long as the answer is not a good one.
+ * @param forMs from then on no new attempt begins; 0: one attempt
+ */
 export async function insist<T>(
   ask: () => Promise<T>,
   isGood: (answer: T) => boolean,
-  times: number,
+  forMs: number,
 ): Promise<T> {
+  const end = performance.now() + forMs;
   let answer = await ask();
-  for (let again = 1; again < times && !isGood(answer); again += 1) {
+  while (!isGood(answer) && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     answer = await ask();
   }
