@@ -105,7 +105,12 @@ async function openProject(
     folder,
     async hostkit(...words) {
       const { exitCode, stdout, stderr } = await run(words);
-      return { exitCode: exitCode ?? -1, stdout: String(stdout), stderr: String(stderr) };
+      const said = String(stderr);
+      // A certificate that does not come has its cause in Caddy's journal, which goes with the host.
+      const journal = said.includes("journalctl -u caddy")
+        ? (await runOnLabHost(host, "journalctl -u caddy -n 40 --no-pager")).stdout
+        : "";
+      return { exitCode: exitCode ?? -1, stdout: String(stdout), stderr: said + journal };
     },
     start: (...words) => run(words),
     async onHost(command) {
