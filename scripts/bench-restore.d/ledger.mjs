@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { downLabHost, upLabHost } from "../../dist/lab/host.js";
-import { mustEndWell } from "../faults.d/hostkit.mjs";
+import { callHostkit, mustEndWell } from "../faults.d/hostkit.mjs";
 import { shell } from "../faults.d/hosts.mjs";
 
 const manifestOf = ({ address, keyPath, hostKey }) => ({
@@ -42,12 +42,14 @@ export async function makeLedger(os) {
 
   const onHost = (line) => shell(host, line).then((output) => output.trim());
   const ledger = {
+    name,
     onHost,
     sql: (text) =>
       onHost(
         `setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq -v ON_ERROR_STOP=1 -d ledger -c "${text}"`,
       ),
     hostkit: (...words) => mustEndWell(folder, words, 6 * 3600),
+    begin: (...words) => callHostkit(folder, words, 6 * 3600),
     async down() {
       await downLabHost(name);
       await rm(folder, { recursive: true, force: true });

@@ -3,11 +3,16 @@ import { findServing, releaseFacts } from "../facts/containers/releases.ts";
 import type { ReleaseRecord } from "../facts/containers/releases.ts";
 import { need } from "../facts/fact.ts";
 import { textFacts } from "../facts/files/file.ts";
+import { clusterFacts } from "../facts/postgres/postgres.ts";
+import { systemFacts, systemSubject } from "../facts/system/system.ts";
+import type { SystemFact } from "../facts/system/system.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { assertRunOk } from "../host/outcome.ts";
+import type { Manifest } from "../manifest/manifest.ts";
 import { containersOf, unknownService } from "../manifest/services.ts";
 import { makeOperation } from "../plan/operation.ts";
 import type { OperationStep } from "../plan/operation.ts";
+import { planRestorePoint } from "../plan/restore-point.ts";
 import { chooseRelease, planForgetting, planRollback } from "../plan/rollback.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import { plainText } from "../report/terminal-text.ts";
@@ -17,6 +22,7 @@ import { collectResults, newMarker, openProject } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
 import type { Connection } from "../ssh/connection.ts";
+import { postgresMajorOf } from "../stack/database/database-place.ts";
 import type { Verb } from "./line/verb.ts";
 
 interface RollbackOptions {
@@ -87,8 +93,13 @@ async function look(
   word: string | undefined,
   isToForget: boolean,
 ): Promise<Pick<HostToRollBack, "serving" | "chosen" | "steps">> {
-  const facts = await gatherFacts(connection, [need(releaseFacts, manifest.stack)], newMarker());
-  const releases = facts.get(releaseFacts, manifest.stack);
+  const { stack } = manifest;
+  const facts = await gatherFacts(
+    connection,
+    [need(releaseFacts, stack), need(systemFacts, systemSubject)],
+    newMarker(),
+  );
+  const releases = facts.get(releaseFacts, stack);
   const refuse = (what: string, why?: string): never => {
     throw new HostkitError("usage", {
       what,
@@ -105,23 +116,43 @@ async function look(
   }
   const chosen = chooseRelease(releases, service, word);
   if (!("id" in chosen)) return refuse(chosen.what, chosen.why);
-  const kept = await readKept(connection, stackDirectory, chosen);
+  const major = majorWithPoints(manifest, facts.get(systemFacts, systemSubject));
+  const path = keptPathOf(stackDirectory, service, chosen.id);
+  const needs = [
+    need(textFacts, path),
+    ...(major === undefined ? [] : [need(clusterFacts, String(major))]),
+  ];
+  const more = await gatherFacts(connection, needs, newMarker());
+  const kept = readKept(more.get(textFacts, path), chosen);
   if (kept === undefined || serving === undefined)
     return refuse(
       `release ${chosen.id} of ${service} cannot be gone back to`,
       "what is kept of it on the host cannot be read",
     );
-  return { serving, chosen, steps: planRollback(kept, chosen, serving) };
+  const point =
+    major === undefined
+      ? []
+      : planRestorePoint(
+          stack,
+          major,
+          more.get(clusterFacts, String(major)),
+          `rollback ${service}: to ${chosen.id}`,
+        );
+  return { serving, chosen, steps: [...point, ...planRollback(kept, chosen, serving)] };
 }
 
-async function readKept(
-  connection: Connection,
-  stackDirectory: string,
-  { service, id, release, image }: ReleaseRecord,
-) {
-  const path = keptPathOf(stackDirectory, service, id);
-  const facts = await gatherFacts(connection, [need(textFacts, path)], newMarker());
-  const kept = parseKept(facts.get(textFacts, path));
+/** The PostgreSQL whose WAL is kept, so that a moment of it can be gone back to. */
+function majorWithPoints(
+  { database, backups }: Manifest,
+  system: SystemFact | undefined,
+): number | undefined {
+  return database === undefined || system === undefined || backups?.postgres?.wal !== "continuous"
+    ? undefined
+    : postgresMajorOf(database, system);
+}
+
+function readKept(text: string | undefined, { service, release, image }: ReleaseRecord) {
+  const kept = parseKept(text);
   return kept?.service === service && kept.release === release && kept.image === image
     ? kept
     : undefined;

@@ -15,6 +15,8 @@ export interface OperationStep {
   readonly bound?: Bound;
   /** The steps behind it are done all the same when it fails. */
   readonly mayFail?: true;
+  /** Steps that have to be done before; absent: the one before it. */
+  readonly after?: readonly ResourceId[];
 }
 
 export interface OperationInput {
@@ -23,7 +25,7 @@ export interface OperationInput {
   readonly host: string;
   readonly stack: string;
   readonly stackDirectory: string;
-  /** One after the other. */
+  /** One after the other, where a step does not say otherwise. */
   readonly steps: readonly OperationStep[];
 }
 
@@ -34,7 +36,7 @@ export interface OperationInput {
 export function makeOperation(input: OperationInput): Plan {
   const { verb, host, stack, stackDirectory, steps } = input;
   const changes = steps.map(
-    ({ id, title, because, script, stdin, bound, mayFail }, index): PlannedChange => ({
+    ({ id, title, because, script, stdin, bound, mayFail, after }, index): PlannedChange => ({
       id,
       action: "run",
       because,
@@ -45,7 +47,12 @@ export function makeOperation(input: OperationInput): Plan {
           ...(bound === undefined ? {} : { bound }),
         },
       ],
-      waitsFor: index === 0 ? [] : [steps[index - 1]?.id ?? id],
+      waitsFor:
+        after ??
+        steps
+          .slice(0, index)
+          .slice(-1)
+          .map((before) => before.id),
       beginLines: "",
       stateLine: "",
       ...(mayFail === undefined ? {} : { mayFail }),

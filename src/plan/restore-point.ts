@@ -1,8 +1,10 @@
+import type { ClusterFact } from "../facts/postgres/cluster.ts";
 import { clusterFacts } from "../facts/postgres/postgres.ts";
 import type { Facts } from "../facts/fact.ts";
 import type { BackupRepositoryResource } from "../resources/backups/repository.ts";
 import { restorePointScript } from "../resources/postgres/restore-point.ts";
 import type { Resource, ResourceId } from "../resources/resource.ts";
+import type { OperationStep } from "./operation.ts";
 import type { Plan } from "./types.ts";
 
 /** Kinds whose changes may change what is in a database, by themselves or by the program that comes with them. */
@@ -10,6 +12,39 @@ const meant =
   /^(?:postgres-(?:database|role|extensions|grants|migrations)|release|deb|packaged-program|download):/;
 
 export const restorePointId: ResourceId = "restore-point:postgres";
+
+/** Whether the WAL of a cluster goes into the archive of this stack. */
+function isArchivedBy(stack: string, cluster: ClusterFact | undefined): boolean {
+  return (
+    cluster?.state === "running" &&
+    !cluster.isStandby &&
+    cluster.archiveCommand.includes(`--stanza=${stack} `)
+  );
+}
+
+/**
+ * A restore point before an operation that lets other programs work with the database; none where WAL does not go into the archive.
+ * @param why what is about to be done: "rollback page: to 20261128T…"
+ */
+export function planRestorePoint(
+  stack: string,
+  major: number,
+  cluster: ClusterFact | undefined,
+  why: string,
+): OperationStep[] {
+  if (!isArchivedBy(stack, cluster)) return [];
+  return [
+    {
+      id: restorePointId,
+      title: pointTitle,
+      because: "another program is about to work with the database",
+      script: restorePointScript(major, "", why),
+      mayFail: true,
+    },
+  ];
+}
+
+const pointTitle = "write a restore point into the WAL";
 
 /**
  * A plan that changes the database, or what works with it, begins with a restore point: `hostkit restore postgres --to name:…` goes back to
@@ -22,11 +57,7 @@ export function withRestorePoint(plan: Plan, resources: readonly Resource[], fac
   );
   const major = repository?.pointsOf;
   if (major === undefined) return plan;
-  const cluster = facts.get(clusterFacts, String(major));
-  const isArchived =
-    cluster?.state === "running" &&
-    !cluster.isStandby &&
-    cluster.archiveCommand.includes(`--stanza=${plan.stack} `);
+  const isArchived = isArchivedBy(plan.stack, facts.get(clusterFacts, String(major)));
   const chosen = plan.changes.filter(
     ({ id, action, refusal }) => meant.test(id) && action !== "delete" && refusal === undefined,
   );
@@ -43,7 +74,7 @@ export function withRestorePoint(plan: Plan, resources: readonly Resource[], fac
         steps: [
           {
             type: "script",
-            title: "write a restore point into the WAL",
+            title: pointTitle,
             script: restorePointScript(major, "", why),
           },
         ],

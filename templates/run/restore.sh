@@ -76,11 +76,12 @@ rs_stop_server() {
   rm -rf "$rs_run"
 }
 
-# Two things with the repository at once, a backup and a restore, would take each other's files away.
+# Two things with the repository at once, a backup and a restore, would take each other's files away. `shared`: for what takes nothing away,
+# a copy and the backup of what is there now.
 rs_take_lock() {
   [ -e "$rs_lock" ] || return 0
   exec 7<"$rs_lock"
-  flock -w 21600 7 || rs_fail "a backup has been running for six hours"
+  flock ${1:+"--$1"} -w 21600 7 || rs_fail "a backup has been running for six hours"
 }
 
 # --- the steps ---
@@ -160,13 +161,13 @@ rs_archive_now() {
 
 # rs_safety REPOSITORY: what the repository has not got yet of now
 rs_safety() {
-  rs_take_lock
-  rs_postgres pgbackrest --stanza="$rs_stack" --repo="$1" --type=incr --log-level-console=warn backup
+  rs_take_lock shared
+  rs_postgres pgbackrest --stanza="$rs_stack" --repo="$1" --type=incr --no-expire-auto --log-level-console=warn backup
 }
 
 # rs_fetch OPTION…: pgBackRest's restore into the folder beside
 rs_fetch() {
-  rs_take_lock
+  rs_take_lock shared
   rs_enter
   rs_postgres test -x . || rs_fail "PostgreSQL's user cannot enter ${rs_data%/*}"
   rs_make_beside
@@ -179,9 +180,11 @@ rs_make_beside() {
   rs_note new "$(rs_inode "./$rs_beside")"
 }
 
-# rs_fill_beside OPTION…
+# rs_fill_beside OPTION…: somebody waits for it, so with every processor
 rs_fill_beside() {
-  rs_postgres pgbackrest --stanza="$rs_stack" --pg1-path="${rs_data%/*}/$rs_beside" --log-level-console=info "$@" restore
+  rs_processes=$(nproc)
+  [ "$rs_processes" -le 8 ] || rs_processes=8
+  rs_postgres pgbackrest --stanza="$rs_stack" --pg1-path="${rs_data%/*}/$rs_beside" --process-max="$rs_processes" --log-level-console=info "$@" restore
 }
 
 # Starts a server on the copy: its own socket and nobody's but the superuser's, no archive, no network, nothing that acts by itself.

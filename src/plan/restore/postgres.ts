@@ -51,15 +51,17 @@ function restoreFunctions({ stack, major, data, port, socket, backupLock }: Rest
 . "$HOSTKIT_RUN/restore.sh"`;
 }
 
+const stepId = (name: string) => `restore:${name}` as const;
+
 export function restoreStep(
   place: RestorePlace,
   name: string,
   title: string,
   script: Script,
-  more: Partial<Pick<OperationStep, "bound" | "mayFail" | "because">> = {},
+  more: Partial<Pick<OperationStep, "bound" | "mayFail" | "because" | "after">> = {},
 ): OperationStep {
   return {
-    id: `restore:${name}`,
+    id: stepId(name),
     title,
     because: "asked for",
     script: joinScripts([restoreFunctions(place), script]),
@@ -86,7 +88,11 @@ export function planClusterRestore(restore: ClusterRestore): OperationStep[] {
       "swap",
       `put the copy in the cluster's place${units.length === 0 ? "" : `, with ${units.join(" ")} stopped`}`,
       sh`rs_swap ${units}`,
-      { bound: hours(2, "PostgreSQL to stop and to start") },
+      {
+        bound: hours(2, "PostgreSQL to stop and to start"),
+        // The backup is of what stands aside from here on.
+        after: ["close", ...(restore.isUp ? ["safety"] : [])].map(stepId),
+      },
     ),
     ...(units.length === 0
       ? []
@@ -99,7 +105,10 @@ export function planClusterRestore(restore: ClusterRestore): OperationStep[] {
   ];
 }
 
-/** A copy beside the cluster, recovered to the target and read whole; its server has ended. */
+/**
+ * A copy beside the cluster, recovered to the target and read whole; its server has ended. What is there now is backed up meanwhile: one
+ * only reads where the other writes.
+ */
 function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): OperationStep[] {
   return [
     restoreStep(
@@ -129,7 +138,7 @@ function planCopy({ place, id, target, set, timeline, isUp }: ClusterRestore): O
       "copy",
       `bring back ${set.label}, beside the cluster`,
       sh`rs_fetch ${listFetchOptions(target, set, timeline)}`,
-      { bound: hours(48, "pgBackRest") },
+      { bound: hours(48, "pgBackRest"), after: [stepId(isUp ? "archive" : "begin")] },
     ),
     restoreStep(place, "recover", `replay WAL up to ${describeTarget(target)}`, sh`rs_recover`, {
       bound: hours(48, "the replay of WAL"),

@@ -31,6 +31,14 @@ test("steps wait for the one before, and those that may fail say so", () => {
   expect(read(steps, "changes")).toBe("1|0||\n2|0|1|yes\n3|0|2|\n");
 });
 
+test("a step that says what it needs does not wait for the one before", () => {
+  const beside = { ...step("a:3"), after: ["a:1" as const] };
+  const last = { ...step("a:4"), after: ["a:2", "a:3"] as const };
+  expect(read([step("a:1"), step("a:2", true), beside, last], "changes")).toBe(
+    "1|0||\n2|0|1|yes\n3|0|1|\n4|0|2 3|\n",
+  );
+});
+
 test("the state of the stack is neither asked for nor written", () => {
   expect(read([step("a:1")], "settings")).toContain("STATE_HASH=any");
   expect(read([step("a:1")], "state.jsonl")).toBe("");

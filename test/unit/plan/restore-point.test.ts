@@ -3,7 +3,11 @@ import { Facts } from "../../../src/facts/fact.ts";
 import type { ClusterFact } from "../../../src/facts/postgres/cluster.ts";
 import { clusterFacts } from "../../../src/facts/postgres/postgres.ts";
 import { makeOperation } from "../../../src/plan/operation.ts";
-import { restorePointId, withRestorePoint } from "../../../src/plan/restore-point.ts";
+import {
+  planRestorePoint,
+  restorePointId,
+  withRestorePoint,
+} from "../../../src/plan/restore-point.ts";
 import { backupRepository } from "../../../src/resources/backups/repository.ts";
 import type { ResourceId } from "../../../src/resources/resource.ts";
 import { sh } from "../../../src/shell/script.ts";
@@ -58,4 +62,12 @@ test.each([
   ],
 ])("no restore point where %s", (_, plan, resources, cluster) => {
   expect(withRestorePoint(plan, resources, factsWith(cluster))).toBe(plan);
+});
+
+test("an operation has one of its own where the WAL goes into this stack's archive", () => {
+  const [point] = planRestorePoint("app", 17, running, "rollback page: to r1");
+  expect(point).toMatchObject({ id: restorePointId, mayFail: true });
+  expect(point?.script.text).toContain("'rollback page: to r1'");
+  expect(planRestorePoint("other", 17, running, "")).toEqual([]);
+  expect(planRestorePoint("app", 17, undefined, "")).toEqual([]);
 });
