@@ -127,6 +127,15 @@ export interface ServiceBase {
   readonly resources: Resources;
   /** Stopped before its successor starts. */
   readonly stateful: boolean;
+  /** Containers: run once in a new release's image, before it has traffic and after. */
+  readonly preDeploy?: Hook;
+  readonly postDeploy?: Hook;
+}
+
+/** A command that runs once for a release. */
+export interface Hook {
+  readonly command: readonly string[];
+  readonly timeoutSeconds: number;
 }
 
 export type AnyService = Service | WebService;

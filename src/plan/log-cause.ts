@@ -51,6 +51,7 @@ const echo = [
   /^\S+\.service: (?:Main process exited|Failed with result|Control process exited|Scheduled restart)/,
   /^(?:systemd\[\d+\]: )?Failed to start /,
   /the last lines of|its last lines|does not stay up|ends again and again|not healthy after/,
+  /^health check failed \(|^not healthy: restarting/,
   /^\s*(?:at |throw |raise |File "|\^|\d+ \||>)/,
   /^(?:Error|error):?$/,
 ];

@@ -99,6 +99,7 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
   const lines = [
     `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(plainText(change.because))}${inScope}${guard}`,
   ];
+  for (const note of change.notes ?? []) lines.push(`      ${colors.yellow(plainText(note))}`);
   if (verbose) {
     for (const step of change.steps) lines.push(colors.dim(`      · ${titleOf(step)}`));
   }
@@ -166,6 +167,8 @@ export interface PlanDocument {
       readonly inScopeBecause?: string;
       readonly waitsFor: readonly string[];
       readonly steps: readonly string[];
+      /** What happens along with it. */
+      readonly notes?: readonly string[];
       readonly guardSeconds?: number;
       readonly difference?: readonly string[];
     }[];
@@ -202,6 +205,7 @@ export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanD
         ...(change.inScopeBecause === undefined ? {} : { inScopeBecause: change.inScopeBecause }),
         waitsFor: change.waitsFor,
         steps: change.steps.filter(({ type }) => type !== "upload").map(titleOf),
+        ...(change.notes === undefined ? {} : { notes: change.notes }),
         ...(change.guard === undefined ? {} : { guardSeconds: change.guard.seconds }),
         ...(change.difference === undefined ? {} : { difference: change.difference }),
       })),

@@ -126,6 +126,8 @@ export interface Change {
   readonly guard?: Guard;
   /** Unified-diff-like lines for `plan`; never of secret content. */
   readonly difference?: readonly string[];
+  /** What every plan says of it besides why, line by line: what happens along with it. */
+  readonly notes?: readonly string[];
   /** Its steps only fail with these words, for a host that was asked before it could answer. */
   readonly refusal?: Refusal;
   /** What apt is to install, in its words (`name`, `name=version`), so that it can be asked before the run. */

@@ -50,15 +50,20 @@ function meantSize(raw: unknown, pointer: Pointer): Partial<Finding> {
 /** A bare number is seconds; 5000 is a time in milliseconds. */
 function longDurations({ services, raw }: RuleInput): Finding[] {
   return services.flatMap(({ pointer }) =>
-    [["health", "interval"], ["health", "timeout"], ["health", "grace"], ["watchdog"]].flatMap(
-      (keys) => {
-        const at = [...pointer, ...keys];
-        const value = valueAt(raw, at);
-        if (typeof value !== "number" || value < 1000) return [];
-        const suggestion = `${Math.round(value / 1000)}s`;
-        return [warn(at, `a number without a unit is seconds: ${value} s`, { suggestion })];
-      },
-    ),
+    [
+      ["health", "interval"],
+      ["health", "timeout"],
+      ["health", "grace"],
+      ["watchdog"],
+      ["pre_deploy", "timeout"],
+      ["post_deploy", "timeout"],
+    ].flatMap((keys) => {
+      const at = [...pointer, ...keys];
+      const value = valueAt(raw, at);
+      if (typeof value !== "number" || value < 1000) return [];
+      const suggestion = `${Math.round(value / 1000)}s`;
+      return [warn(at, `a number without a unit is seconds: ${value} s`, { suggestion })];
+    }),
   );
 }
 

@@ -1,6 +1,7 @@
 import type {
   DatabaseAccess,
   HealthCheck,
+  Hook,
   PublishedPort,
   Service,
   ServiceBase,
@@ -14,6 +15,7 @@ import type { WrittenCommon, WrittenServices, WrittenWeb, WrittenWebService } fr
 
 const defaultMemoryBytes = 1024 ** 3;
 const defaultPids = 512;
+const defaultHookSeconds = 600;
 
 export function normalizeServices(
   written: WrittenServices,
@@ -77,7 +79,24 @@ function normalizeCommon(
       pids: entry.resources?.pids ?? defaultPids,
     },
     stateful: entry.stateful ?? false,
+    ...normalizeHooks(entry),
   };
+}
+
+function normalizeHooks({
+  pre_deploy: pre,
+  post_deploy: post,
+}: WrittenCommon): Pick<ServiceBase, "preDeploy" | "postDeploy"> {
+  return {
+    ...(pre === undefined ? {} : { preDeploy: normalizeHook(pre) }),
+    ...(post === undefined ? {} : { postDeploy: normalizeHook(post) }),
+  };
+}
+
+function normalizeHook(written: NonNullable<WrittenCommon["pre_deploy"]>): Hook {
+  const { command, timeout = defaultHookSeconds } =
+    "command" in written ? written : { command: written };
+  return { command, timeoutSeconds: timeout };
 }
 
 /** The rules have made sure that there is exactly one source. */

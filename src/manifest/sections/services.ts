@@ -102,6 +102,22 @@ const health = mapping({
   }),
 });
 
+const hook = (what: string, example: string) =>
+  z
+    .union([
+      commandWords(),
+      mapping({
+        command: commandWords().meta({
+          description: "What is run; it replaces the image's command, as `command` does.",
+        }),
+        timeout: duration().optional().meta({
+          description: "Time it may take; after that it is ended and has failed. Default: 10m.",
+        }),
+      }),
+    ])
+    .optional()
+    .meta({ description: what, examples: [example] });
+
 const common = {
   package: localPath("the path of a .deb file")
     .regex(/\.deb$/, { error: "expected the path of a .deb file" })
@@ -231,6 +247,14 @@ const common = {
     description:
       "true: the old release is stopped before the new one starts, for programs that own their data. Default: false (the new one starts beside the old).",
   }),
+  pre_deploy: hook(
+    "Containers: a command that runs once in the new image before a release gets any traffic, with its environment, secrets, volumes, user and database login: migrations by the program itself. Where it fails the old release serves on. A command, or {command, timeout}.",
+    "alembic upgrade head",
+  ),
+  post_deploy: hook(
+    "Containers: the same, once a release has the traffic and the old one is gone. Where it fails the new release stays. A command, or {command, timeout}.",
+    "bin/warm-cache",
+  ),
 };
 
 const serviceSchema = mapping({

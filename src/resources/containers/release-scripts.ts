@@ -3,6 +3,7 @@ import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { writeStampScript } from "../units/unit.ts";
 import { noteFilesScript, settleScript } from "./records.ts";
+import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 /** Name of the stamp that says which upstream file the proxy has read. */
@@ -13,8 +14,10 @@ export function releaseStamp(service: string): string {
 /** Waits for `$units` until the clock says `$deadline`; says why they did not come up. */
 const waitFunctions = rawScript(`show_logs() {
   for u in $units; do
-    echo "the last lines of $u:" >&2
-    journalctl -u "$u" --since "@$began" -n 20 --no-pager -o cat >&2 || true
+    echo "what $u said, its last lines:" >&2
+    # A first cause stands far above what follows from it.
+    journalctl -u "$u" --since "@$began" --no-pager -o cat | cut -c1-2000 |
+      awk 'NR <= 300 { print; next } { last[NR % 60] = $0 } END { for (i = NR > 360 ? NR - 59 : 301; i <= NR; i++) print last[i % 60] }' >&2 || true
   done
 }
 wait_healthy() {
@@ -57,8 +60,17 @@ function startEnabled(plan: SlotPlan): Script {
 done`;
 }
 
+/** Stops the release that serves, before one that must not run beside it. */
+export function stopOld(old: SlotPlan): Script {
+  return sh`systemctl stop ${old.possibleUnits} 2>/dev/null || true`;
+}
+
 /** A release that does not come to serve: its slot is emptied, the old one is started where it was stopped, and the record says so. */
-function giveUp(resource: ReleaseResource, next: SlotPlan, old: SlotPlan | undefined): Script {
+export function giveUp(
+  resource: ReleaseResource,
+  next: SlotPlan,
+  old: SlotPlan | undefined,
+): Script {
   return joinScripts([
     emptySlot(next),
     old === undefined || !resource.exclusive
@@ -80,13 +92,13 @@ export function startScript(
   return joinScripts([
     noteFilesScript(resource, next),
     begin(next.units, resource.graceSeconds),
-    sh`systemctl stop ${next.possibleUnits} 2>/dev/null || true
+    // A hook of a run that was cut off may still be at it.
+    sh`docker rm -f ${hookContainerOf(resource.stack, resource.service)} >/dev/null 2>&1 || true
+systemctl stop ${next.possibleUnits} 2>/dev/null || true
 for u in ${unused}; do rm -f "/etc/systemd/system/$u"; done
 systemctl daemon-reload
 systemctl reset-failed ${next.possibleUnits} 2>/dev/null || true`,
-    old !== undefined && resource.exclusive
-      ? sh`systemctl stop ${old.possibleUnits} 2>/dev/null || true`
-      : sh``,
+    old !== undefined && resource.exclusive ? stopOld(old) : sh``,
     sh`systemctl start --no-block ${next.units}
 if ! wait_healthy; then
 ${giveUp(resource, next, old)}
@@ -189,10 +201,11 @@ wait_healthy`,
 /** Stops and removes everything of a service. */
 export function removeReleaseScript(owned: {
   readonly units: readonly string[];
+  readonly hook: string;
   readonly files: readonly string[];
   readonly records: string;
 }): Script {
-  const containers = owned.units.map((name) => name.replace(/\.service$/, ""));
+  const containers = [...owned.units.map((name) => name.replace(/\.service$/, "")), owned.hook];
   return sh`systemctl disable -q ${owned.units} 2>/dev/null || true
 systemctl stop ${owned.units} 2>/dev/null || true
 if command -v docker >/dev/null; then docker rm -f ${containers} >/dev/null 2>&1 || true; fi

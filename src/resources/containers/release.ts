@@ -32,9 +32,11 @@ import {
   renderRecord,
   settleScript,
 } from "./records.ts";
+import { describeHooks, postDeploySteps, preDeploySteps } from "./hooks.ts";
 import { keepSteps } from "./kept-release.ts";
 import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Bound, Change, Owned, ResourceKind, Step } from "../resource.ts";
+import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 /** The id of a resource of this kind by its name. */
@@ -119,6 +121,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
       `stop and remove ${String(owned["service"])}`,
       removeReleaseScript({
         units: owned["units"] as readonly string[],
+        hook: hookContainerOf(String(owned["stack"]), String(owned["service"])),
         files: [
           ...(owned["files"] as readonly string[]),
           String(owned["upstreamPath"]),
@@ -177,6 +180,7 @@ function deploy(
     },
     ...next.files.map((file): Step => ({ type: "put", ...file })),
     { type: "upload", as: "upstream", content: { text: next.upstream } },
+    ...preDeploySteps(resource, next, old),
     {
       type: "script",
       title: `start ${next.units.join(", ")} and wait until healthy`,
@@ -205,15 +209,22 @@ function deploy(
         pruneImages(resource),
       ]),
     },
+    ...postDeploySteps(resource, next),
   ];
   return {
     id: idOf(resource),
     action,
     because,
     steps,
+    ...notesOf(next),
     ...(old === undefined ? {} : { insteadOf: pairFiles(next, old) }),
     ...(difference.length === 0 ? {} : { difference }),
   };
+}
+
+function notesOf(plan: SlotPlan): Pick<Change, "notes"> {
+  const notes = describeHooks(plan);
+  return notes.length === 0 ? {} : { notes };
 }
 
 /** The same file in both slots: they are listed in one order. */
@@ -266,7 +277,11 @@ function mend(
   const idle = resource.slots[slot === "a" ? "b" : "a"];
   const reasons = listFaults(resource, plan, idle, facts);
   if (reasons.length === 0 && isUnfinished)
-    reasons.push("a run ended before the former release was gone");
+    reasons.push(
+      plan.hooks?.some(({ name }) => name === "post_deploy") === true
+        ? "a run ended before the former release was gone and post_deploy had run"
+        : "a run ended before the former release was gone",
+    );
   if (reasons.length === 0) return undefined;
   return {
     id: idOf(resource),
@@ -289,6 +304,8 @@ function mend(
           pruneImages(resource),
         ]),
       },
+      // The run that was to run it did not come to its end.
+      ...(isUnfinished ? postDeploySteps(resource, plan) : []),
     ],
   };
 }

@@ -1,4 +1,5 @@
 import type { SlotName } from "../../facts/containers/releases.ts";
+import type { Script } from "../../shell/script.ts";
 import type { Content, Resource } from "../resource.ts";
 
 /** A file that only one slot reads, so that the release in the other one stays as it was. */
@@ -8,6 +9,23 @@ export interface SlotFile {
   readonly mode: string;
   readonly owner: string;
   readonly group: string;
+}
+
+/** A command that runs once in a release's image, in a container of its own. */
+export interface HookPlan {
+  readonly name: "pre_deploy" | "post_deploy";
+  readonly command: readonly string[];
+  /** The command in one line, for a person. */
+  readonly shown: string;
+  /** It is ended after so many. */
+  readonly seconds: number;
+  /** Runs it; ends with 1, having said why, where it failed. To be run in a shell of its own. */
+  readonly run: Script;
+}
+
+/** The container in which a service's hooks run, one after the other: no copy of it has this name. */
+export function hookContainerOf(stack: string, service: string): string {
+  return `${stack}-${service}-hook`;
 }
 
 /** How the release would stand in one of the two slots. */
@@ -20,6 +38,8 @@ export interface SlotPlan {
   readonly possibleUnits: readonly string[];
   /** Text of the upstream file when this slot is the active one. */
   readonly upstream: string;
+  /** What runs once in the image of a release that comes here. */
+  readonly hooks?: readonly HookPlan[];
 }
 
 /**
@@ -39,6 +59,8 @@ export interface ReleaseResource extends Resource {
   readonly graceSeconds: number;
   /** Stops the old one first: it has data, or publishes a port that only one can have. */
   readonly exclusive: boolean;
+  /** The old one is stopped before `pre_deploy` runs, too: both would work on the same data. */
+  readonly stopsForHook?: true;
   /** Proved by a login from inside before traffic comes. */
   readonly seam?: {
     readonly user: string;

@@ -106,6 +106,9 @@ function resolveRelease(
     image: made.reference,
     graceSeconds: workload.graceSeconds,
     exclusive: workload.isExclusive,
+    ...(workload.isStoppedForHooks && workload.hooks.pre_deploy !== undefined
+      ? { stopsForHook: true as const }
+      : {}),
     binds: workload.mounts.flatMap((one) => (one.kind === "bind" ? [one.source] : [])),
     ...seamOf(workload),
     ...(made.source.kind === "pull"
@@ -115,8 +118,11 @@ function resolveRelease(
 }
 
 /** Of slot a, whichever is active: the version is the same in both. */
-function hashRelease({ files }: OpenPlan): string {
-  const texts = files.map(({ path, content }) => [path, "text" in content ? content.text : ""]);
+function hashRelease({ files, hooks = [] }: OpenPlan): string {
+  const texts = [
+    ...files.map(({ path, content }) => [path, "text" in content ? content.text : ""]),
+    ...hooks.map(({ name, command }) => [name, ...command]),
+  ];
   return hashText(JSON.stringify(texts)).slice(0, 12);
 }
 

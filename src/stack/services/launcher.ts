@@ -46,7 +46,7 @@ export function renderLauncher(plan: ContainerPlan): string {
 # Written by hostkit: runs one container in the foreground of its unit.
 set -eu`),
       sh`name=${plan.container}
-user=$(id -u ${plan.workload.user}):$(id -g ${plan.workload.user})
+${userScript(plan)}
 interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       endScript(plan),
       bindChecks(plan),
@@ -55,21 +55,30 @@ interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
       watchFunction,
       sh`docker rm -f "$name" >/dev/null 2>&1 || true
 watch &
-${sourceExports(plan)}exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
-  ${runOptions(plan)} ${plan.image} ${plan.workload.command ?? []}`,
+${exportsOf(plan)}exec docker run --rm --pull never --name "$name" --user "$user" --log-driver none \\
+  ${optionWords(plan, "service")} ${plan.image} ${plan.workload.command ?? []}`,
     ]).text
   }\n`;
 }
 
-/** After the watcher was started: it has no use for them. */
-function sourceExports(plan: ContainerPlan): Script {
+/** Sets `user` to the uid and gid it runs with. */
+export function userScript({ workload: { user } }: ContainerPlan): Script {
+  return sh`user=$(id -u ${user}):$(id -g ${user})`;
+}
+
+/** Reads the variables that docker takes from its own environment: as late as possible, nothing else has a use for them. */
+export function exportsOf(plan: ContainerPlan): Script {
   return joinScripts(plan.exported.map(({ from }) => sh`. ${from}\n`));
 }
 
-function runOptions(plan: ContainerPlan): Script {
+/**
+ * The words of `docker run` that make it what it is.
+ * @param as "service": others reach it by the service's name, and its ports are published. "alone": nobody does
+ */
+export function optionWords(plan: ContainerPlan, as: "service" | "alone"): string[] {
   const { name, resources } = plan.workload;
   const { memoryBytes, cpus, pids } = resources;
-  const words = [
+  return [
     "--read-only",
     ...["--cap-drop", "ALL"],
     ...["--security-opt", "no-new-privileges"],
@@ -81,13 +90,12 @@ function runOptions(plan: ContainerPlan): Script {
       ? []
       : ["--cpu-period", "100000", "--cpu-quota", String(Math.round(cpus * 100_000))]),
     ...["--hostname", name],
-    ...["--network", plan.network, "--network-alias", name],
+    ...["--network", plan.network, ...(as === "service" ? ["--network-alias", name] : [])],
     ...["--env-file", plan.environmentFile],
     ...plan.exported.flatMap(({ names }) => names.flatMap((variable) => ["--env", variable])),
     ...mountsOf(plan).flatMap((mount) => ["--mount", writeDockerMount(mount)]),
-    ...publishedBy(plan),
+    ...(as === "service" ? publishedBy(plan) : []),
   ];
-  return sh`${words}`;
 }
 
 function publishedBy(plan: ContainerPlan): string[] {
@@ -165,7 +173,8 @@ function mountsOf(plan: ContainerPlan): DockerMount[] {
   ];
 }
 
-function bindChecks(plan: ContainerPlan): Script {
+/** Folders of the host that it mounts have to be there; ends with 1 where one is not. */
+export function bindChecks(plan: ContainerPlan): Script {
   return joinScripts(
     plan.mounts
       .filter((mount) => mount.kind === "bind")

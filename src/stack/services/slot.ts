@@ -1,11 +1,13 @@
 import type { SlotName } from "../../facts/containers/releases.ts";
-import type { SlotFile, SlotPlan } from "../../resources/containers/slots.ts";
+import { hookContainerOf } from "../../resources/containers/slots.ts";
+import type { HookPlan, SlotFile, SlotPlan } from "../../resources/containers/slots.ts";
 import { writeDockerEnvironment } from "../../writers/environment.ts";
 import { systemdNames, systemdPath, systemdText } from "../../writers/systemd.ts";
 import { databaseAddress } from "../database/database-tcp.ts";
 import type { StackInputs } from "../inputs.ts";
 import { configDirectoryOf, networkOf, targetOf, volumeNameOf, webUnitOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
+import { renderHooks } from "./hook.ts";
 import { renderLauncher, watchdogSecondsOf } from "./launcher.ts";
 import type { ContainerPlan } from "./launcher.ts";
 import { allocatePorts, containerOf, mostReplicas, portOf } from "./service-places.ts";
@@ -41,6 +43,7 @@ export function planSlot(
     Array.from({ length: count }, (_, index) => webUnitOf(stack, name, slot, index + 1));
   const shared = placeFiles(workload, slot);
   const copies = listCopies(inputs, workload, slot);
+  const hooks = planHooks(workload, image, shared);
   return {
     slot,
     files: [
@@ -50,7 +53,13 @@ export function planSlot(
     units: unitsUpTo(copies.length),
     possibleUnits: unitsUpTo(mostReplicas),
     addresses: workload.kind === "web" ? copies.map(({ port }) => `127.0.0.1:${port}`) : [],
+    ...(hooks.length === 0 ? {} : { hooks }),
   };
+}
+
+function planHooks(workload: Workload, image: string, shared: SharedFiles): HookPlan[] {
+  const container = hookContainerOf(workload.stack, workload.name);
+  return renderHooks(planContainer(workload, image, shared, container));
 }
 
 /** One of the containers that run the same at once. */
@@ -113,24 +122,36 @@ function placeFiles(workload: Workload, slot: SlotName): SharedFiles {
   };
 }
 
-/** One copy's launcher and unit. */
-function renderCopy(
-  inputs: StackInputs,
+/** A container of the slot, whatever it is for. */
+function planContainer(
   workload: Workload,
   image: string,
   { environmentFile, exported, secrets }: SharedFiles,
-  copy: Copy,
-): SlotFile[] {
+  container: string,
+): ContainerPlan {
   const { stack } = workload;
-  const path = `${configDirectoryOf(stack)}/containers/${copy.container}.sh`;
-  const launcher = renderLauncher({
-    ...{ workload, image, environmentFile, exported, secrets },
-    container: copy.container,
+  return {
+    ...{ workload, image, environmentFile, exported, secrets, container },
     network: networkOf(stack),
     mounts: workload.mounts.map((one) => ({
       ...one,
       from: one.kind === "named" ? volumeNameOf(stack, one.name) : one.source,
     })),
+  };
+}
+
+/** One copy's launcher and unit. */
+function renderCopy(
+  inputs: StackInputs,
+  workload: Workload,
+  image: string,
+  shared: SharedFiles,
+  copy: Copy,
+): SlotFile[] {
+  const { stack } = workload;
+  const path = `${configDirectoryOf(stack)}/containers/${copy.container}.sh`;
+  const launcher = renderLauncher({
+    ...planContainer(workload, image, shared, copy.container),
     ...(workload.kind === "web"
       ? { check: { port: copy.port, inside: workload.port, health: workload.health } }
       : {}),

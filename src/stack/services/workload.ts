@@ -3,6 +3,7 @@ import { hashText } from "../../facts/files/hash.ts";
 import type {
   AnyService,
   HealthCheck,
+  Hook,
   Manifest,
   PublishedPort,
   Resources,
@@ -61,6 +62,10 @@ interface WorkloadBase {
   readonly graceSeconds: number;
   /** Stopped before its successor starts: it has data, or what only one can have. */
   readonly isExclusive: boolean;
+  /** Two of it must not even have its volumes at once, for as long as a hook runs. */
+  readonly isStoppedForHooks: boolean;
+  /** What runs once in a new release's image. */
+  readonly hooks: Readonly<Partial<Record<"pre_deploy" | "post_deploy", Hook>>>;
 }
 
 /** Asked for nothing but to live, or to say itself that it does. */
@@ -109,6 +114,8 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
   const { command, volumes: mounts, ports, resources } = service;
   const secrets = service.secrets.map((name) => giveSecret(inputs, name));
   const access = describeDatabase(inputs, service);
+  const isExclusive = service.stateful || service.section !== "web" || ports.length > 0;
+  const { preDeploy, postDeploy } = service;
   return {
     stack: manifest.stack,
     name: service.name,
@@ -128,7 +135,12 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     ...{ mounts, ports, resources },
     after: findEarlier(manifest, service),
     graceSeconds: service.section === "web" ? service.health.graceSeconds : 60,
-    isExclusive: service.stateful || service.section !== "web" || ports.length > 0,
+    isExclusive,
+    isStoppedForHooks: service.stateful || (isExclusive && mounts.some((one) => !one.readOnly)),
+    hooks: {
+      ...(preDeploy === undefined ? {} : { pre_deploy: preDeploy }),
+      ...(postDeploy === undefined ? {} : { post_deploy: postDeploy }),
+    },
   };
 }
 
