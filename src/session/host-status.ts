@@ -1,4 +1,5 @@
 import { archiveFacts, describeArchiveFailure } from "../facts/backups/archive.ts";
+import type { ArchiveFact } from "../facts/backups/archive.ts";
 import { backupFacts } from "../facts/backups/backup.ts";
 import type { BackupReport } from "../facts/backups/backup.ts";
 import { drillFacts } from "../facts/backups/drill.ts";
@@ -18,6 +19,7 @@ import type { RunSummary } from "../host/run.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { containersOf } from "../manifest/services.ts";
 import { statePath } from "../plan/state.ts";
+import { formatBytes } from "../report/bytes.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
 import { listHostKeys } from "../stack/backups/keys.ts";
@@ -103,11 +105,22 @@ function readBackups(manifest: Manifest, facts: Facts): HostStatus["backups"] {
   const failure =
     archive?.failure === undefined
       ? archiveFailureIn(manifest, facts)
-      : describeArchiveFailure(archive.failure);
+      : describeArchiveFailure(archive.failure, describePile(archive.pile));
   return [
     ...Object.values(facts.get(backupFacts, manifest.stack)?.latest ?? {}),
     ...(failure === undefined ? [] : [failure]),
   ];
+}
+
+/** When the disk will be full, at the rate of until now; nothing is known before some of it waits. */
+function describePile(pile: ArchiveFact["pile"]): string | undefined {
+  if (pile === undefined) return undefined;
+  const { bytes, seconds, free } = pile;
+  const full =
+    bytes === 0 || seconds === 0
+      ? ""
+      : `, at this rate for ${formatSeconds((free / bytes) * seconds)}`;
+  return `${formatBytes(bytes)} wait, ${formatBytes(free)} are free${full}; without room PostgreSQL stops, loses nothing of what is committed, and starts again when there is some`;
 }
 
 function readSites(manifest: Manifest, facts: Facts): HostStatus["sites"] {

@@ -61,7 +61,7 @@ async function serve() {
   const since = () => (Date.now() - started) / 1000;
   if (mode === "eats") {
     const held = [];
-    setTimeout(() => { console.log("reading all of it"); setInterval(() => held.push(Buffer.alloc(8 << 20, 1)), 20); }, 3000);
+    setTimeout(() => { console.log("reading all of it"); setInterval(() => { if (held.length < 40) held.push(Buffer.alloc(8 << 20, 1)); }, 20); }, 3000);
   }
   if (mode === "dies-later") setTimeout(() => { console.error("Error: lost the thread, first cause"); process.exit(7); }, 4000);
   http.createServer((request, answer) => {

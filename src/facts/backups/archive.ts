@@ -8,6 +8,10 @@ export interface ArchiveFact {
   readonly exposed?: number;
   /** Whole segments that wait to be archived. */
   readonly waiting?: number;
+  /** Seconds since the newest of what is archived. */
+  readonly behind?: number;
+  /** Bytes of whole segments that wait, since how many seconds, and bytes that are free where they pile up; only where archiving fails. */
+  readonly pile?: { readonly bytes: number; readonly seconds: number; readonly free: number };
   /** The newest attempt failed. */
   readonly failure?: { readonly time: number; readonly segment: string; readonly cause?: string };
 }
@@ -28,7 +32,17 @@ done`,
       const [, stack = "", rest = ""] = /^(\S+) (.*)$/.exec(line) ?? [];
       const known = found.get(stack);
       const fact = readArchive(rest);
+      const room = /^room (\d+) (\d+)$/.exec(rest);
       if (fact !== undefined) found.set(stack, fact);
+      else if (known?.waiting !== undefined && known.behind !== undefined && room !== null)
+        found.set(stack, {
+          ...known,
+          pile: {
+            bytes: known.waiting * Number(room[2]),
+            seconds: known.behind,
+            free: Number(room[1]),
+          },
+        });
       else if (known?.failure !== undefined && rest.startsWith("ERROR"))
         found.set(stack, { ...known, failure: { ...known.failure, cause: rest } });
     }
@@ -57,15 +71,18 @@ function readArchive(text: string): ArchiveFact | undefined {
   // With nothing to be archived a segment that holds a change is switched after the timeout (archive_timeout).
   const most = waiting === 0 && failed === 0 && timeout > 0 ? timeout : Number.POSITIVE_INFINITY;
   const exposed = isIdle ? 0 : Math.min(Math.max(0, now - since), most);
-  return { exposed, waiting, ...failure };
+  return { exposed, waiting, behind: Math.max(0, now - since), ...failure };
 }
 
-/** An attempt that failed, as the report of a job `postgres-wal`. @param time seconds since the epoch */
-export function describeArchiveFailure({
-  time,
-  segment,
-  cause,
-}: NonNullable<ArchiveFact["failure"]>): BackupReport {
+/**
+ * An attempt that failed, as the report of a job `postgres-wal`.
+ * @param failure its `time` in seconds since the epoch
+ * @param outlook what will come of it, for a person
+ */
+export function describeArchiveFailure(
+  { time, segment, cause }: NonNullable<ArchiveFact["failure"]>,
+  outlook?: string,
+): BackupReport {
   const why = cause ?? "see /var/log/postgresql";
   return {
     job: "postgres-wal",
@@ -73,6 +90,6 @@ export function describeArchiveFailure({
     started: time,
     finished: time,
     result: "archive-failed",
-    message: `WAL ${segment} could not be archived, it piles up on the host: ${why}`,
+    message: `WAL ${segment} could not be archived, it piles up on the host: ${why}${outlook === undefined ? "" : `; ${outlook}`}`,
   };
 }

@@ -50,6 +50,8 @@ coalesce(extract(epoch from greatest(coalesce(
   case when timeout > 0 then oldest - timeout * interval '1 second' end))::bigint, 0), timeout,
 (pg_walfile_name_offset(pg_current_wal_insert_lsn())).file_offset) from a, r, t where not pg_is_in_recovery()`;
 
+const placeSql = `select setting || ' ' || current_setting('data_directory') from pg_settings where name = 'wal_segment_size'`;
+
 /**
  * The `backups` section: pgBackRest for PostgreSQL, restic for files and volumes, timers, the first backup.
  * @param others what the other sections made: the first backup of files waits for all of it that may be in there
@@ -143,6 +145,7 @@ function renderPostgresScript(inputs: StackInputs, made: Repositories): Resource
         sh`${repositoriesOf(inputs.manifest, "postgres").map((_, index) => String(index + 1))}`,
       ),
       psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
+      place: writtenShell(psqlScript(major, "postgres", ["-c", placeSql])),
       log: writtenShell(
         sh`${asPostgres} tail -c 200000 ${`/var/log/postgresql/postgresql-${major}-main.log`}`,
       ),
