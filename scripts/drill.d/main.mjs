@@ -13,6 +13,7 @@ import { storages } from "./storages.mjs";
 
 const { values: options } = parseArgs({
   options: {
+    os: { type: "string", default: "debian-13" },
     rows: { type: "string", default: "200000" },
     seconds: { type: "string", default: "90" },
     storage: { type: "string", default: "sftp" },
@@ -20,7 +21,7 @@ const { values: options } = parseArgs({
     markdown: { type: "string" },
   },
 });
-const os = "debian-13";
+const { os } = options;
 const rows = Number(options.rows);
 const paths = labPaths();
 const names = {
