@@ -118,6 +118,14 @@ export function describeDxCluster(os: LabOs): void {
       expect(list.stdout).toMatch(/full/);
     });
 
+    test("the host brings them back into a throwaway place, and says so", async () => {
+      const verified = await project.hostkit("backup", "verify");
+      expect(verified.exitCode, verified.stdout + verified.stderr).toBe(0);
+      expect(verified.stdout).toMatch(
+        /✓ dx1: drill postgres in local: .*\n.*✓ dx1: drill files in local: /s,
+      );
+    });
+
     test("systemd-analyze rates every unit that hostkit wrote or hardened 2.0 or better", async () => {
       const audit = await execa(
         "bash",
