@@ -1,5 +1,5 @@
 import { hashText } from "../../facts/files/hash.ts";
-import { asPostgres, psqlScript } from "../../facts/postgres/psql.ts";
+import { asPostgres, programDirectory, psqlScript } from "../../facts/postgres/psql.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { backupFirst } from "../../resources/backups/first-backup.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
@@ -15,7 +15,7 @@ import { hostFoldersOf, repositoriesOf } from "./storages/storages.ts";
 import type { BackupJob } from "./jobs.ts";
 import { resolvePostgresRepositories } from "./postgres.ts";
 import type { Repositories } from "./postgres.ts";
-import { postgresMajorOf } from "../database/database-place.ts";
+import { placeOfCluster, postgresMajorOf } from "../database/database-place.ts";
 import { databaseReadyId } from "../database/database.ts";
 import { emptySection, packagesId } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
@@ -49,6 +49,9 @@ coalesce(extract(epoch from greatest(coalesce(
   (pg_stat_file('pg_wal/archive_status/' || last_archived_wal || '.done', true)).modification, least(last_archived_time, oldest)),
   case when timeout > 0 then oldest - timeout * interval '1 second' end))::bigint, 0), timeout,
 (pg_walfile_name_offset(pg_current_wal_insert_lsn())).file_offset) from a, r, t where not pg_is_in_recovery()`;
+
+/** How many segments were archived, and how many wait. */
+const backlogSql = `select archived_count || ' ' || (select count(*) from pg_ls_archive_statusdir() where name ~ '^[0-9A-F]{24}[.]ready$') from pg_stat_archiver`;
 
 const placeSql = `select setting || ' ' || current_setting('data_directory') from pg_settings where name = 'wal_segment_size'`;
 
@@ -145,6 +148,10 @@ function renderPostgresScript(inputs: StackInputs, made: Repositories): Resource
         sh`${repositoriesOf(inputs.manifest, "postgres").map((_, index) => String(index + 1))}`,
       ),
       psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
+      // As PostgreSQL's user already, by the socket that pgBackRest takes.
+      backlog: writtenShell(
+        sh`${`${programDirectory(major)}/psql`} -XAtq -h /var/run/postgresql -p ${String(placeOfCluster(major, inputs.system).port)} -d postgres -c ${backlogSql}`,
+      ),
       place: writtenShell(psqlScript(major, "postgres", ["-c", placeSql])),
       log: writtenShell(
         sh`${asPostgres} tail -c 200000 ${`/var/log/postgresql/postgresql-${major}-main.log`}`,
