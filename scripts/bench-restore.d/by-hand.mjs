@@ -28,7 +28,7 @@ export async function measureByHand(ledger, mebibytes, say) {
     `  pgBackRest by hand   ${list(byHand)}  (restore, replay of WAL, the server's first answer)`,
   );
   say(
-    `  hostkit              ${list(ours)}  (with a safety backup before, every row counted, the exchange, and the proof)`,
+    `  hostkit              ${list(ours)}  (with a safety backup beside the copy, every row counted, the exchange, and the proof)`,
   );
   say(`  ratio                ${ratio.toFixed(2)}`);
   say(`  undo                 ${list(undone)}`);

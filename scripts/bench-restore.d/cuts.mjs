@@ -13,7 +13,7 @@ export async function measureCuts(ledger, count, say) {
   const served = { old: 0, new: 0 };
   for (let at = 1; at <= count; at += 1) {
     const { which, trouble } = await cutOnce(ledger);
-    if (which !== undefined) served[which] += 1;
+    served[which] += 1;
     if (trouble === undefined) right += 1;
     else say(`  cut ${at}: ${trouble}`);
   }
@@ -40,30 +40,25 @@ async function cutOnce(ledger) {
   restore.child.kill();
   await powerOnLabHost(ledger.name);
   await ledger.onHost(
-    `for i in $(seq 600); do [ "$(systemctl is-active ledger-writer postgresql@17-main | sort -u)" = active ] && break; sleep 0.1; done`,
+    `for i in $(seq 600); do [ "$(systemctl is-active ledger-writer 'postgresql@*-main.service' | sort -u)" = active ] && break; sleep 0.1; done`,
   );
   const booted = await ledger.sql("select now()");
-  const isNew = await ledger.onHost(
+  const which = await ledger.onHost(
     `cd /var/lib/hostkit/ledger/restore; [ "$(stat -c %i "$(sed -n 's/^data //p' state)")" = "$(sed -n 's/^new //p' state)" ] && echo new || echo old`,
   );
   const checks = [
     // Of the moment that was asked for, in either; of the old one all.
     ["rows by then", await ledger.sql(rowsBefore(moment)), wanted],
-    ...(isNew === "old" ? [["rows", await ledger.sql(rowsBefore(before)), all]] : []),
+    ...(which === "old" ? [["rows", await ledger.sql(rowsBefore(before)), all]] : []),
   ];
   await ledger.onHost("sleep 2");
   const written = Number(await ledger.sql(`select count(*) from ticks where at > '${booted}'`));
   await ledger.hostkit("restore", "undo", "--yes");
   checks.push(["rows after undo", await ledger.sql(rowsBefore(before)), all]);
   const wrong = checks.find(([, found, right]) => found !== right);
-  const trouble =
-    wrong === undefined
-      ? written > 0
-        ? undefined
-        : "the service writes nothing after the boot"
-      : `${wrong[0]}: ${wrong[1]}, not ${wrong[2]}`;
-  return {
-    which: isNew,
-    ...(trouble === undefined ? {} : { trouble: `${delay} ms: ${trouble}` }),
-  };
+  if (wrong !== undefined)
+    return { which, trouble: `${delay} ms: ${wrong[0]}: ${wrong[1]}, not ${wrong[2]}` };
+  return written > 0
+    ? { which }
+    : { which, trouble: `${delay} ms: the service writes nothing after the boot` };
 }

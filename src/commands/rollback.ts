@@ -129,15 +129,7 @@ async function look(
       `release ${chosen.id} of ${service} cannot be gone back to`,
       "what is kept of it on the host cannot be read",
     );
-  const point =
-    major === undefined
-      ? []
-      : planRestorePoint(
-          stack,
-          major,
-          more.get(clusterFacts, String(major)),
-          `rollback ${service}: to ${chosen.id}`,
-        );
+  const point = planRestorePoint(stack, major, more, `rollback ${service}: to ${chosen.id}`);
   return { serving, chosen, steps: [...point, ...planRollback(kept, chosen, serving)] };
 }
 

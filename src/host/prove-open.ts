@@ -122,7 +122,7 @@ function isPublic(address: string): boolean {
   );
 }
 
-/** For how long something is asked again that does not answer as it should. */
+/** For how long something is asked again that does not answer as it should; sites all at once, however many there are. */
 const patienceMs = {
   port: 5_000,
   quic: 2_500,
@@ -184,11 +184,12 @@ async function proveSites(manifest: Manifest, at: TriedAddress): Promise<OpenPro
   const sites = (manifest.proxy?.sites ?? []).filter(
     ({ name }) => !/^[\d.]+$|:/.test(name) || name === at.address,
   );
+  const began = performance.now();
   const prove = async ({ name, tls }: Site): Promise<void> => {
     const answer = await insist(
       () => trySite(at.address, name),
       (each) => "status" in each,
-      patienceMs[tls.kind],
+      began + patienceMs[tls.kind] - performance.now(),
     );
     if ("trouble" in answer) {
       if (tls.kind !== "acme")

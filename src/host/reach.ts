@@ -120,7 +120,7 @@ export function tryQuic(address: string, port = 443, timeoutMs = patienceMs): Pr
 
 /**
  * Asks again, each half second, as long as the answer is not a good one.
- * @param forMs from then on no new attempt begins; 0: one attempt
+ * @param forMs from then on no new attempt begins; 0 or less: one attempt
  */
 export async function insist<T>(
   ask: () => Promise<T>,

@@ -1,4 +1,3 @@
-import type { ClusterFact } from "../facts/postgres/cluster.ts";
 import { clusterFacts } from "../facts/postgres/postgres.ts";
 import type { Facts } from "../facts/fact.ts";
 import type { BackupRepositoryResource } from "../resources/backups/repository.ts";
@@ -13,8 +12,9 @@ const meant =
 
 export const restorePointId: ResourceId = "restore-point:postgres";
 
-/** Whether the WAL of a cluster goes into the archive of this stack. */
-function isArchivedBy(stack: string, cluster: ClusterFact | undefined): boolean {
+/** Whether the WAL of the cluster goes into the archive of this stack. */
+function isArchived(stack: string, major: number, facts: Facts): boolean {
+  const cluster = facts.get(clusterFacts, String(major));
   return (
     cluster?.state === "running" &&
     !cluster.isStandby &&
@@ -24,15 +24,16 @@ function isArchivedBy(stack: string, cluster: ClusterFact | undefined): boolean 
 
 /**
  * A restore point before an operation that lets other programs work with the database; none where WAL does not go into the archive.
+ * @param major PostgreSQL's, whose `clusterFacts` are known; undefined: there is none
  * @param why what is about to be done: "rollback page: to 20261128T…"
  */
 export function planRestorePoint(
   stack: string,
-  major: number,
-  cluster: ClusterFact | undefined,
+  major: number | undefined,
+  facts: Facts,
   why: string,
 ): OperationStep[] {
-  if (!isArchivedBy(stack, cluster)) return [];
+  if (major === undefined || !isArchived(stack, major, facts)) return [];
   return [
     {
       id: restorePointId,
@@ -57,11 +58,10 @@ export function withRestorePoint(plan: Plan, resources: readonly Resource[], fac
   );
   const major = repository?.pointsOf;
   if (major === undefined) return plan;
-  const isArchived = isArchivedBy(plan.stack, facts.get(clusterFacts, String(major)));
   const chosen = plan.changes.filter(
     ({ id, action, refusal }) => meant.test(id) && action !== "delete" && refusal === undefined,
   );
-  if (!isArchived || chosen.length === 0) return plan;
+  if (chosen.length === 0 || !isArchived(plan.stack, major, facts)) return plan;
   const why = `${plan.verb}: ${chosen.map(({ id }) => id).join(", ")}`;
   return {
     ...plan,

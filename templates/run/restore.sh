@@ -153,21 +153,11 @@ rs_write_begin() {
   rm -f "$rs_place/counts" "$rs_place/notes"
 }
 
-# After much was written at once the archive is behind by more than pgBackRest waits: waited for, as long as it catches up.
-rs_catch_up() {
-  rs_before= rs_idle=0
-  while rs_backlog=$(rs_ask_live -d postgres -c "select archived_count || ' ' || (select count(*) from pg_ls_archive_statusdir() where name ~ '^[0-9A-F]{24}[.]ready\$') from pg_stat_archiver") &&
-    [ "${rs_backlog#* }" -gt 2 ] && [ "$rs_idle" -lt 60 ]; do
-    if [ "${rs_backlog% *}" = "$rs_before" ]; then rs_idle=$((rs_idle + 1)); else rs_idle=0; fi
-    rs_before=${rs_backlog% *}
-    sleep 1
-  done
-}
-
 # All that is committed by now gets into the archive, behind a commit: recovery to a time stops at the first one behind it.
 rs_archive_now() {
   rs_ask_live -d postgres -c "begin; select txid_current(); commit" >/dev/null
-  rs_catch_up
+  # A script of an earlier hostkit cannot.
+  rs_postgres "${rs_lock%/*}/backup-postgres" catch-up || :
   rs_postgres pgbackrest --stanza="$rs_stack" --log-level-console=warn --log-level-file=off check
 }
 

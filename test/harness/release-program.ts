@@ -5,7 +5,6 @@
 export const releaseProgram = `
 const http = require("node:http"), net = require("node:net"), fs = require("node:fs");
 const [version, mode] = fs.readFileSync("/version", "utf8").trim().split(" ");
-const started = Date.now();
 
 /** One statement; the rows' first columns. */
 function query(sql) {
@@ -58,14 +57,8 @@ async function serve() {
     process.exit(1);
   }
   if (mode === "refused") await query("select * from pg_authid");
-  const since = () => (Date.now() - started) / 1000;
-  if (mode === "eats") {
-    const held = [];
-    setTimeout(() => { console.log("reading all of it"); setInterval(() => { if (held.length < 40) held.push(Buffer.alloc(8 << 20, 1)); }, 20); }, 3000);
-  }
-  if (mode === "dies-later") setTimeout(() => { console.error("Error: lost the thread, first cause"); process.exit(7); }, 4000);
   http.createServer((request, answer) => {
-    const isBad = mode === "never-healthy" || (mode === "turns-bad" && since() > 10);
+    const isBad = mode === "never-healthy";
     if (isBad) console.error("Error: pool exhausted, first cause");
     answer.statusCode = isBad ? 500 : 200;
     answer.end(version);

@@ -14,7 +14,7 @@ export function releaseStamp(service: string): string {
 /** Waits for `$units` until the clock says `$deadline`; says why they did not come up. */
 const waitFunctions = rawScript(`show_logs() {
   for u in $units; do
-    echo "what $u said, its last lines:" >&2
+    echo "what $u said, its first and its last lines:" >&2
     # A first cause stands far above what follows from it.
     journalctl -u "$u" --since "@$began" --no-pager -o cat | cut -c1-2000 |
       awk 'NR <= 300 { print; next } { last[NR % 60] = $0 } END { for (i = NR > 360 ? NR - 59 : 301; i <= NR; i++) print last[i % 60] }' >&2 || true

@@ -65,9 +65,9 @@ test.each([
 });
 
 test("an operation has one of its own where the WAL goes into this stack's archive", () => {
-  const [point] = planRestorePoint("app", 17, running, "rollback page: to r1");
+  const [point] = planRestorePoint("app", 17, factsWith(running), "rollback page: to r1");
   expect(point).toMatchObject({ id: restorePointId, mayFail: true });
   expect(point?.script.text).toContain("'rollback page: to r1'");
-  expect(planRestorePoint("other", 17, running, "")).toEqual([]);
-  expect(planRestorePoint("app", 17, undefined, "")).toEqual([]);
+  expect(planRestorePoint("other", 17, factsWith(running), "")).toEqual([]);
+  expect(planRestorePoint("app", 17, new Facts(new Map()), "")).toEqual([]);
 });
