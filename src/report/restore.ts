@@ -1,4 +1,5 @@
 import type { CountedTable } from "../facts/postgres/restore.ts";
+import type { RestoreDuration } from "../plan/restore/duration.ts";
 import type { RestorePart } from "../plan/restore/part.ts";
 import { writeTableName } from "../plan/restore/table-name.ts";
 import { formatBytes } from "./bytes.ts";
@@ -20,6 +21,10 @@ export interface SourcePreview {
   readonly lastWal: string;
   /** The newest moment that can be reached, in words. */
   readonly newest: string;
+  /** How long the copy takes, where a drill tells. */
+  readonly duration?: RestoreDuration;
+  /** Seconds since the epoch, on the host's clock. */
+  readonly now: number;
 }
 
 /** What a restore of a cluster will do, said before it does it. */
@@ -38,12 +43,26 @@ export interface RestorePreview extends SourcePreview {
 
 type Row = readonly [string, string];
 
-function sourceRows({ target, age, set, firstWal, newest }: SourcePreview): Row[] {
+function sourceRows(preview: SourcePreview): Row[] {
+  const { target, age, set, firstWal, newest } = preview;
   return [
     ["to", `${target}${age === undefined ? "" : `, ${formatSeconds(age)} ago`}`],
     ["from", `the ${set.type} backup ${set.label} in ${set.repository}, then WAL from ${firstWal}`],
     ["newest", newest],
+    ["takes", tellDuration(preview)],
   ];
+}
+
+/** At the pace of a drill, which has the lowest priority. */
+function tellDuration({ duration, now }: SourcePreview): string {
+  if (duration === undefined)
+    return "nobody knows: no drill of this repository has brought PostgreSQL back yet (hostkit backup verify)";
+  const { copy, replay, segments, drill } = duration;
+  const pace = `${formatBytes(drill.bytes ?? 0)} in ${formatSeconds(drill.restored ?? 0)}, ${formatSeconds(now - drill.finished)} ago`;
+  const wal = `${segments} segment${segments === 1 ? "" : "s"} of WAL`;
+  return replay === undefined
+    ? `about ${formatSeconds(copy)} to copy (the drill: ${pace}), then ${wal}, whose pace the next drill measures`
+    : `about ${formatSeconds(copy + replay)}: copy ${formatSeconds(copy)}, ${wal} ${formatSeconds(replay)} (the drill: ${pace}); then every row is counted`;
 }
 
 function tellYounger(age: number | undefined): string {

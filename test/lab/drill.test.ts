@@ -97,6 +97,10 @@ firewall: none
     const after = await project.hostkit("status");
     expect(after, after.stdout).toMatchObject({ exitCode: 0 });
     expect(after.stdout).toMatch(/✓ +drill postgres in local +proved .* ago/);
+    const asked = await project.hostkit("restore", "postgres", "--to", "latest", "--dry-run");
+    expect(asked.stdout).toMatch(
+      /takes +about [\d.]+ s: copy [\d.]+ s, \d+ segments? of WAL [\d.]+ s \(the drill: \d+ MiB in/,
+    );
     const { stdout: list } = await project.hostkit("backup", "list");
     expect(list).toMatch(/full .* proved \d/);
     expect(list).toMatch(/snapshot .* proved \d/);

@@ -84,6 +84,7 @@ firewall: none
     expect(said.exitCode, said.stderr).toBe(0);
     expect(said.stdout).toContain("the full backup");
     expect(said.stdout).toContain("ledger-writer.service");
+    expect(said.stdout).toContain("no drill of this repository has brought PostgreSQL back yet");
     const part = await restore("--database", "ledger", "--dry-run");
     expect(part.stdout).toContain("ledger_before_restore");
     expect(part.stdout).not.toContain("keeper");

@@ -1,6 +1,7 @@
 import { HostkitError } from "../../errors.ts";
 import { nameRestore } from "../../facts/postgres/restore.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
+import { estimateDuration } from "../../plan/restore/duration.ts";
 import { formatUtc } from "../../plan/restore/moment.ts";
 import { chooseReach, findReaches, spansOf } from "../../plan/restore/reach.ts";
 import type { Reach } from "../../plan/restore/reach.ts";
@@ -116,10 +117,14 @@ function describeAge(target: RestoreTarget, now: number): { readonly age?: numbe
 export function describeSource(
   manifest: Manifest,
   host: HostAccess,
-  { major, now }: SeenCluster,
+  seen: SeenCluster,
   target: RestoreTarget,
-  { set, until, isOpen, lastWal }: Reach,
+  reach: Reach,
 ): SourcePreview {
+  const { major, now, restore, drills } = seen;
+  const { set, until, isOpen, lastWal } = reach;
+  const repository = nameRepository(manifest, set.repository);
+  const duration = estimateDuration(drills, repository, { target, reach, restore });
   const isToNow = isOpen && until === now;
   return {
     host: host.name,
@@ -129,8 +134,10 @@ export function describeSource(
     set: {
       label: set.label,
       type: { full: "full", diff: "differential", incr: "incremental" }[set.type],
-      repository: nameRepository(manifest, set.repository),
+      repository,
     },
+    ...(duration === undefined ? {} : { duration }),
+    now,
     firstWal: set.firstWal,
     lastWal,
     newest: isToNow

@@ -1,4 +1,6 @@
 import { HostkitError } from "../../errors.ts";
+import { drillFacts } from "../../facts/backups/drill.ts";
+import type { DrillRecord } from "../../facts/backups/drill.ts";
 import { need } from "../../facts/fact.ts";
 import type { Facts } from "../../facts/fact.ts";
 import { lockFacts } from "../../facts/lock.ts";
@@ -59,6 +61,8 @@ export interface SeenCluster {
   /** Absent where it does not answer. */
   readonly live: PostgresFact | undefined;
   readonly restore: RestoreFact;
+  /** Oldest first. */
+  readonly drills: readonly DrillRecord[];
   readonly place: RestorePlace;
   /** Units of services that use it and are not stopped. */
   readonly units: readonly string[];
@@ -96,6 +100,7 @@ export async function lookAtCluster(
       need(clusterFacts, String(major)),
       need(postgresFacts, String(major)),
       need(restoreFacts, subject),
+      need(drillFacts, stack),
       need(targetFacts, targetOf(stack)),
       ...activeUnitNeeds(manifest),
     ],
@@ -112,6 +117,7 @@ export async function lookAtCluster(
   return {
     ...{ major, now: system.time, cluster, restore },
     live: facts.get(postgresFacts, String(major)),
+    drills: facts.get(drillFacts, stack)?.records ?? [],
     place: {
       ...{ stack, major, data: restore.data, port: cluster.port },
       socket: cluster.sockets[0] ?? "/run/postgresql",

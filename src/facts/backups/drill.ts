@@ -18,6 +18,8 @@ export interface DrillRecord {
   /** Seconds until the data was there again, and until all that came after the backup was too. */
   readonly restored?: number;
   readonly replayed?: number;
+  /** Segments of WAL that were replayed. */
+  readonly segments?: number;
   /** Seconds that looking into it took. */
   readonly checked?: number;
   /** What was restored. */
@@ -139,7 +141,17 @@ export function readDrillRecord(text: string): DrillRecord | undefined {
 }
 
 const amounts = new Set([
-  ...["restored", "replayed", "checked", "bytes", "newest", "questions", "files", "same"],
+  ...[
+    "restored",
+    "replayed",
+    "segments",
+    "checked",
+    "bytes",
+    "newest",
+    "questions",
+    "files",
+    "same",
+  ],
 ]);
 const flags = new Set(["amcheck", "checksums"]);
 

@@ -110,6 +110,22 @@ function segmentOf({ lsn }: TimelineSwitch, perLog: number): number {
   );
 }
 
+/** How many segments of WAL are replayed on the way to the target; at most, where only the WAL itself tells. */
+export function countSegments(target: RestoreTarget, reach: Reach, fact: RestoreFact): number {
+  const perLog = 2 ** 32 / fact.segmentBytes;
+  const numberOf = (name: string): number => readSegment(name, perLog).number;
+  const first = numberOf(reach.set.firstWal);
+  const whole = numberOf(reach.set.lastWal);
+  let last = target.kind === "immediate" ? whole : numberOf(reach.lastWal);
+  // The first one that was archived after the moment holds it.
+  if (target.kind === "time")
+    for (const { repository, archive, name, time } of fact.archived) {
+      const isOwn = repository === reach.set.repository && archive === reach.set.archive;
+      if (isOwn && time * 1000 >= target.milliseconds) last = Math.min(last, numberOf(name));
+    }
+  return Math.max(last, whole) - first + 1;
+}
+
 /** What can be had in all: spans that do not touch, the oldest first. */
 export function spansOf(reaches: readonly Reach[]): Span[] {
   const spans: Span[] = [];
