@@ -6,6 +6,7 @@ import type { Site } from "../manifest/manifest.ts";
 import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";
 import { plainText, widthOf } from "./terminal-text.ts";
+import { findCause } from "../plan/log-cause.ts";
 import type { Proof } from "../stack/backups/proofs.ts";
 import { isProofSick, nameDrill, proofRow } from "./drills.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
@@ -227,7 +228,7 @@ function backupRow(
     colors.dim(
       isFine
         ? `in ${formatSeconds(finished - started)}${size}`
-        : plainText(message.split("\n").at(-1) ?? ""),
+        : plainText(findCause(message) ?? message.split("\n").at(-1) ?? ""),
     ),
   ];
 }

@@ -333,16 +333,25 @@ rs_swap() {
   rs_note stage swapping
   [ $# -eq 0 ] || systemctl stop -- "$@"
   systemctl stop "$rs_unit"
-  if rs_swap_folders && systemctl start "$rs_unit" && rs_answers; then
-    rs_note swapped "$(date +%s)"
-    rs_note stage swapped
-    rs_note_timeline
-    return 0
+  if rs_swap_folders; then
+    if systemctl start "$rs_unit" && rs_answers; then
+      rs_note swapped "$(date +%s)"
+      rs_note stage swapped
+      rs_note_timeline
+      return 0
+    fi
+    echo "the restored cluster does not start" >&2
   fi
-  echo "the restored cluster does not start; the one before is put back" >&2
   rs_put_back
   rs_note stage begun
+  rs_tell_put_back >&2
   exit 1
+}
+
+rs_tell_put_back() {
+  if [ -z "$(rs_known old)" ]; then echo "there was no data before, and there is none now"
+  elif [ "$(rs_served)" = old ] && rs_answers; then echo "the cluster from before is served again, as it was"
+  else echo "the cluster from before does not answer either: journalctl -u $rs_unit, then hostkit provision"; fi
 }
 
 # The data from before is served again, and what uses it.

@@ -98,7 +98,7 @@ const full: HostStatus = {
   ],
   backups: [
     { ...backup, job: "postgres-full", bytes: 2 * 1024 * 1024 },
-    { ...backup, job: "files", result: "exit-code", message: "first\nno space left" },
+    { ...backup, job: "files", result: "exit-code", message: "ERROR: no space left\n  HINT: look" },
   ],
   lockedBy: "ann@laptop since 2025-11-21",
   lastRun: "2025-11-21 00:00 UTC ok",
@@ -116,7 +116,7 @@ dx1  root@dx1.example.org:22, Debian 13
   ⏲  dx-soon.timer  next 2025-11-21 00:01 UTC, in 1 min       Soon
   ⏲  dx-late.timer  next 2025-11-21 02:10 UTC, in 2 h 10 min  Late
   ✓  backup postgres-full  made 2 h ago    in 1 min, 2.0 MiB new
-  ✗  backup files          failed 2 h ago  no space left
+  ✗  backup files          failed 2 h ago  ERROR: no space left
   a run is going on: ann@laptop since 2025-11-21
   last run: 2025-11-21 00:00 UTC ok`);
   expect(findSick(full)).toEqual(["dx-worker.service", "backup files"]);
