@@ -41,7 +41,7 @@ function manifestOf({ journal, size, word, allow, header }, host, image) {
         env: { WORD: word },
       },
     },
-    web: { page: { archive: image, port: 8080, health: "/", env: { WORD: word } } },
+    web: { page: { archive: image, port: 8080, health: "/", watch: "2s", env: { WORD: word } } },
     proxy: {
       sites: { "shop.test": { tls: "internal", routes: "page", headers: { "X-Word": header } } },
     },

@@ -7,9 +7,13 @@ export function devFolderOf(stack: string): string {
   return `${stackDirectoryOf(stack)}/dev`;
 }
 
-/** The manifest in which these services have their sources mounted over the image's copy. */
+/**
+ * The manifest in which these services have their sources mounted over the image's copy. Whoever develops looks himself: no release is
+ * watched.
+ */
 export function withMounts(manifest: Manifest, sources: readonly ServiceSource[]): Manifest {
-  const mount = <S extends ServiceBase>(service: S): S => {
+  const mount = <S extends ServiceBase>(written: S): S => {
+    const service = { ...written, watchSeconds: 0 };
     const source = sources.find((one) => one.service === service.name);
     if (source === undefined || source.mounts.length === 0) return service;
     const volumes = source.mounts.map((one) => ({

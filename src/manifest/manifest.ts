@@ -130,6 +130,8 @@ export interface ServiceBase {
   /** Containers: run once in a new release's image, before it has traffic and after. */
   readonly preDeploy?: Hook;
   readonly postDeploy?: Hook;
+  /** Containers: how long a new release is watched once it serves; 0: not at all. */
+  readonly watchSeconds?: number;
 }
 
 /** A command that runs once for a release. */

@@ -2,13 +2,15 @@ import { findServing, originOf } from "../facts/containers/releases.ts";
 import type { ReleaseRecord, SlotName, StackReleases } from "../facts/containers/releases.ts";
 import { beginAgainScript, placeScript } from "../resources/containers/kept-release.ts";
 import {
+  pruneImages,
   retireScript,
   seamScript,
   startScript,
   switchScript,
+  waitForHealth,
 } from "../resources/containers/release-scripts.ts";
 import { forgetScript, recordsDirectoryOf } from "../resources/containers/records.ts";
-import { pruneImages, releaseId, waitForHealth } from "../resources/containers/release.ts";
+import { releaseId } from "../resources/containers/release.ts";
 import type { ReleaseResource, SlotPlan } from "../resources/containers/slots.ts";
 import { joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
@@ -65,7 +67,9 @@ export function chooseRelease(
     why:
       found.state === "failed"
         ? "it never served"
-        : "it was made before hostkit kept what starts a release again",
+        : found.state === "withdrawn"
+          ? "it turned bad while it was watched, and the traffic went back"
+          : "it was made before hostkit kept what starts a release again",
   };
 }
 

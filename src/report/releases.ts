@@ -11,20 +11,30 @@ export function renderReleases(records: readonly ReleaseRecord[], colors: Colors
 }
 
 function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
-  const { id, service, state, image, begun, by, because } = record;
+  const { id, service, state, image, begun, by, because, bad } = record;
   const paint = {
     serving: colors.green,
     failed: colors.red,
+    withdrawn: colors.red,
     begun: colors.yellow,
     replaced: colors.dim,
   };
   return [
     service,
     id,
-    paint[state](isReturnable(record) ? "can be gone back to" : state),
+    paint[state](describeState(record)),
     `${formatTime(begun)} UTC`,
     plainText(by ?? ""),
     shortenImage(image),
-    colors.dim(plainText(because)),
+    colors.dim(plainText(bad === undefined ? because : `${because}; ${bad}`)),
   ];
+}
+
+function describeState(record: ReleaseRecord): string {
+  if (isReturnable(record)) return "can be gone back to";
+  if (record.state === "withdrawn") return "taken back";
+  const isWatched = record.watch === undefined || record.watched === true;
+  return record.state === "serving" && !isWatched
+    ? "serving, not watched to the end"
+    : record.state;
 }

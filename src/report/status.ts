@@ -198,13 +198,16 @@ function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
   return [
     state === "serving" ? colors.cyan("◆") : colors.yellow("!"),
     service,
-    state === "serving"
-      ? shortenImage(image)
-      : colors.yellow(`a later release ${state === "failed" ? "failed" : "was begun"}`),
+    state === "serving" ? shortenImage(image) : colors.yellow(`a later release ${fateOf(state)}`),
     colors.dim(
       `${state === "serving" ? "since " : ""}${formatTime(since)} UTC${by === undefined ? "" : `, by ${plainText(by)}`}`,
     ),
   ];
+}
+
+function fateOf(state: ReleaseRecord["state"]): string {
+  if (state === "withdrawn") return "was taken back";
+  return state === "failed" ? "failed" : "was begun";
 }
 
 /** An image's reference for a person: a digest is known by its beginning. */

@@ -4,8 +4,11 @@
 #
 # The folders belong to root alone. A file is changed by a new one in its place: whole or not at all.
 
-# hk_release_state FILE: begun, serving, replaced or failed
+# hk_release_state FILE: begun, serving, replaced, failed or withdrawn
 hk_release_state() { sed -n 's/^{"state":"\([a-z]*\)".*/\1/p' "$1" | tail -n 1; }
+
+# hk_is_bad STATE: nothing goes back to it, and nothing of it is needed
+hk_is_bad() { [ "$1" = failed ] || [ "$1" = withdrawn ]; }
 
 # hk_release_of FILE: "SLOT HASH IMAGE". The first line begins with these words, in which there is nothing that JSON would escape.
 hk_release_of() { sed -n '1s/^{"service":"[^"]*","release":"\([^"]*\)","slot":"\([^"]*\)","image":"\([^"]*\)".*/\2 \1 \3/p' "$1"; }
@@ -22,7 +25,7 @@ hk_release_origin() {
 # hk_good_releases: the files of all that serve, of whichever stack, or can be gone back to
 hk_good_releases() {
   for hk_file in "${HOSTKIT_STACK_DIRECTORY%/*}"/*/releases/*/*.jsonl; do
-    [ ! -e "$hk_file" ] || [ "$(hk_release_state "$hk_file")" = failed ] || printf '%s\n' "$hk_file"
+    [ ! -e "$hk_file" ] || hk_is_bad "$(hk_release_state "$hk_file")" || printf '%s\n' "$hk_file"
   done
 }
 
@@ -104,14 +107,14 @@ hk_adopt_release() {
 }
 
 # hk_settle_releases: the switch says where the traffic goes, and the records follow. What it names serves; what served before is
-# replaced; what was begun and is not named has failed. Those beyond what stays go.
+# replaced, or withdrawn where a watch found it bad; what was begun and is not named has failed. Those beyond what stays go.
 hk_settle_releases() {
   (umask 077; mkdir -p -- "$hk_records") || return 1
   hk_active=$(sed -n '1s/^# hostkit: slot \([ab]\), release \([0-9a-f]*\), image \(.*\)$/\1 \2 \3/p' "$hk_switch" 2>/dev/null) || :
   hk_serving=
   if [ -n "$hk_active" ]; then
     for hk_file in $(hk_list_releases); do
-      if [ "$(hk_release_state "$hk_file")" != failed ] && [ "$(hk_release_of "$hk_file")" = "$hk_active" ]; then hk_serving=$hk_file; fi
+      if ! hk_is_bad "$(hk_release_state "$hk_file")" && [ "$(hk_release_of "$hk_file")" = "$hk_active" ]; then hk_serving=$hk_file; fi
     done
     # Three words: an image's reference has no blanks.
     [ -n "$hk_serving" ] || hk_adopt_release $hk_active || return 1
@@ -126,9 +129,13 @@ hk_settle_releases() {
     fi
     case $hk_state in
       begun | '') hk_state=failed; hk_set_state "$hk_file" failed || return 1 ;;
-      serving) hk_state=replaced; hk_set_state "$hk_file" replaced || return 1 ;;
+      serving)
+        hk_state=replaced
+        if grep -q '^{"bad":' "$hk_file"; then hk_state=withdrawn; fi
+        hk_set_state "$hk_file" "$hk_state" || return 1
+        ;;
     esac
-    if [ "$hk_state" = failed ]; then
+    if hk_is_bad "$hk_state"; then
       hk_failed=$((hk_failed + 1))
       [ "$hk_failed" -le "$hk_failures" ] || rm -f -- "$hk_file"
     else
@@ -143,7 +150,7 @@ hk_settle_releases() {
   # What no release needs that can be gone back to.
   for hk_folder in "$hk_records"/*/; do
     hk_folder=${hk_folder%/}
-    if [ ! -e "$hk_folder.jsonl" ] || [ "$(hk_release_state "$hk_folder.jsonl")" = failed ]; then rm -rf -- "$hk_folder"; fi
+    if [ ! -e "$hk_folder.jsonl" ] || hk_is_bad "$(hk_release_state "$hk_folder.jsonl")"; then rm -rf -- "$hk_folder"; fi
   done
   sync "$hk_records"
 }

@@ -57,8 +57,15 @@ async function serve() {
     process.exit(1);
   }
   if (mode === "refused") await query("select * from pg_authid");
+  const started = Date.now();
+  if (mode === "eats") {
+    // Twice what it may have, and no more: not every lab host has somebody who ends it.
+    const held = [];
+    setTimeout(() => { console.log("reading all of it"); setInterval(() => { if (held.length < 32) held.push(Buffer.alloc(8 << 20, 1)); }, 20); }, 3000);
+  }
+  if (mode === "dies-later") setTimeout(() => { console.error("Error: lost the thread, first cause"); process.exit(7); }, 4000);
   http.createServer((request, answer) => {
-    const isBad = mode === "never-healthy";
+    const isBad = mode === "never-healthy" || (mode === "turns-bad" && Date.now() - started > 4000);
     if (isBad) console.error("Error: pool exhausted, first cause");
     answer.statusCode = isBad ? 500 : 200;
     answer.end(version);

@@ -1,71 +1,29 @@
-import { chmod, mkdir } from "node:fs/promises";
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { offerNodeImage } from "../../src/lab/image-offer.ts";
-import { nodeImageTag } from "../../src/lab/node-image.ts";
-import { makeProject } from "../harness/lab-project.ts";
-import type { CliResult, LabProject } from "../harness/lab-project.ts";
-import { releaseProgram } from "../harness/release-program.ts";
-import { watchSite } from "../harness/visitors.ts";
-import type { Seen } from "../harness/visitors.ts";
-
-const site = "shop.lab.example";
+import type { LabProject } from "../harness/lab-project.ts";
+import { makeReleaseProject, succeed } from "../harness/release-project.ts";
+import type { ReleaseProject } from "../harness/release-project.ts";
 
 /** A release that is bad in whatever way takes nothing away from what serves, and its first cause is said. */
 describe("releases with hooks, on Debian 13", { sequential: true }, () => {
+  let at: ReleaseProject;
   let project: LabProject;
 
   beforeAll(async () => {
-    project = await makeProject(
+    at = await makeReleaseProject(
       "deploys",
-      "debian-13",
-      `stack: shop
-hosts: {}
-database: { databases: { app: {} } }
-web:
-  page:
-    build: page
-    port: 8000
-    health: { path: /, interval: 2s, timeout: 2s, grace: 6s }
-    database: app
-    secrets: [TOKEN]
-    resources: { memory: 128M }
-    pre_deploy: [node, /server.js, hook, before]
-    post_deploy: { command: node /server.js hook after, timeout: 30s }
-proxy:
-  sites: { ${site}: { tls: internal, routes: { "/*": page } } }
-host: { updates: none }
-firewall: none
-`,
+      [
+        "database: app",
+        "secrets: [TOKEN]",
+        "pre_deploy: [node, /server.js, hook, before]",
+        "post_deploy: { command: node /server.js hook after, timeout: 30s }",
+        "watch: none",
+      ],
+      "database: { databases: { app: {} } }\n",
     );
-    await offerNodeImage(project.host);
-    await mkdir(path.join(project.folder, "page"));
-    await mkdir(path.join(project.folder, ".hostkit"));
-    await project.write(".hostkit/secrets", "TOKEN=sesame-under-the-mat\n");
-    await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
-    await project.write("page/server.js", releaseProgram);
-    await project.write(
-      "page/Dockerfile",
-      `FROM ${nodeImageTag}\nCOPY server.js version /\nCMD ["node", "/server.js"]\n`,
-    );
+    ({ project } = at);
   });
   afterAll(() => project?.down());
 
-  const make = (version: string, mode = "good") =>
-    project.write("page/version", `${version} ${mode}\n`);
-  const provision = async (): Promise<CliResult> => project.hostkit("provision", "--yes");
-  const succeed = async (result: Promise<CliResult>): Promise<CliResult> => {
-    const done = await result;
-    expect(done.exitCode, done.stdout + done.stderr).toBe(0);
-    return done;
-  };
-  const underVisitors = async (
-    work: () => Promise<CliResult>,
-  ): Promise<{ result: CliResult; seen: Seen }> => {
-    const visitors = watchSite(project.host.address, site);
-    const result = await work();
-    return { result, seen: await visitors.stop() };
-  };
   const psql = (sql: string) =>
     project.onHost(
       `setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtqc "${sql}" app`,
@@ -73,15 +31,9 @@ firewall: none
   /** What the hooks wrote, in order. */
   const hookRuns = async (): Promise<string[]> =>
     (await psql("select what from runs order by at")).split("\n").filter((line) => line !== "");
-  const containers = () => project.onHost("docker ps -a --format '{{.Names}} {{.State}}'");
-  const states = async (): Promise<string[]> => {
-    const { stdout } = await project.hostkit("releases", "--json");
-    const { hosts } = JSON.parse(stdout) as { hosts: { releases: { state: string }[] }[] };
-    return (hosts[0]?.releases ?? []).map(({ state }) => state);
-  };
 
   test("a plan shows what runs before and after, and no secret", async () => {
-    await make("one");
+    await at.make("one");
     const plan = await project.hostkit("plan");
     expect(plan.exitCode, plan.stderr).toBe(2);
     expect(plan.stdout).toContain("pre_deploy, once in the new image");
@@ -91,19 +43,19 @@ firewall: none
   });
 
   test("each runs once a release, with its secrets and its login, and not again without one", async () => {
-    await succeed(provision());
+    await succeed(at.provision());
     expect(await hookRuns()).toEqual(["before one", "after one"]);
     const logs = await project.onHost("cat /var/lib/hostkit/shop/runs/*/c/*/*.log");
     expect(logs).toMatch(/migrating to one as uid [1-9]\d* with its secret/);
-    await succeed(provision());
+    await succeed(at.provision());
     expect(await hookRuns()).toEqual(["before one", "after one"]);
-    await make("two");
-    const { result, seen } = await underVisitors(provision);
+    await at.make("two");
+    const { result, seen } = await at.underVisitors(at.provision);
     expect(result.exitCode, result.stdout + result.stderr).toBe(0);
     expect(seen.failures).toEqual([]);
     expect(seen.bodies).toEqual(["one", "two"]);
     expect(await hookRuns()).toEqual(["before one", "after one", "before two", "after two"]);
-    expect(await containers()).toBe("shop-page-b running");
+    expect(await at.containers()).toBe("shop-page-b running");
   });
 
   test.each([
@@ -112,15 +64,15 @@ firewall: none
     { mode: "refused", cause: "permission denied for table pg_authid" },
     { mode: "migration-fails", cause: `column "colour" is not there, first cause` },
   ])("$mode: the old one serves every request, and the first cause is said", async (bad) => {
-    await make("worse", bad.mode);
-    const { result, seen } = await underVisitors(provision);
+    await at.make("worse", bad.mode);
+    const { result, seen } = await at.underVisitors(at.provision);
     expect(result.exitCode, result.stdout).toBe(1);
     expect(result.stderr).toContain(bad.cause);
     expect(seen.failures).toEqual([]);
     expect(seen.bodies).toEqual(["two"]);
     expect(seen.asked).toBeGreaterThan(20);
-    expect(await containers()).toBe("shop-page-b running");
-    expect((await states()).at(-1)).toBe("failed");
+    expect(await at.containers()).toBe("shop-page-b running");
+    expect((await at.releases()).at(-1)?.state).toBe("failed");
     expect((await project.hostkit("plan")).exitCode).toBe(2);
   });
 
@@ -129,48 +81,48 @@ firewall: none
       ["web", "page", "pre_deploy"],
       { command: ["node", "/server.js", "hook", "before"], timeout: "4s" },
     ]);
-    await make("hangs", "migration-hangs");
+    await at.make("hangs", "migration-hangs");
     const before = await hookRuns();
-    const { result, seen } = await underVisitors(provision);
+    const { result, seen } = await at.underVisitors(at.provision);
     expect(result.exitCode, result.stdout).toBe(1);
     expect(result.stderr).toContain("pre_deploy timed out: it did not end within 4 s");
     expect(seen.failures).toEqual([]);
-    expect(await containers()).toBe("shop-page-b running");
+    expect(await at.containers()).toBe("shop-page-b running");
     expect(await hookRuns()).toEqual([...before, "before hangs"]);
-    expect((await provision()).exitCode).toBe(1);
+    expect((await at.provision()).exitCode).toBe(1);
     expect(await hookRuns()).toEqual([...before, "before hangs", "before hangs"]);
   });
 
   test("a run that is killed in a hook: the old one serves, and the next provision runs the hook again", async () => {
     await project.edit([["web", "page", "pre_deploy", "timeout"], "5m"]);
-    await make("hangs-more", "migration-hangs");
+    await at.make("hangs-more", "migration-hangs");
     const running = project.start("provision", "--yes");
     await project.onHost(
       "until docker ps --format '{{.Names}}' | grep -q hook; do sleep 0.1; done; sleep 1; systemctl kill -s KILL 'hostkit-run-shop-*.service'",
     );
     expect((await running).exitCode).not.toBe(0);
-    await make("three");
-    const { result, seen } = await underVisitors(provision);
+    await at.make("three");
+    const { result, seen } = await at.underVisitors(at.provision);
     expect(result.exitCode, result.stdout + result.stderr).toBe(0);
     expect(seen.failures).toEqual([]);
-    expect(await containers()).toBe("shop-page-a running");
+    expect(await at.containers()).toBe("shop-page-a running");
     expect((await hookRuns()).slice(-2)).toEqual(["before three", "after three"]);
   });
 
   test("post_deploy that fails: the new one has the traffic, that is said, and it is tried again", async () => {
     await project.edit([["web", "page", "post_deploy", "command"], "node /nothing.js"]);
-    await make("four");
-    const { result, seen } = await underVisitors(provision);
+    await at.make("four");
+    const { result, seen } = await at.underVisitors(at.provision);
     expect(result.exitCode, result.stdout).toBe(1);
     expect(result.stderr).toContain("Cannot find module '/nothing.js'");
     expect(result.stderr).toMatch(/release [0-9a-f]+ has the traffic and stays/);
     expect(seen.failures).toEqual([]);
     expect(seen.bodies).toEqual(["three", "four"]);
-    expect(await containers()).toBe("shop-page-b running");
-    const again = await provision();
+    expect(await at.containers()).toBe("shop-page-b running");
+    const again = await at.provision();
     expect(again.exitCode, again.stdout).toBe(1);
     await project.edit([["web", "page", "post_deploy", "command"], "node /server.js hook after"]);
-    await succeed(provision());
+    await succeed(at.provision());
     expect((await hookRuns()).slice(-2)).toEqual(["before four", "after four"]);
     expect((await project.hostkit("plan")).exitCode).toBe(0);
   });

@@ -28,7 +28,7 @@ describe("releases, on Debian 13", { sequential: true }, () => {
       `stack: kiosk
 hosts: {}
 web:
-  page: { build: page, port: 8000, health: /, volumes: [things:/things] }
+  page: { build: page, port: 8000, health: /, watch: none, volumes: [things:/things] }
 proxy:
   sites: { kiosk.lab.example: { tls: internal, routes: { "/*": page } } }
 host: { updates: none }

@@ -12,7 +12,7 @@ describe("provision --only, on Debian 13", { sequential: true }, () => {
 
   beforeAll(async () => {
     const web = (name: string): string =>
-      `  ${name}: { build: { context: ./page, args: { BASE_IMAGE: "hostkit-lab/node:20" } }, port: 8000, health: /, env: { RELEASE: first } }\n`;
+      `  ${name}: { build: { context: ./page, args: { BASE_IMAGE: "hostkit-lab/node:20" } }, port: 8000, health: /, watch: none, env: { RELEASE: first } }\n`;
     project = await makeProject(
       "scope",
       "debian-13",

@@ -30,7 +30,7 @@ describe("one web service with a certificate by ACME, on Debian 13", () => {
       `stack: page
 hosts: {}
 web:
-  page: { build: { context: ./page, args: { BASE_IMAGE: "hostkit-lab/node:20" } }, port: 8000, health: / }
+  page: { build: { context: ./page, args: { BASE_IMAGE: "hostkit-lab/node:20" } }, port: 8000, health: /, watch: none }
 proxy:
   email: ops@lab.example
   sites: { ${site}: { tls: acme, routes: { "/*": page } } }

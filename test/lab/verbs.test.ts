@@ -85,7 +85,7 @@ database: { databases: { store: { owner: keeper } } }
 services:
   worker: { exec: [/bin/sh, -c, while echo tick; do sleep 1; done] }
 web:
-  page: { build: { context: page, args: { BASE_IMAGE: "${nodeImageTag}" } }, port: 8000, health: / }
+  page: { build: { context: page, args: { BASE_IMAGE: "${nodeImageTag}" } }, port: 8000, health: /, watch: none }
 proxy:
   sites: { shop.lab.example: { tls: internal, routes: { "/*": page } } }
 host: { updates: none }

@@ -20,9 +20,9 @@ export function parseUpstream(text: string | undefined): ActiveRelease | undefin
 
 /**
  * "begun": a run is making it. "serving": it has the traffic. "replaced": it had it, and can have it again. "failed": it never had it,
- * or a run ended before it had.
+ * or a run ended before it had. "withdrawn": it had it, turned bad while it was watched, and the traffic went back.
  */
-export type ReleaseState = "begun" | "serving" | "replaced" | "failed";
+export type ReleaseState = "begun" | "serving" | "replaced" | "failed" | "withdrawn";
 
 /** One release of one service, as its file on the host tells. */
 export interface ReleaseRecord {
@@ -48,6 +48,11 @@ export interface ReleaseRecord {
   /** It was gone back to: the id of the record that first had this release, and the hashes of the releases that it undoes. */
   readonly back?: string;
   readonly undoes?: readonly string[];
+  /** How long it was to be watched once it had the traffic, and whether it was, to the end. */
+  readonly watch?: number;
+  readonly watched?: boolean;
+  /** What it turned bad with, in words. */
+  readonly bad?: string;
   readonly state: ReleaseState;
   /** Seconds since the epoch: when it was begun, and since when it is in this state. */
   readonly begun: number;
@@ -79,7 +84,7 @@ export const releaseFacts: FactSource<StackReleases> = {
         ? sh`/var/lib/hostkit/*/releases /etc/hostkit/*/upstreams`
         : sh`${[`/var/lib/hostkit/${stack}/releases`, `/etc/hostkit/${stack}/upstreams`]}`,
     );
-    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
+    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state|watched|bad)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
   },
   parse(stdout) {
     const lines = new Map<string, string[]>();
@@ -154,6 +159,11 @@ export function listCurrent(releases: StackReleases | undefined): ReleaseRecord[
   });
 }
 
+/** Nothing goes back to it, and nothing of it is needed. */
+function isBad({ state }: ReleaseRecord): boolean {
+  return state === "failed" || state === "withdrawn";
+}
+
 /** Whether every record of a service says what has become of it. */
 export function isSettled(
   releases: StackReleases | undefined,
@@ -161,10 +171,10 @@ export function isSettled(
   active: ActiveRelease,
 ): boolean {
   const records = recordsOf(releases, service);
-  const newest = records.findLast((one) => one.state !== "failed" && isSame(one, active));
+  const newest = records.findLast((one) => !isBad(one) && isSame(one, active));
   return (
     newest?.state === "serving" &&
-    records.every((one) => one === newest || ["replaced", "failed"].includes(one.state))
+    records.every((one) => one === newest || one.state === "replaced" || isBad(one))
   );
 }
 
@@ -201,7 +211,7 @@ export function needsOf(stacks: Iterable<StackReleases>): ReleaseNeeds {
   };
   for (const { records, active } of stacks) {
     for (const record of records) {
-      if (record.state === "failed") continue;
+      if (isBad(record)) continue;
       addImage(record.image);
       if (record.imageId !== undefined) addImage(record.imageId);
       for (const bind of record.binds) binds.add(bind);

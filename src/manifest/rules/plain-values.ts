@@ -55,6 +55,7 @@ function longDurations({ services, raw }: RuleInput): Finding[] {
       ["health", "timeout"],
       ["health", "grace"],
       ["watchdog"],
+      ["watch"],
       ["pre_deploy", "timeout"],
       ["post_deploy", "timeout"],
     ].flatMap((keys) => {
@@ -71,7 +72,7 @@ function longDurations({ services, raw }: RuleInput): Finding[] {
 const reference = /\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?+][^}]*)?\}/;
 
 /** What somebody else fills in: a shell or the program of the command itself. */
-const leftToOthers = new Set(["exec", "command", "build_command"]);
+const leftToOthers = new Set(["exec", "command", "build_command", "pre_deploy", "post_deploy"]);
 
 /** Nothing of this machine is filled into a manifest: what looks like it arrives as it is written. */
 function notFilledIn({ raw }: RuleInput): Finding[] {

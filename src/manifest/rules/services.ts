@@ -102,7 +102,7 @@ function wrongRuntime({ services }: RuleInput): Finding[] {
           "only containers have volumes; a native program keeps its data in its state directory";
         findings.push(complain(at("volumes"), message, { at: "key" }));
       }
-      for (const key of ["pre_deploy", "post_deploy"] as const) {
+      for (const key of ["pre_deploy", "post_deploy", "watch"] as const) {
         if (service.entry[key] === undefined) continue;
         const message = `only containers have ${key}: a native program is restarted in place, without a release beside it`;
         findings.push(complain(at(key), message, { at: "key" }));

@@ -86,8 +86,10 @@ function normalizeCommon(
 function normalizeHooks({
   pre_deploy: pre,
   post_deploy: post,
-}: WrittenCommon): Pick<ServiceBase, "preDeploy" | "postDeploy"> {
+  watch,
+}: WrittenCommon): Pick<ServiceBase, "preDeploy" | "postDeploy" | "watchSeconds"> {
   return {
+    ...(watch === undefined ? {} : { watchSeconds: Number(watch) || 0 }),
     ...(pre === undefined ? {} : { preDeploy: normalizeHook(pre) }),
     ...(post === undefined ? {} : { postDeploy: normalizeHook(post) }),
   };

@@ -255,6 +255,14 @@ const common = {
     "Containers: the same, once a release has the traffic and the old one is gone. Where it fails the new release stays. A command, or {command, timeout}.",
     "bin/warm-cache",
   ),
+  watch: z
+    .union([z.literal("none"), z.literal(0), z.literal("0"), z.literal("0s"), duration()])
+    .optional()
+    .meta({
+      description:
+        "Containers: how long a new release is watched once it has the traffic. Where it ends, runs out of memory or is not healthy in that time, the traffic goes back to the old release by itself, and the run fails. provision takes that much longer. Default: 15s; none: not at all.",
+      examples: ["30s"],
+    }),
 };
 
 const serviceSchema = mapping({

@@ -13,21 +13,31 @@ export function recordsDirectoryOf(stackDirectory: string, service: string): str
 
 /**
  * A record's first line: all that is known before the release begins. The words that the shell reads stand first.
- * @param origin of a release that was gone back to: which record, and the hashes of the releases that it undoes
+ * @param more of a release that was gone back to: which record, and the hashes of the releases that it undoes; for how long it is watched
  */
 export function renderRecord(
   { service, release, image, binds = [] }: ReleaseResource,
   { slot }: SlotPlan,
   because: string,
-  origin: { readonly back?: string; readonly undoes?: readonly string[] } = {},
+  more: {
+    readonly back?: string;
+    readonly undoes?: readonly string[];
+    readonly watch?: number;
+  } = {},
 ): string {
-  return `${JSON.stringify({ service, release, slot, image, binds, because, ...origin })}\n`;
+  return `${JSON.stringify({ service, release, slot, image, binds, because, ...more })}\n`;
 }
 
 /** For the scripts of a run: the functions of templates/run/records.sh. */
 export const recordFunctions: Script = sh`. "$HOSTKIT_RUN/records.sh"`;
 
-function openRecords({ stackDirectory, service, upstreamPath, slots }: ReleaseResource): Script {
+/** Sets what the functions of records.sh go by. */
+export function openRecords({
+  stackDirectory,
+  service,
+  upstreamPath,
+  slots,
+}: ReleaseResource): Script {
   const list = ({ files }: SlotPlan): string =>
     files
       .map(({ path, content }) => `${"secret" in content ? "secret" : "plain"} ${path}`)

@@ -2,7 +2,8 @@ import { hashText } from "../../facts/files/hash.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { writeStampScript } from "../units/unit.ts";
-import { noteFilesScript, settleScript } from "./records.ts";
+import type { Bound } from "../resource.ts";
+import { noteFilesScript, pruneImagesScript, recordsDirectoryOf, settleScript } from "./records.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
@@ -10,6 +11,9 @@ import type { ReleaseResource, SlotPlan } from "./slots.ts";
 export function releaseStamp(service: string): string {
   return `release-${service}`;
 }
+
+/** Beside its record: where the traffic went before a release, as the switch had it. */
+export const formerUpstreamName = "former.caddy";
 
 /** Waits for `$units` until the clock says `$deadline`; says why they did not come up. */
 const waitFunctions = rawScript(`show_logs() {
@@ -36,7 +40,8 @@ wait_healthy() {
   done
 }`);
 
-function begin(units: readonly string[], graceSeconds: number): Script {
+/** Sets `units`, `grace`, `began`, `deadline`, and the functions `wait_healthy` and `show_logs` that go by them. */
+export function beginWaiting(units: readonly string[], graceSeconds: number): Script {
   return joinScripts([
     sh`units=${units.join(" ")} grace=${graceSeconds}
 began=$(date +%s) deadline=$(($(date +%s) + ${graceSeconds}))`,
@@ -45,7 +50,7 @@ began=$(date +%s) deadline=$(($(date +%s) + ${graceSeconds}))`,
 }
 
 /** Takes a slot away: its units and containers, and the files it has. */
-function emptySlot(plan: SlotPlan): Script {
+export function emptySlot(plan: SlotPlan): Script {
   return sh`systemctl stop ${plan.possibleUnits} 2>/dev/null || true
 systemctl disable -q ${plan.possibleUnits} 2>/dev/null || true
 rm -f ${plan.files.map((file) => file.path)}
@@ -54,7 +59,7 @@ systemctl reset-failed ${plan.possibleUnits} 2>/dev/null || true`;
 }
 
 /** The units the release really had: those of the manifest may be fewer or more by now. */
-function startEnabled(plan: SlotPlan): Script {
+export function startEnabled(plan: SlotPlan): Script {
   return sh`for u in ${plan.possibleUnits}; do
   if systemctl is-enabled -q "$u" 2>/dev/null; then systemctl start --no-block "$u" || true; fi
 done`;
@@ -91,7 +96,7 @@ export function startScript(
   const unused = next.possibleUnits.filter((name) => !next.units.includes(name));
   return joinScripts([
     noteFilesScript(resource, next),
-    begin(next.units, resource.graceSeconds),
+    beginWaiting(next.units, resource.graceSeconds),
     // A hook of a run that was cut off may still be at it.
     sh`docker rm -f ${hookContainerOf(resource.stack, resource.service)} >/dev/null 2>&1 || true
 systemctl stop ${next.possibleUnits} 2>/dev/null || true
@@ -136,6 +141,12 @@ ${giveUp(resource, next, old)}
 done`;
 }
 
+/** Where the traffic goes back to, kept for as long as the release is: another run may have to do it. */
+function keepFormer({ stackDirectory, service }: ReleaseResource): Script {
+  return sh`kept=${recordsDirectoryOf(stackDirectory, service)}/"\${HOSTKIT_RUN##*/}"
+if [ -e former ] && [ -d "$kept" ]; then (umask 077; cp former "$kept"/${formerUpstreamName} && sync "$kept"/${formerUpstreamName}); fi`;
+}
+
 /** Writes the upstream file and lets the proxy read it, if it has it in its configuration. */
 export function switchScript(
   resource: ReleaseResource,
@@ -149,6 +160,7 @@ export function switchScript(
 systemctl enable -q ${next.units}
 mkdir -p ${folder}
 rm -f former; [ -e ${path} ] && cp ${path} former
+${old === undefined ? sh`` : keepFormer(resource)}
 install -m 0644 upstream ${`${path}.new`}
 mv -f ${`${path}.new`} ${path}
 if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
@@ -188,7 +200,7 @@ export function mendScript(
   plan: SlotPlan,
 ): Script {
   return joinScripts([
-    begin(plan.units, resource.graceSeconds),
+    beginWaiting(plan.units, resource.graceSeconds),
     sh`systemctl daemon-reload
 systemctl unmask -q ${plan.units} 2>/dev/null || true
 systemctl enable -q ${plan.units}
@@ -216,4 +228,14 @@ rmdir ${owned.records.slice(0, owned.records.lastIndexOf("/"))} 2>/dev/null || t
 systemctl daemon-reload
 systemctl reset-failed ${owned.units} 2>/dev/null || true
 for f in ${owned.files}; do rmdir -p --ignore-fail-on-non-empty "$(dirname "$f")" 2>/dev/null || true; done`;
+}
+
+/** The script's own patience ends first, and tidies up. */
+export function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
+  return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
+}
+
+/** Images of the service that no release needs any more; nothing where none were built. */
+export function pruneImages({ imageRepository }: ReleaseResource): Script {
+  return imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository);
 }

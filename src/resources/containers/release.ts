@@ -9,35 +9,30 @@ import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
 import { fileFacts, textFacts } from "../../facts/files/file.ts";
 import { secretNeeds } from "../../facts/files/secret-bytes.ts";
-import { hashText } from "../../facts/files/hash.ts";
-import { readStamp, stampPath } from "../../facts/files/stamp.ts";
+import { stampPath } from "../../facts/files/stamp.ts";
 import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
-import type { Script } from "../../shell/script.ts";
 import { diffLines } from "../files/difference.ts";
 import { findDifferences } from "../files/file.ts";
+import { mend } from "./mend.ts";
 import {
-  mendScript,
+  pruneImages,
   releaseStamp,
   removeReleaseScript,
   retireScript,
   seamScript,
   startScript,
   switchScript,
+  waitForHealth,
 } from "./release-scripts.ts";
-import {
-  beginScript,
-  pruneImagesScript,
-  recordsDirectoryOf,
-  renderRecord,
-  settleScript,
-} from "./records.ts";
+import { beginScript, recordsDirectoryOf, renderRecord, settleScript } from "./records.ts";
 import { describeHooks, postDeploySteps, preDeploySteps } from "./hooks.ts";
 import { keepSteps } from "./kept-release.ts";
 import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
-import type { Bound, Change, Owned, ResourceKind, Step } from "../resource.ts";
+import type { Change, Owned, ResourceKind, Step } from "../resource.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import { describeWatch, isWatched, watchSteps } from "./watch.ts";
 
 /** The id of a resource of this kind by its name. */
 export const releaseId = idsOf("release");
@@ -79,7 +74,8 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         "update",
         describeDifference(resource, active.slot, facts),
       );
-      return { ...change, ...refuseToUndo(resource, facts) };
+      const notes = [...describeEarlier(resource, facts), ...(change.notes ?? [])];
+      return { ...change, ...notesOf(notes), ...refuseToUndo(resource, facts) };
     }
     const edited = plan.files.flatMap((file) => {
       const differences = findDifferences(file, facts);
@@ -95,7 +91,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
       );
     }
     return (
-      mend(resource, active.slot, facts, context.isUnfinished) ?? writeDown(resource, active, facts)
+      mend(resource, active, facts, context.isUnfinished) ?? writeDown(resource, active, facts)
     );
   },
 
@@ -141,14 +137,28 @@ function refuseToUndo(
   const releases = facts.get(releaseFacts, stack);
   const serving = findServing(releases, service);
   if (serving?.undoes?.includes(release) !== true) return {};
-  const when = new Date(serving.begun * 1000).toISOString().slice(0, 16).replace("T", " ");
   return {
     refusal: {
-      what: `${serving.by ?? "somebody"} went back from this release of ${service} at ${when} UTC; it would come again`,
+      what: `${serving.by ?? "somebody"} went back from this release of ${service} at ${formatMoment(serving.begun)} UTC; it would come again`,
       why: `what serves is release ${serving.back ?? serving.release}, and what ${service} is made from is as it was then`,
       next: `change what it is made from; or, if it is to come again: hostkit rollback ${service} --forget && hostkit provision`,
     },
   };
+}
+
+/** The same has had the traffic before, and did not keep it. */
+function describeEarlier({ stack, service, release }: ReleaseResource, facts: Facts): string[] {
+  const newest = facts
+    .get(releaseFacts, stack)
+    ?.records.findLast((one) => one.service === service && one.release === release);
+  if (newest?.state !== "withdrawn") return [];
+  return [
+    `the same was taken back at ${formatMoment(newest.since)} UTC: ${newest.bad ?? "it turned bad"}`,
+  ];
+}
+
+function formatMoment(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 }
 
 /** Text files of the active slot against what they would be there. */
@@ -171,7 +181,18 @@ function deploy(
   const old = active === undefined ? undefined : resource.slots[active];
   const { seam } = resource;
   const steps: Step[] = [
-    { type: "upload", as: "record", content: { text: renderRecord(resource, next, because) } },
+    {
+      type: "upload",
+      as: "record",
+      content: {
+        text: renderRecord(
+          resource,
+          next,
+          because,
+          isWatched(resource, old) ? { watch: resource.watchSeconds ?? 0 } : {},
+        ),
+      },
+    },
     ...keepSteps(resource),
     {
       type: "script",
@@ -201,6 +222,7 @@ function deploy(
       title: `send the traffic to slot ${next.slot}`,
       script: switchScript(resource, next, old),
     },
+    ...watchSteps(resource, next, old),
     {
       type: "script",
       title: old === undefined ? "tidy up" : `drain and stop slot ${old.slot}`,
@@ -216,14 +238,13 @@ function deploy(
     action,
     because,
     steps,
-    ...notesOf(next),
+    ...notesOf([...describeHooks(next), ...describeWatch(resource, old)]),
     ...(old === undefined ? {} : { insteadOf: pairFiles(next, old) }),
     ...(difference.length === 0 ? {} : { difference }),
   };
 }
 
-function notesOf(plan: SlotPlan): Pick<Change, "notes"> {
-  const notes = describeHooks(plan);
+function notesOf(notes: readonly string[]): Pick<Change, "notes"> {
   return notes.length === 0 ? {} : { notes };
 }
 
@@ -232,16 +253,6 @@ function pairFiles(next: SlotPlan, old: SlotPlan): Record<string, string> {
   return Object.fromEntries(
     next.files.map(({ path }, index) => [path, old.files[index]?.path ?? path]),
   );
-}
-
-/** The script's own patience ends first, and tidies up. */
-export function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
-  return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
-}
-
-/** Images of the service that no release needs any more; nothing where none were built. */
-export function pruneImages({ imageRepository }: ReleaseResource): Script {
-  return imageRepository === undefined ? sh`` : pruneImagesScript(imageRepository);
 }
 
 /** All stands as it should, but the records do not say so: they are of an older hostkit, or of a run that was cut short. */
@@ -264,82 +275,4 @@ function writeDown(
       },
     ],
   };
-}
-
-/** The right release is in place, but not all of it stands as it should. */
-function mend(
-  resource: ReleaseResource,
-  slot: SlotName,
-  facts: Facts,
-  isUnfinished: boolean,
-): Change | undefined {
-  const plan = resource.slots[slot];
-  const idle = resource.slots[slot === "a" ? "b" : "a"];
-  const reasons = listFaults(resource, plan, idle, facts);
-  if (reasons.length === 0 && isUnfinished)
-    reasons.push(
-      plan.hooks?.some(({ name }) => name === "post_deploy") === true
-        ? "a run ended before the former release was gone and post_deploy had run"
-        : "a run ended before the former release was gone",
-    );
-  if (reasons.length === 0) return undefined;
-  return {
-    id: idOf(resource),
-    action: "restart",
-    because: reasons.join(", "),
-    steps: [
-      { type: "upload", as: "upstream", content: { text: plan.upstream } },
-      {
-        type: "script",
-        title: `start ${plan.units.join(", ")} and wait until healthy`,
-        bound: waitForHealth(resource, plan),
-        script: mendScript(resource, plan),
-      },
-      {
-        type: "script",
-        title: `send the traffic to slot ${slot}`,
-        script: joinScripts([
-          switchScript(resource, plan, undefined),
-          retireScript(idle, resource.exclusive ? 0 : 5),
-          pruneImages(resource),
-        ]),
-      },
-      // The run that was to run it did not come to its end.
-      ...(isUnfinished ? postDeploySteps(resource, plan) : []),
-    ],
-  };
-}
-
-/** What does not stand as the release in this slot wants it. */
-function listFaults(
-  resource: ReleaseResource,
-  plan: SlotPlan,
-  idle: SlotPlan,
-  facts: Facts,
-): string[] {
-  const reasons: string[] = [];
-  for (const name of plan.units) {
-    const fact = facts.get(usedUnitFacts, name);
-    if (fact?.loadState === "masked") reasons.push(`${name} is masked`);
-    else if (fact?.unitFileState !== "enabled") reasons.push(`${name} is not enabled`);
-    if (fact?.activeState !== "active")
-      reasons.push(`${name} is ${fact?.activeState ?? "inactive"}`);
-    if (fact?.needsDaemonReload === true) reasons.push(`${name} changed on disk`);
-  }
-  const leftover = idle.units.filter((name) => {
-    const fact = facts.get(usedUnitFacts, name);
-    return (
-      fact !== undefined &&
-      (["active", "activating"].includes(fact.activeState) || fact.unitFileState === "enabled")
-    );
-  });
-  if (leftover.length > 0) reasons.push(`${leftover.join(", ")} of another release still runs`);
-  if (facts.get(textFacts, resource.upstreamPath) !== plan.upstream)
-    reasons.push(`${resource.upstreamPath} was edited`);
-  else if (
-    readStamp(facts, resource.stackDirectory, releaseStamp(resource.service)) !==
-    hashText(plan.upstream)
-  )
-    reasons.push("the proxy has not read where it listens");
-  return reasons;
 }

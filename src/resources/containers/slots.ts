@@ -40,6 +40,8 @@ export interface SlotPlan {
   readonly upstream: string;
   /** What runs once in the image of a release that comes here. */
   readonly hooks?: readonly HookPlan[];
+  /** For each of `units`: defines a function `healthy` that asks it, and sets `reply` where it is not. */
+  readonly checks?: readonly Script[];
 }
 
 /**
@@ -61,6 +63,8 @@ export interface ReleaseResource extends Resource {
   readonly exclusive: boolean;
   /** The old one is stopped before `pre_deploy` runs, too: both would work on the same data. */
   readonly stopsForHook?: true;
+  /** It is watched for so long once it has the traffic, while the old one can still have it back. */
+  readonly watchSeconds?: number;
   /** Proved by a login from inside before traffic comes. */
   readonly seam?: {
     readonly user: string;

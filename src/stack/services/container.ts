@@ -106,6 +106,7 @@ function resolveRelease(
     image: made.reference,
     graceSeconds: workload.graceSeconds,
     exclusive: workload.isExclusive,
+    watchSeconds: workload.watchSeconds,
     ...(workload.isStoppedForHooks && workload.hooks.pre_deploy !== undefined
       ? { stopsForHook: true as const }
       : {}),

@@ -61,6 +61,16 @@ ${exportsOf(plan)}exec docker run --rm --pull never --name "$name" --user "$user
   }\n`;
 }
 
+/** Shell text that defines `healthy`, which asks the container from the host as its launcher does, and sets `reply` where it is not well. */
+export function renderCheck(plan: ContainerPlan): Script {
+  const { timeoutSeconds } = plan.check?.health ?? liveness;
+  return joinScripts([
+    sh`name=${plan.container} timeout=${timeoutSeconds}`,
+    livenessFunction,
+    checkFunction(plan),
+  ]);
+}
+
 /** Sets `user` to the uid and gid it runs with. */
 export function userScript({ workload: { user } }: ContainerPlan): Script {
   return sh`user=$(id -u ${user}):$(id -g ${user})`;

@@ -8,7 +8,7 @@ import type { StackInputs } from "../inputs.ts";
 import { configDirectoryOf, networkOf, targetOf, volumeNameOf, webUnitOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { renderHooks } from "./hook.ts";
-import { renderLauncher, watchdogSecondsOf } from "./launcher.ts";
+import { renderCheck, renderLauncher, watchdogSecondsOf } from "./launcher.ts";
 import type { ContainerPlan } from "./launcher.ts";
 import { allocatePorts, containerOf, mostReplicas, portOf } from "./service-places.ts";
 import { startAfterUnits } from "./start-order.ts";
@@ -54,6 +54,9 @@ export function planSlot(
     possibleUnits: unitsUpTo(mostReplicas),
     addresses: workload.kind === "web" ? copies.map(({ port }) => `127.0.0.1:${port}`) : [],
     ...(hooks.length === 0 ? {} : { hooks }),
+    checks: copies.map((copy) =>
+      renderCheck(planContainer(workload, image, shared, copy.container, copy.port)),
+    ),
   };
 }
 
@@ -122,12 +125,16 @@ function placeFiles(workload: Workload, slot: SlotName): SharedFiles {
   };
 }
 
-/** A container of the slot, whatever it is for. */
+/**
+ * A container of the slot, whatever it is for.
+ * @param port where it listens on the host; absent: nobody asks it anything
+ */
 function planContainer(
   workload: Workload,
   image: string,
   { environmentFile, exported, secrets }: SharedFiles,
   container: string,
+  port?: number,
 ): ContainerPlan {
   const { stack } = workload;
   return {
@@ -137,6 +144,9 @@ function planContainer(
       ...one,
       from: one.kind === "named" ? volumeNameOf(stack, one.name) : one.source,
     })),
+    ...(workload.kind === "web" && port !== undefined
+      ? { check: { port, inside: workload.port, health: workload.health } }
+      : {}),
   };
 }
 
@@ -150,12 +160,9 @@ function renderCopy(
 ): SlotFile[] {
   const { stack } = workload;
   const path = `${configDirectoryOf(stack)}/containers/${copy.container}.sh`;
-  const launcher = renderLauncher({
-    ...planContainer(workload, image, shared, copy.container),
-    ...(workload.kind === "web"
-      ? { check: { port: copy.port, inside: workload.port, health: workload.health } }
-      : {}),
-  });
+  const launcher = renderLauncher(
+    planContainer(workload, image, shared, copy.container, copy.port),
+  );
   const unitText = renderCopyUnit(inputs, workload, copy, path);
   return [
     slotFile(path, { text: launcher }, "0755"),

@@ -64,6 +64,8 @@ interface WorkloadBase {
   readonly isExclusive: boolean;
   /** Two of it must not even have its volumes at once, for as long as a hook runs. */
   readonly isStoppedForHooks: boolean;
+  /** How long a new release is watched once it serves, in seconds; 0: not. */
+  readonly watchSeconds: number;
   /** What runs once in a new release's image. */
   readonly hooks: Readonly<Partial<Record<"pre_deploy" | "post_deploy", Hook>>>;
 }
@@ -87,6 +89,9 @@ export interface WebWorkload extends WorkloadBase {
  * (container.ts, slot.ts, launcher.ts) are renderers of it.
  */
 export type Workload = ServiceWorkload | WebWorkload;
+
+/** Long enough for what is bad from its first requests on; a run takes that much longer. */
+const defaultWatchSeconds = 15;
 
 type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "texts" | "secrets">;
 
@@ -137,6 +142,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     graceSeconds: service.section === "web" ? service.health.graceSeconds : 60,
     isExclusive,
     isStoppedForHooks: service.stateful || (isExclusive && mounts.some((one) => !one.readOnly)),
+    watchSeconds: service.watchSeconds ?? defaultWatchSeconds,
     hooks: {
       ...(preDeploy === undefined ? {} : { pre_deploy: preDeploy }),
       ...(postDeploy === undefined ? {} : { post_deploy: postDeploy }),

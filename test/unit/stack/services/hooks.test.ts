@@ -3,37 +3,18 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../../src/facts/fact.ts";
 import { textFacts } from "../../../../src/facts/files/file.ts";
 import { readTemplates } from "../../../../src/local/templates.ts";
-import { parseManifest } from "../../../../src/manifest/parse.ts";
 import { releaseKind } from "../../../../src/resources/containers/release.ts";
 import type { ReleaseResource } from "../../../../src/resources/containers/slots.ts";
 import type { Change } from "../../../../src/resources/resource.ts";
-import { resolveStack } from "../../../../src/stack/resolve.ts";
+import { resolveRelease } from "../../../harness/release-resource.ts";
 
 let templates: ReadonlyMap<string, string>;
 beforeAll(async () => {
   templates = await readTemplates();
 });
 
-function releaseOf(more: string, section: "web" | "services" = "web"): ReleaseResource {
-  const port = section === "web" ? "port: 8080, " : "";
-  const { manifest, problems } = parseManifest(
-    `stack: s\nhosts: { h: { address: h.example.org } }\n${section}: { api: { build: ./api, ${port}secrets: [TOKEN]${more} } }\n`,
-    "hostkit.yaml",
-  );
-  if (manifest === undefined) throw new Error(JSON.stringify(problems));
-  const resources = resolveStack({
-    manifest,
-    host: "h",
-    system: { distribution: "debian", version: "13", architecture: "amd64" },
-    hostname: "h",
-    templates,
-    blobs: new Map([["./api", { path: "/p", sha256: "aa", size: 1, type: "tree" as const }]]),
-    texts: new Map(),
-    secrets: new Map([["TOKEN", "sesame"]]),
-    isLab: false,
-  });
-  return resources.find(({ kind }) => kind === "release") as ReleaseResource;
-}
+const releaseOf = (more: string, section: "web" | "services" = "web"): ReleaseResource =>
+  resolveRelease(templates, more, section);
 
 const hooks =
   ", pre_deploy: alembic upgrade head, post_deploy: { command: [sh, -c, \"echo '$HOME'\"], timeout: 2m }";
@@ -95,6 +76,7 @@ describe("hooks", () => {
     expect(change.notes).toEqual([
       expect.stringMatching(/^pre_deploy, .*: alembic upgrade head$/),
       expect.stringMatching(/^post_deploy, /),
+      expect.stringMatching(/^watched for 15 s /),
     ]);
     expect(changeOf(releaseOf("")).notes).toBeUndefined();
   });
