@@ -29,12 +29,14 @@ export function knowsNodeImage(host: LabHost): Promise<boolean> {
 /**
  * Makes the image `hostkit-lab/node:20` known to a host on which Docker may not even be installed yet.
  * Idempotent; the host keeps the archive until it is taken down.
+ * @param packages further Debian packages in it, for programs that a test wants in containers
  */
 export async function offerNodeImage(
   host: LabHost,
   log: (line: string) => void = () => {},
+  packages: readonly string[] = [],
 ): Promise<void> {
-  const image = await ensureNodeImage({ log });
+  const image = await ensureNodeImage({ log, packages });
   const result = await execa(
     "ssh",
     [

@@ -24,15 +24,20 @@ export interface NodeImage {
  * Essential packages, nodejs and ca-certificates; no apt, no documentation, no npm.
  */
 export async function ensureNodeImage(
-  options: { log?: (line: string) => void; paths?: LabPaths } = {},
+  options: {
+    log?: (line: string) => void;
+    paths?: LabPaths;
+    /** Further Debian packages in it. */
+    packages?: readonly string[];
+  } = {},
 ): Promise<NodeImage> {
-  const { log = () => undefined, paths = labPaths() } = options;
+  const { log = () => undefined, paths = labPaths(), packages = [] } = options;
   const { codename } = labSystems[imageSystem];
   const recipe: Recipe = {
     purpose: "node",
     codename,
     variant: "essential",
-    packages: ["nodejs", "ca-certificates"],
+    packages: ["nodejs", "ca-certificates", ...packages],
     setup: `rm -rf "$1"/usr/share/doc "$1"/usr/share/nodejs/corepack "$1"/var/cache/debconf/*-old\n`,
     apt: await readMachineApt(codename),
     dpkg: ["doc", "man", "info", "locale", "zoneinfo/right"].map(

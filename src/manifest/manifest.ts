@@ -299,6 +299,8 @@ export interface FileBackup {
   readonly paths: readonly string[];
   /** Names of Docker volumes declared by services. */
   readonly volumes: readonly string[];
+  /** Of these, those that are copied at a moment of rest, by name. */
+  readonly quiesce: readonly VolumeQuiesce[];
   readonly exclude: readonly string[];
   readonly schedule: Schedule;
   readonly keep: {
@@ -311,6 +313,25 @@ export interface FileBackup {
   /** Names, at least one. */
   readonly repositories: readonly string[];
 }
+
+/** How a volume that a program writes to is made consistent for a backup. */
+export type VolumeQuiesce = { readonly volume: string } & (
+  | { readonly how: "stop" | "sqlite" }
+  | {
+      readonly how: "redis";
+      /** Whose container is asked; absent = the only service that mounts it. */
+      readonly service?: string;
+      /** A secret or a variable that this service has: what its server is logged in to with. */
+      readonly password?: string;
+    }
+  | {
+      readonly how: "command";
+      readonly service?: string;
+      readonly command: readonly string[];
+      /** Present: nothing is written between both, so that a copy is made there. */
+      readonly after?: readonly string[];
+    }
+);
 
 export interface Firewall {
   /** Everything that is open from outside, published ports of services included. */

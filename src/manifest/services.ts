@@ -15,7 +15,7 @@ export function findService(manifest: Manifest, name: string): AnyService | unde
 }
 
 /** Services and web services that run in containers. */
-export function containersOf(manifest: Manifest): readonly AnyService[] {
+export function containersOf(manifest: Pick<Manifest, "services" | "web">): readonly AnyService[] {
   return servicesOf(manifest).filter(({ runtime }) => runtime === "container");
 }
 

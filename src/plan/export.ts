@@ -4,7 +4,11 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { servicesOf } from "../manifest/services.ts";
 import { commandScript, joinScripts, sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
-import { volumePath } from "../stack/backups/files.ts";
+import { volumePath } from "../stack/names.ts";
+import { backupPlaces } from "../stack/backups/jobs.ts";
+
+import { copyPath, isCopied, listQuiesceGroups } from "../stack/backups/quiesce-groups.ts";
+import type { QuiesceGroup } from "../stack/backups/quiesce-groups.ts";
 
 /** One file of an export. */
 export interface ExportItem {
@@ -27,14 +31,18 @@ export function listExportItems(
   const volumes = servicesOf({ services, web }).flatMap((service) =>
     service.volumes.flatMap((one) => (one.kind === "named" ? [one.name] : [])),
   );
+  const groups = listQuiesceGroups({ stack, services, web, ...(backups && { backups }) });
   return [
     ...(database === undefined ? [] : [rolesItem(major)]),
     ...(database?.databases ?? []).map(({ name }) => databaseItem(major, name)),
     ...[...new Set(volumes)].sort().map((name): ExportItem => {
       const path = volumePath(stack, name);
+      const group = groups.find((one) => one.volumes.includes(name));
       return {
         ...{ kind: "volume", name, file: `volumes/${name}.tar` },
-        ...{ measure: measureFolder(path), print: tarScript(path, ".") },
+        measure: measureFolder(path),
+        print:
+          group === undefined ? tarScript(path, ".") : quiescedScript(stack, group, name, path),
       };
     }),
     ...(backups?.files?.paths ?? []).map((path, index): ExportItem => {
@@ -78,6 +86,27 @@ function tarScript(folder: string, what: string): Script {
     ...["tar", "--create", "--format=posix", "--numeric-owner", "--sparse"],
     ...["--acls", "--xattrs", "--xattrs-include=*", `--directory=${folder}`, "--", what],
   ]);
+}
+
+/**
+ * A volume as a backup has it: copied at a moment of rest. 3: it cannot be; tar's own 1 and 2 say something else. No backup is made
+ * meanwhile, and however it ends, the copy goes and what stood still is started.
+ */
+function quiescedScript(stack: string, group: QuiesceGroup, name: string, path: string): Script {
+  const places = backupPlaces(stack);
+  const unit = places.quiesceUnit(group.name);
+  return sh`[ -x ${places.quiesce} ] || { echo "the host does not know yet how to copy it consistently: hostkit provision" >&2; exit 3; }
+exec 7<${places.lock}
+flock -w 3600 7 || { echo "a backup has been running for an hour" >&2; exit 3; }
+trap ${`systemctl stop -- ${unit}`} EXIT
+trap ${"exit 143"} HUP INT TERM
+if ! systemctl restart -- ${unit}; then
+  tail -n 3 ${`${places.quiesced}/${group.name}.cause`} >&2
+  systemctl reset-failed -- ${unit}
+  exit 3
+fi
+${tarScript(isCopied(group) ? copyPath(stack, name) : path, ".")}
+exit`;
 }
 
 /** One line an item, in their order: "BYTES NAMES", or nothing. */

@@ -216,7 +216,7 @@ export function shortenImage(image: string): string {
 }
 
 function backupRow(
-  { job, result, started, finished, bytes, message }: BackupReport,
+  { job, result, started, finished, bytes, message, pauses }: BackupReport,
   now: number,
   colors: Colors,
 ): string[] {
@@ -230,10 +230,18 @@ function backupRow(
       : colors.red(`failed ${formatSeconds(now - finished)} ago`),
     colors.dim(
       isFine
-        ? `in ${formatSeconds(finished - started)}${size}`
+        ? `in ${formatSeconds(finished - started)}${size}${describePauses(pauses)}`
         : plainText(findCause(message) ?? message.split("\n").at(-1) ?? ""),
     ),
   ];
+}
+
+function describePauses(pauses: BackupReport["pauses"] = {}): string {
+  return Object.entries(pauses)
+    .map(
+      ([volumes, seconds]) => `, what writes to ${plainText(volumes)} stood still for ${seconds} s`,
+    )
+    .join("");
 }
 
 function exposedLine(seconds: number, colors: Colors): string {

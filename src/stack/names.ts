@@ -42,3 +42,8 @@ export function stackDirectoryOf(stack: string): string {
 export function volumeNameOf(stack: string, name: string): string {
   return `hostkit-${stack}-${name}`;
 }
+
+/** Where Docker keeps a volume's files. */
+export function volumePath(stack: string, name: string): string {
+  return `/var/lib/docker/volumes/${volumeNameOf(stack, name)}/_data`;
+}

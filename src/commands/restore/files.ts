@@ -20,8 +20,7 @@ import { newMarker, onEachHost, openProject } from "../../session/project.ts";
 import type { Project } from "../../session/project.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../../session/watch-run.ts";
 import type { Connection } from "../../ssh/connection.ts";
-import { volumePath } from "../../stack/backups/files.ts";
-import { volumeNameOf } from "../../stack/names.ts";
+import { volumeNameOf, volumePath } from "../../stack/names.ts";
 import type { Verb } from "../line/verb.ts";
 
 interface RestoreOptions {

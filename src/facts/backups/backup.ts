@@ -16,6 +16,8 @@ export interface BackupReport {
   readonly message: string;
   /** What the repositories grew by, in all; absent where it is not known. */
   readonly bytes?: number;
+  /** Seconds for which services stood still, by the volumes that were copied meanwhile: "data uploads". */
+  readonly pauses?: Readonly<Record<string, number>>;
 }
 
 /** The reports of one stack, by job. */
@@ -64,9 +66,9 @@ done
 /** One report file; undefined where it cannot be read. */
 export function readBackupReport(text: string): BackupReport | undefined {
   try {
-    const { job, inputs, started, finished, result, message, answer } = JSON.parse(
+    const { job, inputs, started, finished, result, message, answer, quiesced } = JSON.parse(
       text,
-    ) as BackupReport & { answer: unknown };
+    ) as BackupReport & { answer: unknown; quiesced?: readonly QuiesceReport[] };
     const bytes = Array.isArray(answer) ? sizeOfNewest(answer) : sizeOfSummaries(answer);
     return {
       job,
@@ -76,10 +78,25 @@ export function readBackupReport(text: string): BackupReport | undefined {
       result,
       message,
       ...(bytes === undefined ? {} : { bytes }),
+      ...readPauses(quiesced ?? []),
     };
   } catch {
     return undefined;
   }
+}
+
+/** How one group of volumes was copied. */
+interface QuiesceReport {
+  readonly volumes: string;
+  /** Absent where nothing stood still. */
+  readonly pause?: number;
+}
+
+function readPauses(quiesced: readonly QuiesceReport[]): Pick<BackupReport, "pauses"> {
+  const pauses = quiesced.flatMap(({ volumes, pause }) =>
+    typeof pause === "number" ? [[String(volumes), pause] as const] : [],
+  );
+  return pauses.length === 0 ? {} : { pauses: Object.fromEntries(pauses) };
 }
 
 interface PgbackrestBackup {

@@ -1,5 +1,7 @@
 import type { Finding } from "../problems.ts";
 import { hostFolderOf } from "../sections/repositories.ts";
+import { nameOfVolume } from "../sections/backed-up-volumes.ts";
+import { quiesceRules } from "./quiesce.ts";
 import { complain, complainUnknown, type Rule, type RuleInput, warn } from "./rule.ts";
 
 export const backupRules: readonly Rule[] = [
@@ -11,6 +13,7 @@ export const backupRules: readonly Rule[] = [
   backsUpItself,
   keyOnlyOnHost,
   verifyWhere,
+  ...quiesceRules,
 ];
 
 function noRepository({ written, declared }: RuleInput): Finding[] {
@@ -60,18 +63,19 @@ function unknownRepository({ written, declared }: RuleInput): Finding[] {
 
 function unknownVolume({ written, declared }: RuleInput): Finding[] {
   const known = [...declared.volumes];
-  return (written.backups?.files?.volumes ?? []).flatMap((name, index) =>
-    known.includes(name)
-      ? []
-      : [
-          complainUnknown(
-            ["backups", "files", "volumes", index],
-            `no service has a volume "${name}"`,
-            name,
-            known,
-          ),
-        ],
-  );
+  return (written.backups?.files?.volumes ?? []).flatMap((entry, index) => {
+    const name = nameOfVolume(entry);
+    if (known.includes(name)) return [];
+    const at = ["backups", "files", "volumes", index];
+    return [
+      complainUnknown(
+        typeof entry === "string" ? at : [...at, "name"],
+        `no service has a volume "${name}"`,
+        name,
+        known,
+      ),
+    ];
+  });
 }
 
 function backsUpItself({ written }: RuleInput): Finding[] {

@@ -15,6 +15,7 @@ import {
   scheduleOrNone,
   text,
 } from "../values.ts";
+import { nameOfVolume, normalizeQuiesce, volumeSchema } from "./backed-up-volumes.ts";
 import { normalizeRepository, repositoriesSchema } from "./repositories.ts";
 
 // psql takes a command that begins with a backslash for one of its own.
@@ -61,10 +62,12 @@ const files = mapping({
   paths: listOf(absolutePath(), "absolute paths")
     .optional()
     .meta({ description: "Files and folders on the host.", examples: [["/etc/dx-scraper"]] }),
-  volumes: listOf(text("the name of a volume", /^[a-z0-9][a-z0-9_.-]{0,62}$/), "volume names")
+  volumes: listOf(volumeSchema, "volume names, or {name, quiesce}")
     .optional()
     .meta({
-      description: "Docker volumes of this stack's services, by the name in their `volumes`.",
+      description:
+        "Docker volumes of this stack's services, by the name in their `volumes`. Without `quiesce` a volume is read while its service writes to it.",
+      examples: [["uploads", { name: "data", quiesce: "sqlite" }]],
     }),
   exclude: listOf(line("a pattern"), "patterns")
     .optional()
@@ -177,7 +180,8 @@ function normalizeFiles(
   );
   return {
     paths: [...new Set(written.paths ?? [])].sort(),
-    volumes: [...new Set(written.volumes ?? [])].sort(),
+    volumes: [...new Set((written.volumes ?? []).map(nameOfVolume))].sort(),
+    quiesce: normalizeQuiesce(written.volumes ?? []),
     exclude: [...new Set(written.exclude ?? [])].sort(),
     schedule: written.schedule ?? "daily",
     keep: Object.keys(keep).length === 0 ? { daily: 7, weekly: 4 } : keep,

@@ -10,6 +10,8 @@ import { unit, unitId } from "../../resources/units/unit.ts";
 import { resolveDrills } from "./drills.ts";
 import { resolveFileRepositories } from "./files.ts";
 import { backupPlaces, listBackupJobs } from "./jobs.ts";
+import { listCovers } from "./quiesce-groups.ts";
+import { listSettlers, prepareCopies, quiesceIds, resolveQuiesce } from "./quiesce.ts";
 import { toolFolder } from "./storages/storage.ts";
 import { hostFoldersOf, repositoriesOf } from "./storages/storages.ts";
 import type { BackupJob } from "./jobs.ts";
@@ -83,6 +85,8 @@ export function resolveBackups(inputs: StackInputs, others: readonly Resource[] 
     const made = resolveFileRepositories(inputs, files);
     packages.push("restic", ...storagePackages(manifest, "files"));
     resources.push(...made.resources);
+    if (files.quiesce.some(({ how }) => how === "sqlite")) packages.push("sqlite3");
+    resources.push(...resolveQuiesce(inputs));
     const before = others.filter((one) => mayWriteTo(one, files.paths));
     resources.push(...resolveJobs(inputs, "files", made, before.map(idOf)));
   }
@@ -188,6 +192,7 @@ function resolveJobs(
         directoryId(`${places.reports}/${tool}`),
         fileId(places.lock),
         fileId(places.script(tool)),
+        ...(tool === "files" ? quiesceIds(inputs.manifest) : []),
         ...after,
       ],
     });
@@ -241,6 +246,11 @@ function describeService(inputs: StackInputs, job: BackupJob) {
     run: systemdExec([places.script(job.tool), "run", job.type]),
     report: systemdExec([places.script(job.tool), "report", job.name]),
     runtimeDirectory: systemdNames(name),
+    settles: (isPostgres ? [] : listSettlers(manifest)).map((one) => systemdNames(one)),
+    ready: isPostgres ? undefined : prepareCopies(manifest),
+    covers: (isPostgres ? [] : listCovers(manifest)).map(({ copy, path }) => ({
+      ...{ copy: systemdPath(copy), path: systemdPath(path) },
+    })),
     cacheDirectory: isPostgres ? undefined : systemdNames(`hostkit-${stack}`),
     reports: systemdPath(`${places.reports}/${job.tool}`),
     capabilities: isPostgres ? undefined : systemdNames("CAP_DAC_READ_SEARCH"),

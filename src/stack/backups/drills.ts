@@ -7,7 +7,7 @@ import { file } from "../../resources/files/file.ts";
 import { idOf } from "../../resources/resource.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { unit } from "../../resources/units/unit.ts";
-import { rawScript, sh } from "../../shell/script.ts";
+import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import { systemdCalendar } from "../../writers/systemd-calendar.ts";
 import {
   systemdExec,
@@ -20,7 +20,7 @@ import { writtenShell } from "../../writers/written.ts";
 import { placeOfCluster, postgresMajorOf } from "../database/database-place.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
-import { stackDirectoryOf } from "../names.ts";
+import { stackDirectoryOf, volumePath } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { backupPlaces, drillUnitOf, listBackupDrills } from "./jobs.ts";
 import type { BackupDrill } from "./jobs.ts";
@@ -139,8 +139,17 @@ function renderFiles({ manifest, templates }: StackInputs): string {
     restic: writtenShell(sh`${places.script("files")}`),
     lock: writtenShell(sh`${places.lock}`),
     repositories: writtenShell(sh`${repositoriesOf(manifest, "files").map(({ name }) => name)}`),
+    moving: patternOfSqlite(manifest),
     record: renderRecord(templates),
   });
+}
+
+/** A pattern of case for the paths of volumes whose databases are copied by SQLite; undefined: there are none. */
+function patternOfSqlite({ stack, backups }: Manifest) {
+  const volumes = (backups?.files?.quiesce ?? []).filter(({ how }) => how === "sqlite");
+  if (volumes.length === 0) return undefined;
+  const paths = volumes.map(({ volume }) => sh`${`${volumePath(stack, volume)}/`}*`);
+  return writtenShell(joinScripts(paths, " | "));
 }
 
 function renderRecord(templates: StackInputs["templates"]) {

@@ -8,11 +8,12 @@ import { idOf } from "../../resources/resource.ts";
 import type { Resource, ResourceId } from "../../resources/resource.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import { writtenShell } from "../../writers/written.ts";
-import { configDirectoryOf, stackDirectoryOf, volumeNameOf } from "../names.ts";
+import { configDirectoryOf, stackDirectoryOf, volumePath } from "../names.ts";
 import { packagesId } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { renderTemplate } from "../render-template.ts";
 import { backupPlaces } from "./jobs.ts";
+import { listCovers, listQuiesceGroups } from "./quiesce-groups.ts";
 import type { Repositories } from "./postgres.ts";
 import { secretOf } from "./storages/storage.ts";
 import { hostFolderOf, repositoriesOf, type StoredRepository } from "./storages/storages.ts";
@@ -98,7 +99,21 @@ function renderScript(
     })),
     names: writtenShell(sh`${described.map((one) => one.name)}`),
     paths: writtenShell(sh`${pathsOf(manifest)}`),
-    excludes: files.exclude.map((pattern) => writtenShell(sh`${pattern}`)),
+    excludes: [
+      ...files.exclude,
+      // With a folder above it they would be backed up twice.
+      ...(files.quiesce.length === 0 ? [] : [backupPlaces(stack).quiesced]),
+    ].map((pattern) => writtenShell(sh`${pattern}`)),
+    quiesced:
+      files.quiesce.length === 0
+        ? undefined
+        : writtenShell(sh`${listQuiesceGroups(manifest).map(({ name }) => name)}`),
+    covered: listCovers(manifest).map(({ volume, copy, path }) => ({
+      volume: writtenShell(sh`${volume}`),
+      ...{ copy: writtenShell(sh`${copy}`), path: writtenShell(sh`${path}`) },
+    })),
+    quiesceUnit: writtenShell(sh`${`${stack}-quiesce`}`),
+    quiescePlace: writtenShell(sh`${backupPlaces(stack).quiesced}`),
     keep: writtenShell(
       sh`${Object.entries(files.keep).flatMap(([period, amount]) => [`--keep-${period}`, String(amount)])}`,
     ),
@@ -145,11 +160,6 @@ function describeRepository({ name, storage }: StoredRepository, stack: string):
     options,
     url,
   };
-}
-
-/** Where Docker keeps a volume's files. */
-export function volumePath(stack: string, name: string): string {
-  return `/var/lib/docker/volumes/${volumeNameOf(stack, name)}/_data`;
 }
 
 /** All that is backed up of files and volumes, as it lies on the host. */

@@ -94,6 +94,14 @@ export function backupPlaces(stack: string) {
     /** Where PostgreSQL's backups are restored to by a drill; empty otherwise. */
     throwaway: `${stackDirectoryOf(stack)}/drill`,
     lock: `${library}/backup.lock`,
+    /** What copies volumes at a moment of rest, and its unit for each group of volumes. */
+    quiesce: `${library}/quiesce`,
+    quiesceUnit: (group: string): string => `${stack}-quiesce@${group}.service`,
+    /** What ends one that was killed, with all that would have ended it. */
+    quiesceSettle: (group: string): string => `${stack}-quiesce-settle@${group}.service`,
+    quiesceReady: `${stack}-quiesce-ready.service`,
+    /** The copies, as long as they are wanted. */
+    quiesced: `${stackDirectoryOf(stack)}/quiesced`,
     reports: `${stackDirectoryOf(stack)}/backups`,
     pgbackrestConfig: `/etc/pgbackrest/conf.d/hostkit-${stack}.conf`,
     /** The repository's password: for pgBackRest a piece of configuration, for restic the bare text. */
