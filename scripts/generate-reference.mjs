@@ -102,7 +102,9 @@ function renderTable(node) {
 function listMappings(title, node) {
   const found = [];
   if (node.properties !== undefined) {
-    found.push({ path: title, node });
+    // A key that must not be there is in the schema for its message alone.
+    const keys = Object.entries(node.properties).filter(([, value]) => value.not === undefined);
+    found.push({ path: title, node: { ...node, properties: Object.fromEntries(keys) } });
     for (const [key, value] of Object.entries(node.properties))
       found.push(...listMappings(`${title}.${key}`, value));
   }
@@ -111,10 +113,9 @@ function listMappings(title, node) {
   }
   if (node.items !== undefined) found.push(...listMappings(`${title}[]`, node.items));
   const alternatives = (node.anyOf ?? []).flatMap((option) => listMappings(title, option));
-  const several = alternatives.filter((each) => each.path === title).length > 1;
   for (const each of alternatives) {
-    const label = several && each.path === title ? `${title}: ${shapeOf(each.node)}` : each.path;
-    found.push({ ...each, path: label });
+    const several = alternatives.filter(({ path: other }) => other === each.path).length > 1;
+    found.push({ ...each, path: several ? `${each.path}: ${shapeOf(each.node)}` : each.path });
   }
   return found;
 }

@@ -4,7 +4,11 @@ const path = require("node:path");
 const { createRequire } = require("node:module");
 
 const [work, directory] = process.argv.slice(2);
-const S3rver = createRequire(path.join(work, "package.json"))("@20minutes/s3rver");
+const installed = createRequire(path.join(work, "package.json"));
+const S3rver = installed("@20minutes/s3rver");
+// A second key, for scripts/append-only.
+const accounts = installed(path.join(work, "node_modules/@20minutes/s3rver/lib/models/account"));
+accounts.DUMMY_ACCOUNT.createKeyPair("KEEPER", "KEEPER");
 const server = new S3rver({
   address: "0.0.0.0",
   port: 0,

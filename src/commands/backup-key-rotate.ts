@@ -81,6 +81,12 @@ async function chooseKey(
       why: `those of files go to: ${list.map(({ name }) => name).join(", ") || "nowhere"}`,
       next: "hostkit backup key rotate REPOSITORY",
     });
+  if (found.isAppendOnly)
+    throw new HostkitError("usage", {
+      what: `${repository} is append-only: its host could add a key, and not take the old one away`,
+      why: "the old key would go on opening it",
+      next: "from this machine, with what may remove there: docs/backups.md, “Append-only”, “Another key”",
+    });
   const base = {
     ...{ repository, path: places.passphrase(repository, "files") },
     ...{ program: places.script("files"), lock: places.lock },

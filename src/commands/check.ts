@@ -1,4 +1,5 @@
 import { exitCodes } from "../errors.ts";
+import { findGrowing } from "../local/expiry-record.ts";
 import { checkMigrations, readLocalFiles } from "../local/inputs.ts";
 import { invalidManifest, readManifest } from "../local/manifest.ts";
 import { readSecrets } from "../local/secrets/read-secrets.ts";
@@ -23,6 +24,7 @@ export const runCheck: Verb = async (context) => {
     problems.push(
       ...secrets.problems.map((problem) => ({ ...problem, severity: "warning" as const })),
     );
+    problems.push(...(await findGrowing(loaded, manifest, environment, Date.now() / 1000)));
     problems.sort((left, right) => left.line - right.line || left.column - right.column);
   }
   const isRight = problems.every((problem) => problem.severity === "warning");

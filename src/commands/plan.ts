@@ -1,9 +1,12 @@
 import path from "node:path";
 import { exitCodes } from "../errors.ts";
+import { expiredFacts } from "../facts/backups/expired.ts";
 import { findLeft } from "../plan/guards.ts";
 import type { Inspection } from "../host/inspect.ts";
 import { lookCloser } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { describeGrowing } from "../report/growing.ts";
 import { describePlans, renderPlan } from "../report/plan.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
@@ -12,6 +15,7 @@ import { checkRestoreFrom, lookForRestore } from "../session/restore-from.ts";
 import { scopeOf } from "../session/scope.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import { inspect, readWanted } from "../session/wanted.ts";
+import { growingNeeds, listGrowing } from "../stack/backups/growing.ts";
 
 interface PlanOptions {
   readonly out?: string;
@@ -38,6 +42,7 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFr
               async (restoreFrom) =>
                 inspect(context, project, wanted, opening, host, {
                   ...scope,
+                  alsoAsk: growingNeeds(project.manifest),
                   ...(restoreFrom === undefined ? {} : { restoreFrom }),
                 }),
             );
@@ -63,7 +68,10 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFr
       if (about.length > 0) context.print(`${about.join("\n")}\n`);
     const style = { colors: context.colors, verbose: context.options.verbose === true };
     context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
-    for (const inspection of inspections) noteRun(context, inspection);
+    for (const inspection of inspections) {
+      noteRun(context, inspection);
+      noteGrowing(context, project.manifest, inspection);
+    }
     if (out !== undefined)
       context.note(
         `\nwritten to ${out}; do exactly this: hostkit provision${from === undefined ? "" : ` --restore-from ${from}`} --plan ${out}`,
@@ -87,4 +95,16 @@ function noteRun(context: Context, { lockedBy, plan, facts }: Inspection): void 
       `\n${plan.host}: a run that did not end left a change waiting for its confirmation; the next run takes it back or keeps it, before anything else`,
     );
   }
+}
+
+function noteGrowing(
+  context: Context,
+  manifest: Manifest,
+  { facts, plan, system }: Inspection,
+): void {
+  if (!facts.wasAsked(expiredFacts)) return;
+  for (const one of listGrowing(manifest, facts))
+    context.note(
+      `\n${plan.host}: ${describeGrowing(one, system.time)}: hostkit backup expire ${one.repository}`,
+    );
 }

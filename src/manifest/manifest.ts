@@ -267,6 +267,10 @@ export type Repository = {
       readonly identity: string;
       /** `ssh-ed25519 AAAA…` or `SHA256:…`; required, nobody is there to ask. */
       readonly hostKey: string;
+      /** The host removes nothing in it. `keeper`: who does, from the controller. */
+      readonly appendOnly?: {
+        readonly keeper?: { readonly user: string; readonly identity: string };
+      };
     }
   | {
       readonly kind: "s3";
@@ -278,6 +282,10 @@ export type Repository = {
       /** Names of secrets. */
       readonly accessKey: string;
       readonly secretKey: string;
+      /** The host removes nothing in it. `keeper`: names of secrets that only the controller has. */
+      readonly appendOnly?: {
+        readonly keeper?: { readonly accessKey: string; readonly secretKey: string };
+      };
     }
 );
 
@@ -376,4 +384,6 @@ export interface Secret {
     | { readonly kind: "default" }
     | { readonly kind: "env"; readonly variable: string }
     | { readonly kind: "file"; readonly path: string };
+  /** It removes old backups from this machine, and is read for that alone: no host gets it. */
+  readonly isKeepers?: boolean;
 }

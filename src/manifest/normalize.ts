@@ -45,10 +45,7 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
         }),
     ...(firewall === undefined ? {} : { firewall }),
     host: normalizeHostSettings(written.host),
-    secrets: normalizeSecrets(
-      written.secrets,
-      namedSecrets(secretsOf(written)).map((use) => use.name),
-    ),
+    secrets: normalizeSecrets(written.secrets, namedSecrets(secretsOf(written))),
   };
 }
 

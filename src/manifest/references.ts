@@ -53,7 +53,8 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
     ]);
   }
   for (const secret of manifest.secrets) {
-    add("secret-file", fileOf(secret), ["secrets", secret.name, "file"]);
+    if (secret.isKeepers !== true)
+      add("secret-file", fileOf(secret), ["secrets", secret.name, "file"]);
   }
   return references;
 }

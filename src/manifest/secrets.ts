@@ -3,9 +3,9 @@ import type { WrittenManifest } from "./schema.ts";
 
 /**
  * What a secret is for. "service": a service gets it as a file. "repository": it opens a repository of backups. "key": a private key.
- * "environment": every value in the file is one.
+ * "environment": every value in the file is one. "keeper": it removes old backups from this machine, and no host ever has it.
  */
-export type SecretPurpose = "service" | "repository" | "key" | "environment";
+export type SecretPurpose = "service" | "repository" | "key" | "environment" | "keeper";
 
 /** A place of the manifest that asks for a secret: by the name of a value, or by a file on this machine that is one. */
 export type SecretUse = {
@@ -29,6 +29,9 @@ const places: readonly {
   { at: "backups.repositories.*.access_key", purpose: "repository", holds: "name" },
   { at: "backups.repositories.*.secret_key", purpose: "repository", holds: "name" },
   { at: "backups.repositories.*.identity", purpose: "key", holds: "path" },
+  { at: "backups.repositories.*.append_only.access_key", purpose: "keeper", holds: "name" },
+  { at: "backups.repositories.*.append_only.secret_key", purpose: "keeper", holds: "name" },
+  { at: "backups.repositories.*.append_only.identity", purpose: "keeper", holds: "path" },
 ];
 
 /** Every place of a manifest that asks for a secret. The rules, reading and redaction all have it from here. */

@@ -21,12 +21,21 @@ export function text(expected: string, pattern?: RegExp, title = "text") {
 
 /** A mapping with exactly these keys. */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const keys = Object.keys(shape).join(" ");
+  const keys = Object.keys(shape).filter((key) => !isRefused(shape[key]));
   // explain.ts reads the allowed keys back from the message: zod's issue does not carry them.
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === "unrecognized_keys" ? keys : `expected ${describeShape(Object.keys(shape))}`,
+      issue.code === "unrecognized_keys" ? keys.join(" ") : `expected ${describeShape(keys)}`,
   });
+}
+
+/** A key that must not be there, with the reason; it is among the keys of its mapping for that message alone. */
+export function refused(error: string) {
+  return z.never({ error }).optional().meta({ description: error });
+}
+
+function isRefused(schema: unknown): boolean {
+  return schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodNever;
 }
 
 function describeShape(keys: readonly string[]): string {

@@ -60,6 +60,7 @@ export function describeDrill(record: DrillRecord): string {
     files,
     same = 0,
     started,
+    refuses,
   } = record;
   const back =
     restored === undefined || files !== undefined ? undefined : restored + (replayed ?? 0);
@@ -74,6 +75,9 @@ export function describeDrill(record: DrillRecord): string {
     ...(files === undefined
       ? []
       : [`${files} file${files === 1 ? "" : "s"} of it read, ${same} the same on the host`]),
+    ...(refuses === undefined
+      ? []
+      : [refuses ? "removing refused" : "whether removing is refused: not tried yet"]),
     ...(questions === 0 ? [] : [`${questions} quer${questions === 1 ? "y" : "ies"} true`]),
   ].join(", ");
 }

@@ -7,9 +7,11 @@ import type { Colors } from "./colors.ts";
 import { formatBytes } from "./bytes.ts";
 import { plainText, widthOf } from "./terminal-text.ts";
 import { findCause } from "../plan/log-cause.ts";
+import type { Growing } from "../stack/backups/growing.ts";
 import type { Proof } from "../stack/backups/proofs.ts";
 import { isProofSick, nameDrill, proofRow } from "./drills.ts";
 import { formatSeconds, formatTime } from "./duration.ts";
+import { describeGrowing } from "./growing.ts";
 
 /** What runs on one host, and how it is. */
 export interface HostStatus {
@@ -38,6 +40,8 @@ export interface HostStatus {
   readonly proofs: readonly Proof[];
   /** Offsite repositories whose key stands on this host and nowhere else. */
   readonly loneKeys: readonly string[];
+  /** Append-only repositories that nothing was removed from for long. */
+  readonly growing: readonly Growing[];
   /** Whoever runs on this stack now. */
   readonly lockedBy?: string;
   /** The newest run, in one line. */
@@ -104,6 +108,10 @@ export function renderStatus(status: HostStatus, now: number, colors: Colors): s
     lines.push(
       `  ${colors.yellow(`!  the only copy of the key of ${repository} is on this host`)}: hostkit backup key export`,
     );
+  for (const one of status.growing)
+    lines.push(
+      `  ${colors.yellow(`!  ${describeGrowing(one, now)}`)}: hostkit backup expire ${one.repository}`,
+    );
   if (status.lockedBy !== undefined)
     lines.push(`  ${colors.yellow("a run is going on:")} ${status.lockedBy}`);
   if (status.lastRun !== undefined) lines.push(`  ${colors.dim(`last run: ${status.lastRun}`)}`);
@@ -133,6 +141,7 @@ export function describeStatus(status: HostStatus): Record<string, unknown> {
     backups: status.backups,
     drills: status.proofs,
     loneKeys: status.loneKeys,
+    growing: status.growing,
     ...(status.exposed === undefined ? {} : { exposedSeconds: status.exposed }),
     releases: status.releases,
     units: status.members.map((member) => ({ ...member, healthy: isHealthy(member) })),

@@ -3,6 +3,7 @@ import type { ArchiveFact } from "../facts/backups/archive.ts";
 import { backupFacts } from "../facts/backups/backup.ts";
 import type { BackupReport } from "../facts/backups/backup.ts";
 import { drillFacts } from "../facts/backups/drill.ts";
+import { expiredFacts } from "../facts/backups/expired.ts";
 import { exportedKeyFacts, keySubject } from "../facts/backups/keys.ts";
 import { listCurrent, releaseFacts } from "../facts/containers/releases.ts";
 import { certificateFacts } from "../facts/proxy/certificates.ts";
@@ -22,6 +23,7 @@ import { statePath } from "../plan/state.ts";
 import { formatBytes } from "../report/bytes.ts";
 import { formatSeconds, formatTime } from "../report/duration.ts";
 import type { HostStatus } from "../report/status.ts";
+import { growingNeeds, listGrowing } from "../stack/backups/growing.ts";
 import { listHostKeys } from "../stack/backups/keys.ts";
 import type { HostKey } from "../stack/backups/keys.ts";
 import { judgeDrills } from "../stack/backups/proofs.ts";
@@ -51,6 +53,7 @@ export function statusNeeds(
           need(backupFacts, manifest.stack),
           need(textFacts, restoreStatePath(manifest.stack)),
           need(drillFacts, manifest.stack),
+          ...growingNeeds(manifest),
           ...offsiteKeys(manifest).map(({ path }) =>
             need(exportedKeyFacts, keySubject(manifest.stack, path)),
           ),
@@ -85,6 +88,7 @@ export function readStatus(
     loneKeys: offsiteKeys(manifest)
       .filter(({ path }) => facts.get(exportedKeyFacts, keySubject(manifest.stack, path)) === false)
       .map(({ repository }) => repository),
+    growing: facts.wasAsked(expiredFacts) ? listGrowing(manifest, facts) : [],
     proofs: facts.wasAsked(drillFacts)
       ? judgeDrills(
           manifest,

@@ -46,6 +46,26 @@ repository. Exits 1 when something is wrong.`,
     },
     async () => (await import("../backup.ts")).runBackupList,
   );
+  define(
+    backup,
+    "expire [REPOSITORY...]",
+    {
+      summary: "remove old backups from append-only repositories, from this machine",
+      more: `For repositories with \`append_only\`, from which the hosts remove nothing. pgBackRest and restic of this machine show what goes
+and what stays by the manifest's \`keep\`; then they remove it, and look again. What opens a repository for removing never leaves
+this machine. The hosts' backups wait meanwhile. Where the backups are not as the schedules make them (a host that was taken over can make so
+many that the good ones are counted out), nothing is removed: \`--anyway\` is the word. Exits 1 when something that should go is left.`,
+      examples: [
+        ["hostkit backup expire --dry-run", "what would go"],
+        ["hostkit backup expire offsite", "asks, then removes it"],
+      ],
+    },
+    async () => (await import("../backup-expire.ts")).runBackupExpire,
+  )
+    .option("--dry-run", "only show what would go; exits 1 where something speaks against it")
+    .option("--anyway", "also where the backups are not as the schedules make them")
+    .option("--without-host", "the hosts cannot be reached: their backups do not wait")
+    .option("-y, --yes", "do not ask");
   const key = backup.command("key").description("the keys that open the backups");
   define(
     key,

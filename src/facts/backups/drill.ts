@@ -34,6 +34,8 @@ export interface DrillRecord {
   /** Whether pg_amcheck and pg_checksums looked. */
   readonly amcheck?: boolean;
   readonly checksums?: boolean;
+  /** Of an append-only repository: whether removing and changing was refused to the host; false: nothing was old enough to try it on. */
+  readonly refuses?: boolean;
 }
 
 /** What a host knows of the drills of one stack. */
@@ -153,7 +155,7 @@ const amounts = new Set([
     "same",
   ],
 ]);
-const flags = new Set(["amcheck", "checksums"]);
+const flags = new Set(["amcheck", "checksums", "refuses"]);
 
 function isAmount(value: unknown): boolean {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;

@@ -15,19 +15,24 @@ type NamedUse = ReturnType<typeof namedSecrets>[number];
 const mostBytes = 1024 * 1024;
 
 /**
- * The values of every secret of a manifest. Missing ones are problems that say where the secret is asked for and how to
- * give it; values never appear in a problem.
+ * The values of every secret of a manifest but the keepers', which no host gets. Missing ones are problems that say where the secret is
+ * asked for and how to give it; values never appear in a problem.
+ * @param only these and no others, keepers' or not
  */
 export async function readSecrets(
   loaded: LoadedManifest,
   manifest: Manifest,
   environment: Surroundings["environment"],
+  only?: ReadonlySet<string>,
 ): Promise<{
   readonly secrets: ReadonlyMap<string, SecretValue>;
   readonly problems: readonly Problem[];
 }> {
   const { folder, parsed } = loaded;
-  const { answers, problems: found } = await readSources(manifest.secrets, { folder, environment });
+  const asked = manifest.secrets.filter(({ name, isKeepers }) =>
+    only === undefined ? isKeepers !== true : only.has(name),
+  );
+  const { answers, problems: found } = await readSources(asked, { folder, environment });
   const uses = namedSecrets(parsed.secrets);
   const secrets = new Map<string, SecretValue>();
   const problems = found.map((problem) => locateProblem(loaded, problem));
@@ -60,7 +65,7 @@ function locateProblem({ parsed }: LoadedManifest, problem: SourceProblem): Prob
 /** Why whoever gets the secret could not take this value. */
 function findUnfit(manifest: Manifest, use: NamedUse, value: SecretValue): string | undefined {
   const { name, purpose, pointer } = use;
-  if (purpose === "repository") {
+  if (purpose === "repository" || purpose === "keeper") {
     if (typeof value !== "string" || /[\n\r\0]/.test(value.trim()))
       return `the secret ${name} must be one line of UTF-8 text: it is a repository's`;
     const reason = isOfPostgres(manifest, pointer)

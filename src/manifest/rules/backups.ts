@@ -1,6 +1,8 @@
+import { formatPointer } from "../problems.ts";
 import type { Finding } from "../problems.ts";
-import { hostFolderOf } from "../sections/repositories.ts";
 import { nameOfVolume } from "../sections/backed-up-volumes.ts";
+import { secretsOf } from "../secrets.ts";
+import { appendOnlyIn, hostFolderOf } from "../sections/repositories.ts";
 import { quiesceRules } from "./quiesce.ts";
 import { complain, complainUnknown, type Rule, type RuleInput, warn } from "./rule.ts";
 
@@ -12,6 +14,8 @@ export const backupRules: readonly Rule[] = [
   unknownVolume,
   backsUpItself,
   keyOnlyOnHost,
+  keeperWithoutPassphrase,
+  keeperOnHost,
   verifyWhere,
   ...quiesceRules,
 ];
@@ -102,6 +106,33 @@ function keyOnlyOnHost({ written }: RuleInput): Finding[] {
       "without passphrase the key is made on the host and lost with it; name a secret, or keep a copy: hostkit backup key export";
     return [warn(["backups", "repositories", name], message, { at: "key" })];
   });
+}
+
+/** Whoever removes old backups from this machine has to open the repository here. */
+function keeperWithoutPassphrase({ written }: RuleInput): Finding[] {
+  return Object.entries(written.backups?.repositories ?? {}).flatMap(([name, entry]) => {
+    const given = appendOnlyIn(entry);
+    if (typeof given !== "object" || entry.passphrase !== undefined) return [];
+    const message =
+      "hostkit backup expire opens the repository on this machine, and a key that is made on the host is not here: name a secret as passphrase";
+    return [complain(["backups", "repositories", name, "append_only"], message, { at: "key" })];
+  });
+}
+
+/** What a host has, whoever takes the host over has too. */
+function keeperOnHost({ written }: RuleInput): Finding[] {
+  const uses = secretsOf(written);
+  return uses.flatMap((use) => {
+    if (use.purpose !== "keeper") return [];
+    const other = uses.find((one) => one.purpose !== "keeper" && valueOf(one) === valueOf(use));
+    if (other === undefined) return [];
+    const message = `a host gets it by ${formatPointer(other.pointer)}: whoever takes the host over could remove the backups with it`;
+    return [complain(use.pointer, message)];
+  });
+}
+
+function valueOf(use: ReturnType<typeof secretsOf>[number]): string {
+  return "name" in use ? `name ${use.name}` : `path ${use.path}`;
 }
 
 /** A query is asked of a database that is backed up. */

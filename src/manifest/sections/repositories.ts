@@ -10,6 +10,7 @@ import {
   mapping,
   named,
   port,
+  refused,
   text,
   variableName,
 } from "../values.ts";
@@ -30,20 +31,32 @@ const repositoryHost = () =>
     new RegExp(String.raw`${hostNamePattern.source}|^(?=.*:.*:)[0-9A-Fa-f:.]{2,45}$`),
   );
 
+/** `true`, or with what the operator's own machine expires with. */
+const appendOnly = <Credentials extends z.ZodType>(credentials: Credentials, what: string) =>
+  z
+    .union([z.literal(true), closest(credentials)], { error: `expected true or ${what}` })
+    .optional()
+    .meta({
+      description: `The host adds to it and removes nothing; old backups go by \`hostkit backup expire\`, which is called on this machine with ${what}, never sent to a host. true: hostkit removes nothing there at all. What the server has to do for it: docs/backups.md.`,
+    });
+
 const local = mapping({
   path: absolutePath().meta({
     description: "Folder on the host.",
     examples: ["/var/backups/hostkit"],
   }),
+  append_only: refused(
+    "expected nothing (whoever has the host can remove a folder of it; SFTP servers and buckets have append_only)",
+  ),
   passphrase,
 });
+
+const serverUser = () => text("a user name", /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/);
 
 const sftp = mapping({
   host: repositoryHost().meta({ description: "Server to send backups to." }),
   port: port().optional().meta({ description: "Its SSH port. Default: 22." }),
-  user: text("a user name", /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/).meta({
-    description: "User on that server.",
-  }),
+  user: serverUser().meta({ description: "User on that server." }),
   path: absolutePath().meta({ description: "Folder on that server." }),
   identity: localPath("the path of a private key file").meta({
     description:
@@ -55,6 +68,18 @@ const sftp = mapping({
   ).meta({
     description: "The server's host key; required, because nobody is there to ask at night.",
   }),
+  append_only: appendOnly(
+    mapping({
+      user: serverUser().optional().meta({
+        description:
+          "User on that server who may remove what the host's user wrote. Default: the same one.",
+      }),
+      identity: localPath("the path of a private key file").meta({
+        description: "Private key file of that user on this machine, without passphrase.",
+      }),
+    }),
+    "{user, identity}",
+  ),
   passphrase,
 });
 
@@ -78,6 +103,17 @@ const s3 = mapping({
   secret_key: variableName().meta({
     description: "Name of the secret that holds the secret access key.",
   }),
+  append_only: appendOnly(
+    mapping({
+      access_key: variableName().meta({
+        description: "Name of the secret that holds the id of an access key that may delete.",
+      }),
+      secret_key: variableName().meta({
+        description: "Name of the secret that holds its secret access key.",
+      }),
+    }),
+    "{access_key, secret_key}",
+  ),
   passphrase,
 });
 
@@ -108,6 +144,10 @@ export function normalizeRepository(name: string, entry: WrittenRepository): Rep
       prefix: (entry.prefix ?? "").replace(/^\/+|\/+$/g, ""),
       accessKey: entry.access_key,
       secretKey: entry.secret_key,
+      ...appendOnlyOf(entry.append_only, (given) => ({
+        accessKey: given.access_key,
+        secretKey: given.secret_key,
+      })),
     };
   }
   if ("host" in entry) {
@@ -122,9 +162,38 @@ export function normalizeRepository(name: string, entry: WrittenRepository): Rep
       path,
       identity,
       hostKey: entry.host_key,
+      ...appendOnlyOf(entry.append_only, (given) => ({
+        user: given.user ?? user,
+        identity: given.identity,
+      })),
     };
   }
   return { ...common, kind: "local", path: collapseSlashes(entry.path) };
+}
+
+function appendOnlyOf<Written, Keeper>(
+  written: true | Written | undefined,
+  keeperOf: (given: Written) => Keeper,
+): { appendOnly?: { keeper?: Keeper } } {
+  if (written === undefined) return {};
+  return { appendOnly: written === true ? {} : { keeper: keeperOf(written) } };
+}
+
+/** The same repository as whoever removes old backups from this machine reaches it; undefined: nobody does. */
+export function asKeeper(repository: Repository): Repository | undefined {
+  if (repository.kind === "local") return undefined;
+  const keeper = repository.appendOnly?.keeper;
+  return keeper === undefined ? undefined : { ...repository, ...keeper };
+}
+
+/** Whether the host only adds to it. */
+export function isAppendOnly(repository: Repository): boolean {
+  return repository.kind !== "local" && repository.appendOnly !== undefined;
+}
+
+/** What is written of it under `append_only`; a folder of the host has none. */
+export function appendOnlyIn(written: WrittenRepository): true | object | undefined {
+  return written.append_only;
 }
 
 /** pgBackRest takes no two slashes in a row. */
@@ -145,4 +214,9 @@ export function hostFolderOf(written: WrittenRepository): string | undefined {
 /** The private key file on this machine that it is reached with. */
 export function identityOf(repository: Repository): string | undefined {
   return repository.kind === "sftp" ? repository.identity : undefined;
+}
+
+/** Names of the secrets that it is reached with. */
+export function secretNamesOf(repository: Repository): string[] {
+  return repository.kind === "s3" ? [repository.accessKey, repository.secretKey] : [];
 }

@@ -42,17 +42,21 @@ export function fileOf({ from }: Secret): string | undefined {
 
 export type WrittenSecrets = z.output<typeof secretsSectionSchema>;
 
-/** `used`: every secret name that some section refers to. */
+/** `uses`: every place where some section refers to a secret by its name. */
 export function normalizeSecrets(
   written: WrittenSecrets | undefined,
-  used: Iterable<string>,
+  uses: readonly { readonly name: string; readonly purpose: string }[],
 ): Secret[] {
-  const names = new Set([...Object.keys(written ?? {}), ...used]);
+  const names = new Set([...Object.keys(written ?? {}), ...uses.map(({ name }) => name)]);
   return [...names].sort().map((name): Secret => {
     const entry = written?.[name];
-    if (entry === undefined || entry === null) return { name, from: { kind: "default" } };
-    return "env" in entry
-      ? { name, from: { kind: "env", variable: entry.env } }
-      : { name, from: { kind: "file", path: entry.file } };
+    const own = uses.filter((use) => use.name === name);
+    const isKeepers = own.length > 0 && own.every(({ purpose }) => purpose === "keeper");
+    return { name, from: sourceOf(entry), ...(isKeepers ? { isKeepers } : {}) };
   });
+}
+
+function sourceOf(entry: WrittenSecrets[string] | undefined): Secret["from"] {
+  if (entry === undefined || entry === null) return { kind: "default" };
+  return "env" in entry ? { kind: "env", variable: entry.env } : { kind: "file", path: entry.file };
 }

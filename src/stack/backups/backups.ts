@@ -151,6 +151,9 @@ function renderPostgresScript(inputs: StackInputs, made: Repositories): Resource
       repositories: writtenShell(
         sh`${repositoriesOf(inputs.manifest, "postgres").map((_, index) => String(index + 1))}`,
       ),
+      appendOnly: repositoriesOf(inputs.manifest, "postgres").flatMap(({ isAppendOnly }, index) =>
+        isAppendOnly ? [writtenShell(sh`${index + 1}`)] : [],
+      ),
       psql: writtenShell(psqlScript(major, "postgres", ["-c", archivingSql])),
       // As PostgreSQL's user already, by the socket that pgBackRest takes.
       backlog: writtenShell(

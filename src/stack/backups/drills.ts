@@ -127,6 +127,7 @@ function renderPostgres({ manifest, system, templates }: StackInputs): string {
         query: writtenShell(sh`${one.query}`),
       };
     }),
+    ...renderAttempts(manifest, templates, "postgres"),
     record: renderRecord(templates),
   });
 }
@@ -140,6 +141,7 @@ function renderFiles({ manifest, templates }: StackInputs): string {
     lock: writtenShell(sh`${places.lock}`),
     repositories: writtenShell(sh`${repositoriesOf(manifest, "files").map(({ name }) => name)}`),
     moving: patternOfSqlite(manifest),
+    ...renderAttempts(manifest, templates, "files"),
     record: renderRecord(templates),
   });
 }
@@ -150,6 +152,22 @@ function patternOfSqlite({ stack, backups }: Manifest) {
   if (volumes.length === 0) return undefined;
   const paths = volumes.map(({ volume }) => sh`${`${volumePath(stack, volume)}/`}*`);
   return writtenShell(joinScripts(paths, " | "));
+}
+
+/** What is tried in append-only repositories; nothing where there is none. */
+function renderAttempts(
+  manifest: Manifest,
+  templates: StackInputs["templates"],
+  tool: BackupDrill["tool"],
+) {
+  const attempts = repositoriesOf(manifest, tool).flatMap(({ name, isAppendOnly, storage }) =>
+    isAppendOnly && storage.attempt !== undefined
+      ? [{ name: writtenShell(sh`${name}`), script: writtenShell(storage.attempt(tool)) }]
+      : [],
+  );
+  if (attempts.length === 0) return { attempts: undefined };
+  const path = "usr/local/lib/hostkit/drill-attempts.ejs";
+  return { attempts: writtenShell(rawScript(renderTemplate(templates, path, { attempts }))) };
 }
 
 function renderRecord(templates: StackInputs["templates"]) {

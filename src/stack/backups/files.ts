@@ -84,6 +84,7 @@ function renderScript(
   described: readonly ScriptRepository[],
   where: string,
 ): string {
+  const appendOnly = repositoriesOf(manifest, "files").filter((one) => one.isAppendOnly);
   const { stack } = manifest;
   return renderTemplate(templates, "usr/local/lib/hostkit/backup-files.ejs", {
     stack: writtenShell(sh`${stack}`),
@@ -97,6 +98,7 @@ function renderScript(
       environment: one.environment === undefined ? undefined : writtenShell(sh`${one.environment}`),
       options: one.options.length === 0 ? undefined : writtenShell(sh`${one.options}`),
     })),
+    appendOnly: appendOnly.map(({ name }) => writtenShell(sh`${name}`)),
     names: writtenShell(sh`${described.map((one) => one.name)}`),
     paths: writtenShell(sh`${pathsOf(manifest)}`),
     excludes: [
@@ -114,13 +116,16 @@ function renderScript(
     })),
     quiesceUnit: writtenShell(sh`${`${stack}-quiesce`}`),
     quiescePlace: writtenShell(sh`${backupPlaces(stack).quiesced}`),
-    keep: writtenShell(
-      sh`${Object.entries(files.keep).flatMap(([period, amount]) => [`--keep-${period}`, String(amount)])}`,
-    ),
+    keep: writtenShell(sh`${keepWords(files)}`),
     report: writtenShell(
       rawScript(renderTemplate(templates, "usr/local/lib/hostkit/backup-report.ejs", {})),
     ),
   });
+}
+
+/** What restic's `forget` is told to keep. */
+export function keepWords({ keep }: FileBackup): string[] {
+  return Object.entries(keep).flatMap(([period, amount]) => [`--keep-${period}`, String(amount)]);
 }
 
 function prepareRepository(

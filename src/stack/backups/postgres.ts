@@ -143,11 +143,12 @@ function resolveConfig(
   const { stack, database } = manifest;
   if (database === undefined) throw new TypeError("backups.postgres without a database section");
   const place = placeOfCluster(postgresMajorOf(database, system), system);
-  const options = list.flatMap(({ storage, prefix }) => [
+  const options = list.flatMap(({ storage, prefix, isAppendOnly }) => [
     ...storage.pgbackrest.options(prefix),
     [`${prefix}-cipher-type`, "aes-256-cbc"],
     ...(distributionOf(system).pgbackrest.bundle ? [[`${prefix}-bundle`, "y"]] : []),
-    ...retentionOptions(postgres, prefix),
+    // What is never to be removed by this host is not even said here.
+    ...(isAppendOnly ? [] : retentionOptions(postgres, prefix)),
   ]);
   return file(
     backupPlaces(stack).pgbackrestConfig,
@@ -164,7 +165,8 @@ function resolveConfig(
   );
 }
 
-function retentionOptions({ keep, wal }: PostgresBackup, prefix: string): string[][] {
+/** What pgBackRest is told to keep, for its `expire`. */
+export function retentionOptions({ keep, wal }: PostgresBackup, prefix: string): string[][] {
   return [
     [`${prefix}-retention-full-type`, "count"],
     [`${prefix}-retention-full`, String(keep.full)],

@@ -75,3 +75,36 @@ export function longestPauseOf(schedule: string): number {
   if (dayOfMonth !== "*") return 31 * day;
   return words.some((word) => /^(?:mon|tue|wed|thu|fri|sat|sun)/i.test(word)) ? 7 * day : day;
 }
+
+const weekdayNames = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/** At least about so many seconds are between two times of a schedule: what it can explain at most. */
+export function shortestPauseOf(schedule: string): number {
+  const known = named[schedule];
+  if (known !== undefined) return known;
+  const words = schedule.split(" ");
+  const time = words.find((word) => word.includes(":")) ?? "0:0";
+  const [hour = "", minute = ""] = time.split(":");
+  if (!isOne(minute)) return 60;
+  if (!isOne(hour)) return 3600;
+  const date = words.find((word) => /^[\d*,./]+-|^[\d*,./]+~/.test(word));
+  const [, month = "*", dayOfMonth = "*"] = /(?:^|-)([^-~]+)[-~]([^-~]+)$/.exec(date ?? "") ?? [];
+  const weekdays = words.find((word) => /^(?:mon|tue|wed|thu|fri|sat|sun)/i.test(word));
+  if (isOne(dayOfMonth)) return isOne(month) ? 365 * day : 28 * day;
+  return weekdays === undefined || dayOfMonth !== "*"
+    ? day
+    : Math.floor((7 * day) / countWeekdays(weekdays));
+}
+
+function isOne(part: string): boolean {
+  return /^\d+$/.test(part);
+}
+
+function countWeekdays(text: string): number {
+  return text.split(",").reduce((count, part) => {
+    const [from = 0, to = from] = part
+      .split(/\.\.|-/)
+      .map((word) => weekdayNames.indexOf(word.slice(0, 3).toLowerCase()));
+    return count + Math.max(1, to - from + 1);
+  }, 0);
+}

@@ -33,6 +33,7 @@ const base: HostStatus = {
   backups: [],
   proofs: [],
   loneKeys: [],
+  growing: [],
 };
 const site = { headers: {}, maxBodyBytes: 0, tls: { kind: "acme" as const } };
 const backup = {

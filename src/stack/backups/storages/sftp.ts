@@ -15,11 +15,12 @@ export const sftpStorage: StorageDriver<"sftp"> = (repository, stack) => {
   const { name, host, port, user, path, identity, hostKey } = repository;
   const places = backupPlaces(stack);
   const shown = host.includes(":") ? `[${host}]` : host;
-  const ssh = [
-    `ssh -o BatchMode=yes -o IdentitiesOnly=yes -i ${places.identity(name, "files")}`,
-    `-o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile=${places.knownHosts(name, "files")}`,
-    `-p ${port} ${user}@${host} -s sftp`,
-  ].join(" ");
+  const options = (tool: BackupJob["tool"]): string[] => [
+    ...["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", places.identity(name, tool)],
+    ...["-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null"],
+    ...["-o", `UserKnownHostsFile=${places.knownHosts(name, tool)}`],
+  ];
+  const ssh = `ssh ${options("files").join(" ")} -p ${port} ${user}@${host} -s sftp`;
   return {
     base: path,
     hostFolder: undefined,
@@ -29,6 +30,16 @@ export const sftpStorage: StorageDriver<"sftp"> = (repository, stack) => {
     prepare: (tool, owner = tool === "postgres" ? "postgres" : "root") => [
       learnHostKeys(repository, stack, tool, owner),
     ],
+    attempt: (tool) =>
+      tryToChange(`${toolFolder(path, tool)}/tried-by-hostkit`, [
+        "-q",
+        "-b",
+        "-",
+        ...options(tool),
+        "-P",
+        String(port),
+        `${user}@${shown}`,
+      ]),
     pgbackrest: {
       check: (system) => refuseOld(name, system),
       options: (at) => [
@@ -93,5 +104,43 @@ ssh -o BatchMode=yes -o IdentitiesOnly=yes -i ${places.identity(name, tool)} -o 
   echo ${`cannot log in to ${user}@${host}: see whether its host key is the pinned one and whether it knows the key ${repository.identity}`} >&2
   exit 1
 }
-install -m 0600 -o ${owner} -g ${owner} learned ${places.knownHosts(name, tool)}`;
+install -m 0600 ${owner === "self" ? [] : ["-o", owner, "-g", owner]} learned ${places.knownHosts(name, tool)}`;
+}
+
+/**
+ * Overwrites, renames and removes a file that is old enough to be kept by the server (docs/backups.md has it keep what is ten minutes old). That it
+ * is still the same afterwards is what says that all of it was refused.
+ * @param file on the server, for nothing else
+ * @param words of OpenSSH's sftp
+ */
+function tryToChange(file: string, words: readonly string[]): Script {
+  const on = (verb: string, ...paths: string[]): string =>
+    [verb, ...paths.map((path) => `"${path.replaceAll(/["\\]/g, String.raw`\$&`)}"`)].join(" ");
+  const away = `${file}.away`;
+  return sh`on_server() { printf '%s\n' "$1" | sftp ${words} >/dev/null 2>said; }
+try() {
+  code=0
+  on_server "$2" || code=$?
+  # 1: the server said no; 255: it was not reached.
+  case $code in 0) could="\${could:+$could, }$1" ;; 1) ;; *) cat said >&2; exit 1 ;; esac
+}
+plant() {
+  echo "hostkit tries every now and then to change this file, and hopes that it cannot." >planted
+  on_server ${on("put", "planted", file)} || on_server ${on("get", file, "planted")} || { cat said >&2; exit 1; }
+  cp planted "$planted"
+  echo early
+}
+if [ ! -e "$planted" ]; then plant; exit 0; fi
+if [ -n "$(find "$planted" -mmin -60)" ]; then echo early; exit 0; fi
+# Gone meanwhile: by whom is not known.
+if ! on_server ${on("get", file, "before")} || ! cmp -s before "$planted"; then plant; exit 0; fi
+could=
+echo "changed by hostkit" >changed
+try overwrite ${on("put", "changed", file)}
+try rename ${on("rename", file, away)}
+try remove ${on("rm", file)}
+if [ -z "$could" ] && on_server ${on("get", file, "after")} && cmp -s before after; then echo refused; exit 0; fi
+rm -f "$planted"
+on_server ${on("rm", away)} || :
+echo "\${could:-change} what is there"`;
 }

@@ -30,8 +30,14 @@ export interface Storage {
   readonly pinned: string;
   /** Files that `prepare` makes. */
   leaves(tool: Tool): readonly string[];
-  /** What comes before the tool's own preparation. @param owner of the files that it makes; absent: the tool's user */
+  /** What comes before the tool's own preparation. @param owner of the files that it makes; absent: the tool's user; "self": who runs it */
   prepare(tool: Tool, owner?: string): readonly Script[];
+  /**
+   * Tries what an append-only repository has to refuse, with what the host has. Runs in a folder of its own, as the tool's user; `$planted`
+   * is a file of the host that remembers since when there is something to try it on. Prints `refused`, `early` (nothing is old enough yet), or
+   * what the host could do; fails where it could not be tried. Absent: whoever has the host has the repository.
+   */
+  readonly attempt?: (tool: Tool) => Script;
   readonly pgbackrest: {
     /** @throws HostkitError os_unsupported where this system's pgBackRest cannot use it */
     check(system: System): void;

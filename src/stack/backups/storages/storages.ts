@@ -1,4 +1,5 @@
 import type { Manifest, Repository } from "../../../manifest/schema.ts";
+import { asKeeper, isAppendOnly } from "../../../manifest/sections/repositories.ts";
 import type { BackupJob } from "../jobs.ts";
 import { folderStorage } from "./folder.ts";
 import { s3Storage } from "./s3.ts";
@@ -17,6 +18,10 @@ export interface StoredRepository {
   /** Name of a secret. */
   readonly passphrase: string | undefined;
   readonly storage: Storage;
+  /** The host adds to it and removes nothing. */
+  readonly isAppendOnly: boolean;
+  /** As whoever removes old backups from the controller reaches it. */
+  readonly keeper?: Storage;
 }
 
 /** The repositories a tool writes to, in the order of their names: pgBackRest numbers them so. */
@@ -30,7 +35,12 @@ export function repositoriesOf(
     .map((repository) => {
       const driver = drivers[repository.kind] as (one: Repository, stack: string) => Storage;
       const { name, passphrase } = repository;
-      return { name, passphrase, storage: driver(repository, stack) };
+      const keeper = asKeeper(repository);
+      return {
+        ...{ name, passphrase, storage: driver(repository, stack) },
+        isAppendOnly: isAppendOnly(repository),
+        ...(keeper === undefined ? {} : { keeper: driver(keeper, stack) }),
+      };
     });
 }
 
