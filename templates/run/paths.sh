@@ -92,7 +92,8 @@ hk_walk() {
     if ! hk_seen=$(stat -c '%u %d:%i %F' -- "./$hk_part" 2>/dev/null); then
       [ "$2" = make ] || return 2
       (umask 077; echo "$(pwd -P)/$hk_part" | tr -s / >>"$HOSTKIT_STACK_DIRECTORY/directories"; sync "$HOSTKIT_STACK_DIRECTORY/directories")
-      (umask 022; mkdir -- "./$hk_part") || exit 1
+      # A change beside this one may make it at the same moment; what stands there then is looked at like anything else.
+      (umask 022; mkdir -- "./$hk_part" 2>/dev/null) || [ -d "./$hk_part" ] || (umask 022; mkdir -- "./$hk_part") || exit 1
       hk_seen=$(stat -c '%u %d:%i %F' -- "./$hk_part") || exit 1
     fi
     hk_uid=${hk_seen%% *} hk_type=${hk_seen#* * }
