@@ -1,4 +1,4 @@
-import { chmod, copyFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -33,12 +33,15 @@ describe("faults of backups and restores, on Debian 13", { sequential: true }, (
     await copyFile(store.keyPath, key);
     await chmod(key, 0o600);
     await runOnLabHost(store, "install -d -m 0700 /srv/backups");
+    await mkdir(path.join(project.folder, ".hostkit"));
+    await keepSecret("what the operator keeps");
     const remote = {
       host: store.address,
       user: "root",
       path: "/srv/backups",
       identity: "store-key",
       host_key: store.hostKey,
+      passphrase: "KEY",
     };
     await project.edit(
       [["database"], { databases: { ledger: { owner: "ledger_owner" } } }],
@@ -72,6 +75,10 @@ describe("faults of backups and restores, on Debian 13", { sequential: true }, (
     if (store !== undefined) await downLabHost(store.name);
   });
 
+  const keepSecret = async (value: string): Promise<void> => {
+    const secrets = path.join(project.folder, ".hostkit/secrets");
+    await writeFile(secrets, `KEY=${value}\n`, { mode: 0o600 });
+  };
   const sql = async (text: string): Promise<string> =>
     project.onHost(
       `setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq -v ON_ERROR_STOP=1 -d ledger -c "${text}"`,
@@ -187,6 +194,20 @@ systemctl daemon-reload; systemctl restart postgresql@17-main`,
     );
     await succeedBackup();
     expect(await status()).toMatch(/✓ +backup postgres-full/);
+    await nothingIsLost();
+  });
+
+  test("another passphrase by mistake: refused by the repository, and the one that opens it stays", async () => {
+    await keepSecret("mistaken for it");
+    const wrong = await project.hostkit("provision", "--yes");
+    expect(wrong.exitCode).toBe(1);
+    expect(wrong.stderr).toContain("the repository exists, but its password is another one");
+    expect(wrong.stderr).toContain("the key of store that was there before is in its place again");
+    await succeedBackup();
+    await keepSecret("what the operator keeps");
+    await succeed("provision", "--yes");
+    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+    expect(await project.onHost("ls /var/lib/hostkit/ledger/former-keys")).toBe("");
     await nothingIsLost();
   });
 

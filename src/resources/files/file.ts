@@ -9,7 +9,7 @@ import { diffLines } from "./difference.ts";
 import { restoreScript } from "./preimage.ts";
 import { tryUnitFile } from "../units/unit-file.ts";
 import { claimAlone, claimSame, idOf, idsOf } from "../resource.ts";
-import type { Change, Content, DiffContext, Resource, ResourceKind } from "../resource.ts";
+import type { Change, Content, DiffContext, Resource, ResourceKind, Step } from "../resource.ts";
 
 /** A regular file with exactly this content. */
 export interface FileResource extends Resource {
@@ -21,6 +21,8 @@ export interface FileResource extends Resource {
   readonly mode: string;
   readonly owner: string;
   readonly group: string;
+  /** Where a copy of what stands there lies until somebody has seen that what is written in its place works; a path in a folder of root. */
+  readonly former?: string;
   /** Read the old text too, so that `plan` can show the difference (never for secrets). Default true for text. */
   readonly showDifference?: boolean;
 }
@@ -32,7 +34,9 @@ const ownFolders = /^\/(?:etc|usr\/local\/lib|opt)\/hostkit\//;
 export function file(
   path: string,
   content: Content | string,
-  options: Partial<Pick<FileResource, "mode" | "owner" | "group" | "after" | "shared">> = {},
+  options: Partial<
+    Pick<FileResource, "mode" | "owner" | "group" | "after" | "shared" | "former">
+  > = {},
 ): FileResource {
   return {
     kind: "file",
@@ -44,6 +48,7 @@ export function file(
     group: options.group ?? "root",
     ...(options.after === undefined ? {} : { after: options.after }),
     ...(options.shared === undefined ? {} : { shared: options.shared }),
+    ...(options.former === undefined ? {} : { former: options.former }),
   };
 }
 
@@ -78,7 +83,11 @@ export const fileKind: ResourceKind<FileResource> = {
       id: idOf(resource),
       action: exists ? "update" : "create",
       because: reasons.join(", "),
-      steps: [...tryUnitFile(resource.path, resource.content), putStep(resource, context)],
+      steps: [
+        ...tryUnitFile(resource.path, resource.content),
+        ...(exists ? keepFormer(resource) : []),
+        putStep(resource, context),
+      ],
       ...(difference === undefined || difference.length === 0 ? {} : { difference }),
     };
   },
@@ -121,6 +130,18 @@ export const fileKind: ResourceKind<FileResource> = {
     };
   },
 };
+
+function keepFormer({ path, former }: FileResource): Step[] {
+  if (former === undefined) return [];
+  return [
+    {
+      type: "script",
+      title: `keep what is in ${path}`,
+      script: sh`(umask 077; mkdir -p ${former.replace(/\/[^/]*$/, "")})
+hk_keep ${path} ${former}`,
+    },
+  ];
+}
 
 /** A unit whose file goes must not run on without one: its own change may have failed, so that nobody owns its state. */
 function stopUnitScript(path: string): Script {

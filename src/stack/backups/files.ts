@@ -14,6 +14,7 @@ import type { StackInputs } from "../inputs.ts";
 import { renderTemplate } from "../render-template.ts";
 import { backupPlaces } from "./jobs.ts";
 import { listCovers, listQuiesceGroups } from "./quiesce-groups.ts";
+import { tryNewKeys } from "./new-keys.ts";
 import type { Repositories } from "./postgres.ts";
 import { secretOf } from "./storages/storage.ts";
 import { hostFolderOf, repositoriesOf, type StoredRepository } from "./storages/storages.ts";
@@ -67,13 +68,14 @@ function resolveAccess(
   { name, passphrase, storage }: StoredRepository,
   after: readonly ResourceId[],
 ): Resource[] {
-  const add = (path: string, secret: string): Resource =>
-    file(path, { secret }, { mode: "0600", after });
-  const password = backupPlaces(inputs.manifest.stack).passphrase(name, "files");
+  const places = backupPlaces(inputs.manifest.stack);
+  const add = (path: string, secret: string, former?: string): Resource =>
+    file(path, { secret }, { mode: "0600", after, ...(former === undefined ? {} : { former }) });
+  const password = places.passphrase(name, "files");
   return [
     passphrase === undefined
       ? backupPassphrase(password, { prefix: "", owner: "root", after })
-      : add(password, `${secretOf(inputs, passphrase)}\n`),
+      : add(password, `${secretOf(inputs, passphrase)}\n`, places.formerKey(name, "files")),
     ...storage.restic.access(inputs).map(({ path, secret }) => add(path, secret)),
   ];
 }
@@ -144,7 +146,12 @@ function prepareRepository(
     watches,
     prepare: joinScripts([
       ...storage.prepare("files"),
-      sh`${backupPlaces(stack).script("files")} prepare ${name}`,
+      tryNewKeys(
+        stack,
+        "files",
+        [name],
+        sh`${backupPlaces(stack).script("files")} prepare ${name}`,
+      ),
     ]),
     after: [packagesId, script, ...(folder === undefined ? [] : [directoryId(folder)])],
   });

@@ -104,6 +104,9 @@ export function backupPlaces(stack: string) {
     quiesced: `${stackDirectoryOf(stack)}/quiesced`,
     reports: `${stackDirectoryOf(stack)}/backups`,
     pgbackrestConfig: `/etc/pgbackrest/conf.d/hostkit-${stack}.conf`,
+    /** Where the key that a repository had is kept while another one is tried. */
+    formerKey: (repository: string, tool: BackupJob["tool"]): string =>
+      `${stackDirectoryOf(stack)}/former-keys/${tool}-${repository}`,
     /** The repository's password: for pgBackRest a piece of configuration, for restic the bare text. */
     passphrase: (repository: string, tool: BackupJob["tool"]): string =>
       tool === "postgres"

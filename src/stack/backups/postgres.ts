@@ -17,6 +17,7 @@ import { stackDirectoryOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { pgbackrestName, pgbackrestPath, pgbackrestValue } from "../../writers/pgbackrest.ts";
 import { backupPlaces } from "./jobs.ts";
+import { tryNewKeys } from "./new-keys.ts";
 import { secretOf } from "./storages/storage.ts";
 import { hostFolderOf, repositoriesOf, type StoredRepository } from "./storages/storages.ts";
 
@@ -41,7 +42,12 @@ export interface NumberedRepository extends StoredRepository {
 function prepareAll(list: readonly NumberedRepository[], stack: string): Script {
   return joinScripts([
     ...list.flatMap(({ storage }) => storage.prepare("postgres")),
-    prepareScript(stack),
+    tryNewKeys(
+      stack,
+      "postgres",
+      list.map(({ name }) => name),
+      prepareScript(stack),
+    ),
   ]);
 }
 
@@ -122,14 +128,20 @@ function resolveAccess(
   after: readonly ResourceId[],
 ): Resource[] {
   const { stack } = inputs.manifest;
-  const add = (path: string, secret: string): Resource =>
-    file(path, { secret }, { owner: "postgres", group: "postgres", mode: "0600", after });
-  const path = backupPlaces(stack).passphrase(name, "postgres");
+  const places = backupPlaces(stack);
+  const owned = { owner: "postgres", group: "postgres", mode: "0600", after };
+  const add = (path: string, secret: string, former?: string): Resource =>
+    file(path, { secret }, former === undefined ? owned : { ...owned, former });
+  const path = places.passphrase(name, "postgres");
   const cipher = `[${pgbackrestName(stack).text}]\n${prefix}-cipher-pass=`;
   return [
     passphrase === undefined
       ? backupPassphrase(path, { prefix: cipher, owner: "postgres", after })
-      : add(path, `${cipher}${pgbackrestValue(secretOf(inputs, passphrase)).text}\n`),
+      : add(
+          path,
+          `${cipher}${pgbackrestValue(secretOf(inputs, passphrase)).text}\n`,
+          places.formerKey(name, "postgres"),
+        ),
     ...storage.pgbackrest.access(prefix, inputs).map((one) => add(one.path, one.secret)),
   ];
 }

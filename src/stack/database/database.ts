@@ -117,11 +117,11 @@ function hashDropIns(dropIns: readonly Pick<FileResource, "content">[]): string 
 function resolveServerUnit(
   major: number,
   stackDirectory: string,
-  dropIns: readonly Resource[],
+  watches: readonly ResourceId[],
   given: Pick<UnitResource, "inputs" | "onChange" | "after">,
 ): Resource {
   return unit(postgresUnitOf(major), stackDirectory, {
-    watches: dropIns.map(idOf),
+    watches,
     ...given,
     check: waitForPostgres(major),
     sharesStart: true,
@@ -168,12 +168,19 @@ function resolveServer(
     ...{ major, stackDirectory, dropIns, hba, ident, settings: applied },
     after: [packagesId, postgresClusterId(major)],
   });
-  const service = resolveServerUnit(major, stackDirectory, dropIns, {
-    inputs: inputsHash,
-    // What is not sandboxed runs on: systemd takes how often it starts a unit from the files alone.
-    onChange: isSandboxed ? "restart" : "reload",
-    after: [idOf(applied)],
-  });
+  // Its sandbox holds on to the folders that were there when it started: one that was made anew it cannot write to.
+  const mounted = isSandboxed ? repositoryDirectories(manifest) : [];
+  const service = resolveServerUnit(
+    major,
+    stackDirectory,
+    [...dropIns.map(idOf), ...mounted.map(({ id }) => id)],
+    {
+      inputs: inputsHash,
+      // What is not sandboxed runs on: systemd takes how often it starts a unit from the files alone.
+      onChange: isSandboxed ? "restart" : "reload",
+      after: [idOf(applied)],
+    },
+  );
   return {
     resources: [createCluster, cluster, trial, ...dropIns, hba, ident, applied, service],
     beforePackages: [idOf(createCluster)],
