@@ -108,10 +108,14 @@ function describeFailure({ title, code, expired }: FailedStep): string {
  * @param why who it is, as the lock on the host says
  */
 export function explainLocked(where: string, why: string): HostkitError {
+  // What templates/host/usr/local/lib/hostkit/quiesce-parts.ejs writes into the lock's holder: there is no run that could be followed.
+  const isBackup = why.startsWith("the backup of files");
   return new HostkitError("run_locked", {
-    what: "another run is going on for this stack",
+    what: isBackup
+      ? "a backup copies volumes of this stack at a moment of rest"
+      : "another run is going on for this stack",
     where,
     why,
-    next: "hostkit attach",
+    next: isBackup ? "the same command again in a moment" : "hostkit attach",
   });
 }
