@@ -175,28 +175,6 @@ describe("faults of backups and restores, on Debian 13", { sequential: true }, (
     });
   });
 
-  test("the clock jumps back: a backup fails and says so; with the right one the next is whole", async () => {
-    const library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-    const environment = "/etc/postgresql/17/main/environment";
-    // A lab host has no clock of its own: PostgreSQL and pgBackRest are told another one.
-    await project.onHost(
-      `cp -p ${environment} /root/environment; printf "LD_PRELOAD = '${library}'\\nFAKETIME = '-3d'\\n" >>${environment}
-mkdir -p /etc/systemd/system/${full}.d; printf '[Service]\\nEnvironment=LD_PRELOAD=${library} FAKETIME=-3d\\n' >/etc/systemd/system/${full}.d/clock.conf
-systemctl daemon-reload; systemctl restart postgresql@17-main`,
-    );
-    expect((await backup()).exitCode).toBe(1);
-    const said = await status();
-    await project.onHost(
-      `cp -p /root/environment ${environment}; rm -r /etc/systemd/system/${full}.d; systemctl daemon-reload; systemctl restart postgresql@17-main`,
-    );
-    expect(said).toMatch(
-      /✗ +backup postgres-full +failed .* is not later than latest backup label/,
-    );
-    await succeedBackup();
-    expect(await status()).toMatch(/✓ +backup postgres-full/);
-    await nothingIsLost();
-  });
-
   test("another passphrase by mistake: refused by the repository, and the one that opens it stays", async () => {
     await keepSecret("mistaken for it");
     const wrong = await project.hostkit("provision", "--yes");
@@ -211,21 +189,43 @@ systemctl daemon-reload; systemctl restart postgresql@17-main`,
     await nothingIsLost();
   });
 
-  test("a damaged backup is named, and the next full one heals", async () => {
-    await project.onHost(
-      `f=$(ls -d /var/backups/ledger/postgres/backup/ledger/*F/bundle/1 | tail -n 1); printf XXXXXXXX | dd of="$f" bs=1 seek=50000 conv=notrunc status=none`,
-    );
-    const bad = await project.hostkit("backup", "verify", "--repository", "local");
-    expect(bad.exitCode).toBe(1);
-    expect(bad.stdout + bad.stderr).toMatch(/\d{8}-\d{6}F/);
-    expect(await status()).toMatch(/✗ +drill postgres in local +failed/);
-    await succeedBackup();
-    await succeed("backup", "verify", "--repository", "local");
-    expect(await status()).toMatch(/✓ +drill postgres in local/);
-  });
+  // With scripts/recovery-faults; some wait for minutes, as pgBackRest does before it gives up.
+  describe.runIf(process.env["HOSTKIT_LONG"] === "1")("the rest", { sequential: true }, () => {
+    test("the clock jumps back: a backup fails and says so; with the right one the next is whole", async () => {
+      const library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+      const environment = "/etc/postgresql/17/main/environment";
+      // A lab host has no clock of its own: PostgreSQL and pgBackRest are told another one.
+      await project.onHost(
+        `cp -p ${environment} /root/environment; printf "LD_PRELOAD = '${library}'\\nFAKETIME = '-3d'\\n" >>${environment}
+  mkdir -p /etc/systemd/system/${full}.d; printf '[Service]\\nEnvironment=LD_PRELOAD=${library} FAKETIME=-3d\\n' >/etc/systemd/system/${full}.d/clock.conf
+  systemctl daemon-reload; systemctl restart postgresql@17-main`,
+      );
+      expect((await backup()).exitCode).toBe(1);
+      const said = await status();
+      await project.onHost(
+        `cp -p /root/environment ${environment}; rm -r /etc/systemd/system/${full}.d; systemctl daemon-reload; systemctl restart postgresql@17-main`,
+      );
+      expect(said).toMatch(
+        /✗ +backup postgres-full +failed .* is not later than latest backup label/,
+      );
+      await succeedBackup();
+      expect(await status()).toMatch(/✓ +backup postgres-full/);
+      await nothingIsLost();
+    });
 
-  // pgBackRest waits for minutes before it gives up.
-  describe.runIf(process.env["HOSTKIT_LONG"] === "1")("takes minutes", { sequential: true }, () => {
+    test("a damaged backup is named, and the next full one heals", async () => {
+      await project.onHost(
+        `f=$(ls -d /var/backups/ledger/postgres/backup/ledger/*F/bundle/1 | tail -n 1); printf XXXXXXXX | dd of="$f" bs=1 seek=50000 conv=notrunc status=none`,
+      );
+      const bad = await project.hostkit("backup", "verify", "--repository", "local");
+      expect(bad.exitCode).toBe(1);
+      expect(bad.stdout + bad.stderr).toMatch(/\d{8}-\d{6}F/);
+      expect(await status()).toMatch(/✗ +drill postgres in local +failed/);
+      await succeedBackup();
+      await succeed("backup", "verify", "--repository", "local");
+      expect(await status()).toMatch(/✓ +drill postgres in local/);
+    });
+
     test("a repository is away: the database goes on, that is said, and nothing of it is missing afterwards", async () => {
       await setCable(store.name, false);
       await sql("select pg_switch_wal()");
@@ -255,16 +255,16 @@ systemctl daemon-reload; systemctl restart postgresql@17-main`,
       await succeed("backup", "verify", "--repository", "local");
       expect(await project.hostkit("status")).toMatchObject({ exitCode: 0 });
     });
-  });
 
-  test("no room beside the cluster: a restore is refused before anything is touched", async () => {
-    await project.onHost(
-      "systemctl stop ledger.target postgresql@17-main; cp -a /var/lib/postgresql /var/tmp/kept; mount -t tmpfs -o size=900m,mode=0755 tmpfs /var/lib/postgresql; cp -a /var/tmp/kept/. /var/lib/postgresql/; rm -r /var/tmp/kept; dd if=/dev/zero of=/var/lib/postgresql/fill bs=1M count=$(($(df --output=avail -BM /var/lib/postgresql | tail -n 1 | tr -cd 0-9) - 60)) status=none; systemctl start postgresql@17-main ledger.target",
-    );
-    const refused = await project.hostkit("restore", "postgres", "--yes");
-    expect(refused.exitCode).not.toBe(0);
-    expect(refused.stderr).toMatch(/a copy beside the cluster takes about .*, and .* are free/);
-    expect(refused.stderr).toContain("No room beside it");
-    await nothingIsLost();
+    test("no room beside the cluster: a restore is refused before anything is touched", async () => {
+      await project.onHost(
+        "systemctl stop ledger.target postgresql@17-main; cp -a /var/lib/postgresql /var/tmp/kept; mount -t tmpfs -o size=900m,mode=0755 tmpfs /var/lib/postgresql; cp -a /var/tmp/kept/. /var/lib/postgresql/; rm -r /var/tmp/kept; dd if=/dev/zero of=/var/lib/postgresql/fill bs=1M count=$(($(df --output=avail -BM /var/lib/postgresql | tail -n 1 | tr -cd 0-9) - 60)) status=none; systemctl start postgresql@17-main ledger.target",
+      );
+      const refused = await project.hostkit("restore", "postgres", "--yes");
+      expect(refused.exitCode).not.toBe(0);
+      expect(refused.stderr).toMatch(/a copy beside the cluster takes about .*, and .* are free/);
+      expect(refused.stderr).toContain("No room beside it");
+      await nothingIsLost();
+    });
   });
 });
