@@ -70,7 +70,8 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
         {
           type: "script",
           title: `prepare backup repository ${name}`,
-          bound: { seconds: 900, waitsFor: `the backup repository ${name}` },
+          // As long as a backup that is going on may take, and some.
+          bound: { seconds: 22_500, waitsFor: `the backup repository ${name}` },
           script: joinScripts([
             resource.prepare,
             writeStampScript(stackDirectory, stampOf(name), inputs),

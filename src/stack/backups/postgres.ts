@@ -197,7 +197,16 @@ export function retentionOptions({ keep, wal }: PostgresBackup, prefix: string):
 
 function prepareScript(stack: string) {
   const pgbackrest = sh`setpriv --reuid=postgres --regid=postgres --init-groups pgbackrest --stanza=${stack} --log-level-console=warn --log-level-file=off`;
-  return sh`try() {
+  // Its own lock does not wait: a backup that is going on would make a provision fail. A backup knows one who waits so (quiesce-parts.ejs).
+  const { lock } = backupPlaces(stack);
+  return sh`if [ -e ${lock} ]; then
+  exec 7<${lock}
+  if ! flock -n 7; then
+    echo "waits until the backup that is going on has ended"
+    flock -w 21600 7 || { echo "a backup has been running for six hours" >&2; exit 1; }
+  fi
+fi
+try() {
   if ${pgbackrest} "$1" >said 2>&1; then return 0; fi
   tr -cd ${"\\n\\040-\\176"} <said >&2
   if grep -q 'do not match the database' said; then
