@@ -1,17 +1,16 @@
 import { hostname } from "node:os";
 import { HostkitError } from "../errors.ts";
 import { keyRecordOf } from "../facts/backups/keys.ts";
-import { assertRunOk } from "../host/outcome.ts";
 import { encryptFor } from "../local/age.ts";
 import { writeSecretOutput } from "../local/output.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { planKeyRecord } from "../plan/backup-key.ts";
-import { makeOperation } from "../plan/operation.ts";
 import { formatTime } from "../report/duration.ts";
 import type { Context } from "../session/context.ts";
+import { noteOnHosts } from "../session/note-on-hosts.ts";
 import { newMarker, onEachHost, openProject } from "../session/project.ts";
 import type { Project } from "../session/project.ts";
-import { executeRun, showRuns, userName } from "../session/watch-run.ts";
+import { userName } from "../session/watch-run.ts";
 import { sh } from "../shell/script.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { listHostKeys } from "../stack/backups/keys.ts";
@@ -69,20 +68,8 @@ async function noteExport(
   to: readonly string[],
   sumsOf: (host: string) => readonly string[],
 ): Promise<void> {
-  const { stack } = project.manifest;
-  await showRuns(
-    context,
-    project,
-    (show) =>
-      onEachHost(project.hosts, async (connection, host) => {
-        const plan = makeOperation({
-          ...{ verb: "backup key export", host: host.name, stack },
-          stackDirectory: project.stackDirectory,
-          steps: planKeyRecord(keyRecordOf(stack), sumsOf(host.name), to),
-        });
-        assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
-      }),
-    "live-only",
+  await noteOnHosts(context, project, "backup key export", (host) =>
+    planKeyRecord(keyRecordOf(project.manifest.stack), sumsOf(host), to),
   );
 }
 

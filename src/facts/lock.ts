@@ -1,6 +1,9 @@
 import { sh } from "../shell/script.ts";
 import type { FactSource } from "./fact.ts";
 
+/** The holder's line where a backup has services stopped while it copies their volumes: no run that could be followed. */
+export const backupHolder = "the backup of files, which has services stopped for a moment";
+
 /**
  * Stack folders whose lock is held by a run that is going on: the holder's own line ("ann@laptop since …, run …").
  * flock(1) without waiting: a lock whose holder died is free. A run that ends empties the line, so that mostly nobody has to try.

@@ -1,4 +1,5 @@
 import { HostkitError } from "../errors.ts";
+import { backupHolder } from "../facts/lock.ts";
 import type { FailedStep, RunOutcome } from "./run-to-end.ts";
 
 /**
@@ -108,8 +109,7 @@ function describeFailure({ title, code, expired }: FailedStep): string {
  * @param why who it is, as the lock on the host says
  */
 export function explainLocked(where: string, why: string): HostkitError {
-  // What templates/host/usr/local/lib/hostkit/quiesce-parts.ejs writes into the lock's holder: there is no run that could be followed.
-  const isBackup = why.startsWith("the backup of files");
+  const isBackup = why === backupHolder;
   return new HostkitError("run_locked", {
     what: isBackup
       ? "a backup copies volumes of this stack at a moment of rest"

@@ -129,7 +129,7 @@ function requireOk(repository: string, what: string, said: Said): string {
     what: `${repository}: ${what}`,
     where: "this machine",
     details: details.slice(0, 8),
-    next: "mend what it says, then the same command again: what was removed stays removed, and nothing else was",
+    next: "mend what it says, then the same command again: it looks anew, and shows what is left to remove",
   });
 }
 

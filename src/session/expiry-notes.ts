@@ -1,12 +1,9 @@
 import { HostkitError } from "../errors.ts";
 import { expiredRecordOf } from "../facts/backups/expired.ts";
-import { assertRunOk } from "../host/outcome.ts";
 import { planExpiryRecord } from "../plan/expiry-record.ts";
-import { makeOperation } from "../plan/operation.ts";
 import type { Context } from "./context.ts";
-import { onEachHost } from "./project.ts";
+import { noteOnHosts } from "./note-on-hosts.ts";
 import type { Project } from "./project.ts";
-import { executeRun, showRuns } from "./watch-run.ts";
 
 /** Lets each host remember that old backups were removed. One that cannot be told is named, and nothing else. */
 export async function recordExpiry(
@@ -17,19 +14,8 @@ export async function recordExpiry(
   const { stack } = project.manifest;
   const now = Math.floor(Date.now() / 1000);
   try {
-    await showRuns(
-      context,
-      project,
-      (show) =>
-        onEachHost(project.hosts, async (connection, host) => {
-          const plan = makeOperation({
-            ...{ verb: "backup expire", host: host.name, stack },
-            stackDirectory: project.stackDirectory,
-            steps: planExpiryRecord(expiredRecordOf(stack), repositories, now),
-          });
-          assertRunOk(await executeRun(context, project, host, connection, plan, show), host.name);
-        }),
-      "live-only",
+    await noteOnHosts(context, project, "backup expire", () =>
+      planExpiryRecord(expiredRecordOf(stack), repositories, now),
     );
   } catch (error) {
     if (!(error instanceof HostkitError)) throw error;

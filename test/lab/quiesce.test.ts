@@ -150,7 +150,9 @@ describe(`volumes of programs that write all the time, on ${os}`, { sequential: 
   const isActive = async (unit: string): Promise<boolean> =>
     (await project.tryOnHost(`systemctl is-active ${unit}`)).exitCode === 0;
   const nothingLeft = async (): Promise<void> => {
-    expect(await project.onHost(`find ${copies}/volumes -mindepth 2; ls ${copies}/work`)).toBe("");
+    expect(await project.onHost(`find ${copies}/volumes -mindepth 2; ls ${copies}/sqlite`)).toBe(
+      "",
+    );
     expect(await project.onHost(`ls ${copies} | grep -E 'stopped|begun' || :`)).toBe("");
   };
   const nothingStandsStill = async (): Promise<void> => {

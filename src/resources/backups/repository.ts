@@ -21,6 +21,8 @@ export interface BackupRepositoryResource extends Resource {
   readonly watches: readonly ResourceId[];
   /** The major version of a cluster whose every change is kept: runs write restore points into its WAL. */
   readonly pointsOf?: number;
+  /** How long `prepare` may wait for a backup that is going on. */
+  readonly waitSeconds?: number;
   /** Makes it where it is not there, checks it where it is; fails with a reason. */
   readonly prepare: Script;
 }
@@ -70,8 +72,10 @@ export const backupRepositoryKind: ResourceKind<BackupRepositoryResource> = {
         {
           type: "script",
           title: `prepare backup repository ${name}`,
-          // As long as a backup that is going on may take, and some.
-          bound: { seconds: 22_500, waitsFor: `the backup repository ${name}` },
+          bound: {
+            seconds: (resource.waitSeconds ?? 0) + 900,
+            waitsFor: `the backup repository ${name}`,
+          },
           script: joinScripts([
             resource.prepare,
             writeStampScript(stackDirectory, stampOf(name), inputs),

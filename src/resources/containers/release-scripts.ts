@@ -147,6 +147,23 @@ function keepFormer({ stackDirectory, service }: ReleaseResource): Script {
 if [ -e former ] && [ -d "$kept" ]; then (umask 077; cp former "$kept"/${formerUpstreamName} && sync "$kept"/${formerUpstreamName}); fi`;
 }
 
+/**
+ * Puts a file in the place of the upstream's and lets the proxy read it, if it has it in its configuration.
+ * @param source the file
+ * @param refused what is done where the proxy does not take it, before the step fails
+ */
+export function putUpstream(path: string, source: Script, refused: Script): Script {
+  return sh`install -m 0644 ${source} ${`${path}.new`}
+mv -f ${`${path}.new`} ${path}
+if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
+  if ! systemctl reload caddy.service; then
+    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
+    ${refused}
+    exit 1
+  fi
+fi`;
+}
+
 /** Writes the upstream file and lets the proxy read it, if it has it in its configuration. */
 export function switchScript(
   resource: ReleaseResource,
@@ -161,22 +178,16 @@ systemctl enable -q ${next.units}
 mkdir -p ${folder}
 rm -f former; [ -e ${path} ] && cp ${path} former
 ${old === undefined ? sh`` : keepFormer(resource)}
-install -m 0644 upstream ${`${path}.new`}
-mv -f ${`${path}.new`} ${path}
-if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
-  if ! systemctl reload caddy.service; then
-    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
-    ${
-      old === undefined
-        ? sh`:`
-        : sh`if [ -e former ]; then cp former ${path}; fi
+${putUpstream(
+  path,
+  sh`upstream`,
+  old === undefined
+    ? sh`:`
+    : sh`if [ -e former ]; then cp former ${path}; fi
 ${emptySlot(next)}
 ${startEnabled(old)}
-${settleScript(resource)}`
-    }
-    exit 1
-  fi
-fi`,
+${settleScript(resource)}`,
+)}`,
     settleScript(resource),
     writeStampScript(
       resource.stackDirectory,

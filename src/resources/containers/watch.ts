@@ -7,6 +7,7 @@ import {
   beginWaiting,
   emptySlot,
   formerUpstreamName,
+  putUpstream,
   releaseStamp,
   startEnabled,
   stopOld,
@@ -186,16 +187,12 @@ function switchBackScript({
 }: ReleaseResource): Script {
   const stamp = stampPath(stackDirectory, releaseStamp(service));
   return sh`cp ${path} turned-bad
-install -m 0644 "$former" ${`${path}.new`}
-mv -f ${`${path}.new`} ${path}
-if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
-  if ! systemctl reload caddy.service; then
-    cp turned-bad ${path}
-    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
-    echo "$bad; the proxy could not be told to go back: the traffic stays where it is" >&2
-    exit 1
-  fi
-fi
+${putUpstream(
+  path,
+  sh`"$former"`,
+  sh`cp turned-bad ${path}
+echo "$bad; the proxy could not be told to go back: the traffic stays where it is" >&2`,
+)}
 sha256sum <${path} | cut -c1-64 | tr -d ${"\\n"} >${stamp}.new
 mv -f ${stamp}.new ${stamp}`;
 }

@@ -90,6 +90,7 @@ export function resolvePostgresRepositories(
     leaves: list.flatMap(({ storage }) => storage.leaves("postgres")),
     inputs: hashText(where + list.map(({ storage }) => storage.pinned).join("\n")),
     watches: accessFiles.map(idOf),
+    waitSeconds: backupPatience,
     prepare: joinScripts([silenceOthers(list, stack), prepareAll(list, stack)]),
     ...(postgres.wal === "none" ? {} : { pointsOf: major }),
     after: [idOf(config), postgresRunningId(major), ...localFolders.map(directoryId)],
@@ -195,6 +196,9 @@ export function retentionOptions({ keep, wal }: PostgresBackup, prefix: string):
   ];
 }
 
+/** So many seconds are waited for a backup that is going on, as backups themselves do. */
+const backupPatience = 21_600;
+
 function prepareScript(stack: string) {
   const pgbackrest = sh`setpriv --reuid=postgres --regid=postgres --init-groups pgbackrest --stanza=${stack} --log-level-console=warn --log-level-file=off`;
   // Its own lock does not wait: a backup that is going on would make a provision fail. A backup knows one who waits so (quiesce-parts.ejs).
@@ -203,7 +207,7 @@ function prepareScript(stack: string) {
   exec 7<${lock}
   if ! flock -n 7; then
     echo "waits until the backup that is going on has ended"
-    flock -w 21600 7 || { echo "a backup has been running for six hours" >&2; exit 1; }
+    flock -w ${backupPatience} 7 || { echo "a backup has been running for six hours" >&2; exit 1; }
   fi
 fi
 try() {

@@ -1,3 +1,4 @@
+import { backupHolder } from "../../facts/lock.ts";
 import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import { directory, directoryId } from "../../resources/files/directory.ts";
 import { file, fileId } from "../../resources/files/file.ts";
@@ -98,7 +99,7 @@ function renderUnit(
     settle: systemdNames(places.quiesceSettle("").replace(".service", "")),
     stackDirectory: systemdListPath(stackDirectoryOf(stack)),
     ready: systemdNames(places.quiesceReady),
-    work: { from: systemdPath(`${places.quiesced}/work`), to: systemdPath(workFolder) },
+    work: { from: systemdPath(`${places.quiesced}/sqlite`), to: systemdPath(workFolder) },
     volumes: live.map((name) => ({
       from: systemdPath(volumePath(stack, name)),
       to: systemdPath(`${liveFolder}/${name}`),
@@ -121,7 +122,11 @@ function renderScript(inputs: StackInputs, groups: readonly QuiesceGroup[]): str
     })),
     groups: groups.map((group) => describeGroup(stack, group)),
     parts: writtenShell(
-      rawScript(renderTemplate(templates, "usr/local/lib/hostkit/quiesce-parts.ejs", {})),
+      rawScript(
+        renderTemplate(templates, "usr/local/lib/hostkit/quiesce-parts.ejs", {
+          holder: writtenShell(sh`${backupHolder}`),
+        }),
+      ),
     ),
   });
 }
