@@ -5,7 +5,10 @@ export interface Seen {
   readonly asked: number;
   /** Every answer that was none, or not 200. */
   readonly failures: readonly string[];
-  /** Bodies of the good ones, each change once: `["one", "two"]`. */
+  /**
+   * Bodies of the good ones in the order in which each was first seen: `["one", "two"]`. While traffic moves, what was
+   * asked first may be answered last, so that an order of all of them would say nothing.
+   */
   readonly bodies: readonly string[];
 }
 
@@ -14,14 +17,14 @@ export function watchSite(address: string, site: string): { stop(): Promise<Seen
   let isOver = false;
   let asked = 0;
   const failures: string[] = [];
-  const bodies: string[] = [];
+  const bodies = new Set<string>();
   const ask = async (): Promise<void> => {
     while (!isOver) {
       asked += 1;
       try {
         const { status, body } = await getSite(address, site, "/");
         if (status !== 200) failures.push(`status ${status}`);
-        else if (bodies.at(-1) !== body) bodies.push(body);
+        else bodies.add(body);
       } catch (error) {
         failures.push(String(error));
       }
@@ -33,7 +36,7 @@ export function watchSite(address: string, site: string): { stop(): Promise<Seen
     async stop() {
       isOver = true;
       await Promise.all(visitors);
-      return { asked, failures, bodies };
+      return { asked, failures, bodies: [...bodies] };
     },
   };
 }
