@@ -16,7 +16,7 @@ import type { OperationStep } from "../plan/operation.ts";
 import { parseState, statePath } from "../plan/state.ts";
 import { renderCleaned, renderCleaning, sumOf } from "../report/clean.ts";
 import type { CleaningPlace } from "../report/clean.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import type { Context } from "../session/context.ts";
 import { confirmOrRefuse, executeRun, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";

@@ -9,7 +9,7 @@ import { assertRunOk } from "../host/outcome.ts";
 import { planControl } from "../plan/control.ts";
 import type { ControlVerb } from "../plan/control.ts";
 import { makeOperation } from "../plan/operation.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import { findService } from "../manifest/services.ts";
 import { activeUnitNeeds, unitsOfService } from "../stack/services/active-units.ts";
 import { targetOf } from "../stack/names.ts";

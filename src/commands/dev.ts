@@ -6,7 +6,7 @@ import { watchSources } from "../local/watch.ts";
 import type { SourceChange } from "../local/watch.ts";
 import { createDevReport } from "../report/dev.ts";
 import type { DevReport } from "../report/dev.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import type { Context } from "../session/context.ts";
 import { ChangeQueue, joinChanges } from "../dev/change-queue.ts";
 import { LogFollower } from "../dev/logs.ts";

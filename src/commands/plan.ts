@@ -7,7 +7,8 @@ import { lookCloser } from "../host/obstacles.ts";
 import { writeOutput } from "../local/output.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { describeGrowing } from "../report/growing.ts";
-import { describePlans, renderPlan } from "../report/plan.ts";
+import { describePlans } from "../report/plan.ts";
+import { pagePlan, showPlanPages } from "../session/plan-pages.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { showTimings } from "../session/timings.ts";
@@ -20,11 +21,15 @@ import { growingNeeds, listGrowing } from "../stack/backups/growing.ts";
 interface PlanOptions {
   readonly out?: string;
   readonly only?: readonly string[];
+  readonly details?: boolean;
   readonly restoreFrom?: string;
 }
 
 /** Shows what would change. Reads only. */
-export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFrom: from }) => {
+export const runPlan: Verb<PlanOptions> = async (
+  context,
+  { out, only, details, restoreFrom: from },
+) => {
   const project = await openProject(context);
   const scope = scopeOf(project.manifest, only);
   if (from !== undefined) checkRestoreFrom(project, from, only);
@@ -54,11 +59,7 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFr
       ),
     );
   });
-  const plans = inspections.map(({ plan, system, obstacles }) => ({
-    plan,
-    system: system.prettyName,
-    obstacles,
-  }));
+  const plans = inspections.map((inspection) => pagePlan(project.manifest, inspection));
   const document = `${JSON.stringify(describePlans(project.manifest.stack, plans), undefined, 2)}\n`;
   if (out !== undefined) await writePlan(context, out, document);
   if (context.options.json === true) {
@@ -66,8 +67,7 @@ export const runPlan: Verb<PlanOptions> = async (context, { out, only, restoreFr
   } else {
     for (const { about } of inspections)
       if (about.length > 0) context.print(`${about.join("\n")}\n`);
-    const style = { colors: context.colors, verbose: context.options.verbose === true };
-    context.print(plans.map((shown) => renderPlan(shown, style)).join("\n\n"));
+    context.print(showPlanPages(context, plans, details));
     for (const inspection of inspections) {
       noteRun(context, inspection);
       noteGrowing(context, project.manifest, inspection);

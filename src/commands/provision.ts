@@ -1,7 +1,7 @@
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import type { RestoreChoice } from "../facts/backups/restored-from.ts";
-import type { FactNeed } from "../facts/fact.ts";
+import type { FactNeed, Facts } from "../facts/fact.ts";
 import { systemFacts, systemSubject } from "../facts/system/system.ts";
 import type { Connection } from "../ssh/connection.ts";
 import type { Inspection } from "../host/inspect.ts";
@@ -9,7 +9,7 @@ import { lookCloser } from "../host/obstacles.ts";
 import { assertRunOk, explainLocked } from "../host/outcome.ts";
 import { proofNeeds, proveHost } from "../host/prove.ts";
 import { readJson } from "../local/output.ts";
-import { describeOutside, describePlans, renderPlan } from "../report/plan.ts";
+import { describeOutside, describePlans } from "../report/plan.ts";
 import type { PlanDocument } from "../report/plan.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { describeStatus, renderStatus } from "../report/status.ts";
@@ -19,6 +19,7 @@ import type { Verb } from "./line/verb.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
 import { checkRestoreFrom, lookForRestore } from "../session/restore-from.ts";
+import { pagePlan, showPlanPages } from "../session/plan-pages.ts";
 import { scopeOf } from "../session/scope.ts";
 import { settleHosts } from "../session/settle.ts";
 import { showTimings } from "../session/timings.ts";
@@ -28,6 +29,7 @@ interface ProvisionOptions {
   readonly yes?: boolean;
   readonly plan?: string;
   readonly only?: readonly string[];
+  readonly details?: boolean;
   readonly restoreFrom?: string;
 }
 
@@ -38,6 +40,8 @@ interface HostToProvision {
   readonly inspection: Inspection;
   /** What a run would fail at. */
   readonly obstacles: readonly HostkitError[];
+  /** What the closer look saw. */
+  readonly closer: Facts;
   /** What the plan brings back of a stack that was elsewhere, in words. */
   readonly about: readonly string[];
 }
@@ -81,13 +85,13 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
           look(opening, host, false, restoreFrom === undefined ? {} : { restoreFrom }),
       );
       const connection = await opening;
-      const { plan, obstacles } = await lookCloser(
+      const { plan, obstacles, closer } = await lookCloser(
         connection,
         project.manifest,
         inspection,
         newMarker(),
       );
-      return { host, connection, inspection: { ...inspection, plan }, obstacles, about };
+      return { host, connection, inspection: { ...inspection, plan }, obstacles, closer, about };
     };
     const seen = collectResults(
       project.hosts,
@@ -107,7 +111,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     if (expected !== undefined) refuseOtherPlan(hosts, expected, options.plan ?? "");
     const busy = hosts.filter(({ inspection }) => inspection.plan.changes.length > 0);
     for (const each of busy) refuseObstacles(each);
-    showPlans(context, project, hosts);
+    showPlans(context, project, hosts, options.details);
     if (busy.length > 0) await carryOut(context, project, busy, options.yes === true);
     const proofs = await proveAll(context, project, hosts, async (each) =>
       look(each.connection, each.host, mayHaveNewCertificates(each), { more: proofNeeds }),
@@ -253,11 +257,15 @@ function refuseObstacles({ host, inspection, obstacles }: HostToProvision): void
   });
 }
 
-function showPlans(context: Context, project: Project, hosts: readonly HostToProvision[]): void {
-  const plans = hosts.map(({ inspection }) => ({
-    plan: inspection.plan,
-    system: inspection.system.prettyName,
-  }));
+function showPlans(
+  context: Context,
+  project: Project,
+  hosts: readonly HostToProvision[],
+  details: boolean | undefined,
+): void {
+  const plans = hosts.map(({ inspection, closer }) =>
+    pagePlan(project.manifest, { ...inspection, closer, obstacles: [] }),
+  );
   const about = hosts.flatMap((each) => each.about);
   if (context.options.json === true) {
     context.print(
@@ -270,10 +278,8 @@ function showPlans(context: Context, project: Project, hosts: readonly HostToPro
     return;
   }
   const changed = plans.filter(({ plan }) => plan.changes.length > 0);
-  const style = { colors: context.colors, verbose: context.options.verbose === true };
   if (about.length > 0) context.print(`${about.join("\n")}\n`);
-  if (changed.length > 0)
-    context.print(`${changed.map((shown) => renderPlan(shown, style)).join("\n\n")}\n`);
+  if (changed.length > 0) context.print(`${showPlanPages(context, changed, details)}\n`);
 }
 
 function showSummary(

@@ -7,7 +7,7 @@ import type { LocalFiles } from "../local/inputs.ts";
 import type { ServiceSource } from "../local/sources.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { servicesOf } from "../manifest/services.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import type { Blob } from "../resources/resource.ts";
 import { activeUnitNeeds, unitsOfService } from "../stack/services/active-units.ts";
 import { upstreamFileOf } from "../stack/services/service-places.ts";

@@ -8,7 +8,7 @@ import { invalidManifest } from "../local/manifest.ts";
 import { compareSources, readSources } from "../local/sources.ts";
 import type { Sources } from "../local/sources.ts";
 import type { SourceChange } from "../local/watch.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import type { DevReport } from "../report/dev.ts";
 import type { Blob } from "../resources/resource.ts";
 import type { Context } from "../session/context.ts";

@@ -1,4 +1,6 @@
 import type { HostkitError } from "../errors.ts";
+import { Facts, need } from "../facts/fact.ts";
+import { pastRunFacts } from "../facts/past-runs.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { Plan } from "../plan/types.ts";
 import { checkSwarm, listEngineNeeds, nameContainers } from "../plan/engine-words.ts";
@@ -16,6 +18,8 @@ export interface CloserLook {
   readonly obstacles: readonly HostkitError[];
   /** The same plan, with the variables named that it changes. */
   readonly plan: Plan;
+  /** What was seen; nothing where nothing is to change. */
+  readonly closer: Facts;
 }
 
 /**
@@ -29,7 +33,7 @@ export async function lookCloser(
   { plan, system }: Pick<Inspection, "plan" | "system">,
   marker: string,
 ): Promise<CloserLook> {
-  if (plan.changes.length === 0) return { obstacles: [], plan };
+  if (plan.changes.length === 0) return { obstacles: [], plan, closer: new Facts(new Map()) };
   const meant = plan.part === undefined ? manifest : narrowManifest(manifest, plan.part);
   const postgres = { manifest, system, plan };
   const needs = [
@@ -37,6 +41,7 @@ export async function lookCloser(
     ...listVariableNeeds(plan),
     ...listEngineNeeds(plan),
     ...postgresNeeds(postgres),
+    need(pastRunFacts, plan.stackDirectory),
   ];
   const facts = await gatherFacts(connection, needs, marker);
   return {
@@ -46,5 +51,6 @@ export async function lookCloser(
       ...[checkSwarm(plan, facts)].filter((error) => error !== undefined),
     ],
     plan: nameContainers(nameVariables(plan, facts), facts),
+    closer: facts,
   };
 }

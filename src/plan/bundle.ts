@@ -3,6 +3,7 @@ import { keepScript } from "../resources/files/preimage.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
+import { headingOf } from "./page/headings.ts";
 import type { Plan, PlannedChange } from "./types.ts";
 import { doneLine, dueLines } from "./unfinished.ts";
 
@@ -54,6 +55,8 @@ export interface RunManifest {
     readonly steps: readonly string[];
     /** What steps wait for that say so, by their number from 1. */
     readonly waits?: Readonly<Record<number, string>>;
+    /** What it is shown under while the run goes on; absent: under its own id. */
+    readonly heading?: string;
   }[];
 }
 
@@ -133,6 +136,7 @@ export function describeRun(plan: Plan, input: Pick<RunInput, "runId" | "holder"
         because: change.because,
         steps: steps.map(titleOf),
         ...(waits.length === 0 ? {} : { waits: Object.fromEntries(waits) }),
+        ...(plan.verb.startsWith("provision") ? { heading: headingOf(change) } : {}),
       };
     }),
   };

@@ -79,6 +79,7 @@ function draftOne(
     change: {
       ...change,
       ...answersOf(resource),
+      ...(resource.heading === undefined ? {} : { heading: resource.heading }),
       waitsFor,
       beginLines: own === undefined ? "" : beginLine(own, isOwned ? "again" : "new"),
       stateLine: stateLineOf(change, own, before),

@@ -70,7 +70,8 @@ export function withRestorePoint(plan: Plan, resources: readonly Resource[], fac
         id: restorePointId,
         action: "run",
         because: "the database, or what works with it, is about to be changed",
-        group: "database",
+        ...{ kind: "restore-point", name: "postgres", group: "database" },
+        heading: { shared: "database" },
         steps: [
           {
             type: "script",

@@ -1,13 +1,19 @@
 import type { ErrorParts } from "../errors.ts";
 import type { Facts } from "../facts/fact.ts";
-import type { Change, Group, Resource, ResourceId, Touch } from "../resources/resource.ts";
+import type { Change, Group, Heading, Resource, ResourceId, Touch } from "../resources/resource.ts";
 import type { LeftOut, Scope } from "./scope.ts";
 
 /** A change in its place: what it waits for within the plan, and what the state file says afterwards. */
 export interface PlannedChange extends Change {
   readonly waitsFor: readonly ResourceId[];
-  /** What its kind answers; absent where no kind stands behind it. */
+  /** Its kind, its name within that, and what the kind answers; operations have none of them. */
+  readonly kind?: string;
+  readonly name?: string;
   readonly group?: Group;
+  /** Whose it is; absent: the host's. */
+  readonly heading?: Heading;
+  /** Names of variables and secrets that it adds (`+ A`), changes (`~ B (another value)`) and takes away (`- C`). */
+  readonly variables?: readonly string[];
   readonly touches?: readonly Touch[];
   /** What is written down before it begins: that it is hostkit's, and what is due because of it; "" for nothing. */
   readonly beginLines: string;

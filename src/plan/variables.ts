@@ -34,7 +34,7 @@ export function nameVariables(plan: Plan, facts: Facts): Plan {
     const lines = environmentFilesOf(change).flatMap((file) => compareVariables(file, facts));
     return lines.length === 0
       ? change
-      : { ...change, difference: [...lines, ...(change.difference ?? [])] };
+      : { ...change, variables: lines, difference: [...lines, ...(change.difference ?? [])] };
   });
   return { ...plan, changes };
 }

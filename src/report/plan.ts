@@ -1,4 +1,5 @@
 import { titleOf } from "../plan/bundle.ts";
+import type { PlanPage } from "../plan/page/page.ts";
 import type { Plan, PlannedChange } from "../plan/types.ts";
 import type { ErrorCode, HostkitError } from "../errors.ts";
 import type { Action } from "../resources/resource.ts";
@@ -12,15 +13,20 @@ export interface ShownPlan {
   readonly system: string;
   /** What `provision` would refuse to begin for. */
   readonly obstacles?: readonly HostkitError[];
+  /** What it comes to. */
+  readonly page?: PlanPage;
 }
 
 interface PlanStyle {
   readonly colors: Colors;
   /** Diffs whole and the titles of all steps. */
   readonly verbose: boolean;
+  /** Diffs whole. */
+  readonly isWhole?: boolean;
 }
 
-const symbols: Readonly<Record<Action, string>> = {
+/** What stands before a change. */
+export const symbols: Readonly<Record<Action, string>> = {
   create: "+",
   update: "~",
   restart: "↻",
@@ -46,13 +52,18 @@ export function renderPlan({ plan, system, obstacles = [] }: ShownPlan, style: P
     for (const change of changes) lines.push(...renderChange(change, style));
   }
   if (outside.length > 0) lines.push("", ...outside);
-  for (const { parts } of obstacles) {
-    lines.push("", `  ${colors.red(`provision would refuse: ${plainText(parts.what)}`)}`);
-    for (const detail of parts.details ?? [])
-      lines.push(`  ${colors.dim(`| ${plainText(detail)}`)}`);
-    if (parts.next !== undefined) lines.push(`  ${colors.dim(`next: ${plainText(parts.next)}`)}`);
-  }
+  lines.push(...renderObstacles(obstacles, colors));
   return lines.join("\n");
+}
+
+/** What `provision` would refuse to begin for, with what to do. */
+export function renderObstacles(obstacles: readonly HostkitError[], colors: Colors): string[] {
+  return obstacles.flatMap(({ parts }) => [
+    "",
+    `  ${colors.red(`provision would refuse: ${plainText(parts.what)}`)}`,
+    ...(parts.details ?? []).map((detail) => `  ${colors.dim(`| ${plainText(detail)}`)}`),
+    ...(parts.next === undefined ? [] : [`  ${colors.dim(`next: ${plainText(parts.next)}`)}`]),
+  ]);
 }
 
 /** What a plan with a scope leaves to others; nothing where nothing waits. */
@@ -86,7 +97,10 @@ export function countActions(changes: readonly { readonly action: string }[]): s
   return `${changes.length} change${changes.length === 1 ? "" : "s"} (${parts.join(", ")})`;
 }
 
-function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): string[] {
+function renderChange(
+  change: PlannedChange,
+  { colors, verbose, isWhole = verbose }: PlanStyle,
+): string[] {
   const paint = paintOf(change.action, colors);
   const guard =
     change.guard === undefined
@@ -105,7 +119,7 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
   }
   const difference = change.difference ?? [];
   // All of a new file is news; it would bury the plan.
-  const limit = verbose ? Infinity : change.action === "create" ? 0 : shortDiff;
+  const limit = isWhole ? Infinity : change.action === "create" ? 0 : shortDiff;
   const shown = difference.slice(0, limit);
   for (const line of shown) {
     const tint = line.startsWith("+")
@@ -123,7 +137,8 @@ function renderChange(change: PlannedChange, { colors, verbose }: PlanStyle): st
   return lines;
 }
 
-function paintOf(action: Action, colors: Colors): (text: string) => string {
+/** The colour of a change's mark. */
+export function paintOf(action: Action, colors: Colors): (text: string) => string {
   if (action === "create") return colors.green;
   if (action === "delete") return colors.red;
   return colors.yellow;
@@ -159,6 +174,8 @@ export interface PlanDocument {
       readonly details?: readonly string[];
       readonly next?: string;
     }[];
+    /** What the plan comes to; absent where nothing changes. */
+    readonly page?: PageDocument;
     readonly changes: readonly {
       readonly id: string;
       readonly action: Action;
@@ -170,9 +187,26 @@ export interface PlanDocument {
       /** What happens along with it. */
       readonly notes?: readonly string[];
       readonly guardSeconds?: number;
+      /** Names of variables that it adds, changes and takes away. */
+      readonly variables?: readonly string[];
       readonly difference?: readonly string[];
     }[];
   }[];
+}
+
+/** A page with the ids of its changes by heading. */
+type PageDocument = Omit<PlanPage, "headings"> & {
+  readonly headings: readonly { readonly heading: string; readonly changes: readonly string[] }[];
+};
+
+function describePage({ headings, ...page }: PlanPage): PageDocument {
+  return {
+    ...page,
+    headings: headings.map(({ heading, changes }) => ({
+      heading,
+      changes: changes.map(({ id }) => id),
+    })),
+  };
 }
 
 type Obstacle = NonNullable<PlanDocument["hosts"][number]["obstacles"]>[number];
@@ -192,12 +226,13 @@ export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanD
     version: 1,
     stack,
     ...(only === undefined ? {} : { only }),
-    hosts: plans.map(({ plan, system, obstacles = [] }) => ({
+    hosts: plans.map(({ plan, system, obstacles = [], page }) => ({
       host: plan.host,
       system,
       fingerprint: plan.fingerprint,
       ...(plan.part === undefined ? {} : { outside: plan.part.waiting, left: plan.part.left }),
       ...(obstacles.length === 0 ? {} : { obstacles: obstacles.map(describeObstacle) }),
+      ...(page === undefined || plan.changes.length === 0 ? {} : { page: describePage(page) }),
       changes: plan.changes.map((change) => ({
         id: change.id,
         action: change.action,
@@ -207,6 +242,7 @@ export function describePlans(stack: string, plans: readonly ShownPlan[]): PlanD
         steps: change.steps.filter(({ type }) => type !== "upload").map(titleOf),
         ...(change.notes === undefined ? {} : { notes: change.notes }),
         ...(change.guard === undefined ? {} : { guardSeconds: change.guard.seconds }),
+        ...(change.variables === undefined ? {} : { variables: change.variables }),
         ...(change.difference === undefined ? {} : { difference: change.difference }),
       })),
     })),

@@ -93,11 +93,14 @@ export const kindNames: readonly string[] = [...byName.keys()];
 
 /** What the kind of a thing answers to whoever reads a plan. */
 export function answersOf(thing: Pick<Resource, "kind" | "name">): {
+  readonly kind: string;
+  readonly name: string;
   readonly group: Group;
   readonly touches: readonly Touch[];
 } {
   const kind = kindOf(thing);
-  return { group: kind.group, touches: kind.touches?.(thing) ?? [] };
+  const { group } = kind;
+  return { kind: thing.kind, name: thing.name, group, touches: kind.touches?.(thing) ?? [] };
 }
 
 /** The kind of a resource. @throws TypeError for a kind that nobody registered. */

@@ -45,7 +45,14 @@ export interface Resource {
    * way to what another stack's manifest says.
    */
   readonly shared?: "default" | "said";
+  /** Whose it is, for whoever reads a plan; absent: the host's. */
+  readonly heading?: Heading;
 }
+
+/** What a plan's page puts changes under: a service by its name, or what all services share. */
+export type Heading =
+  | { readonly service: string }
+  | { readonly shared: "proxy" | "database" | "backups" | "host" };
 
 /** A service's part in what several share: while the file does not hold the text, the service lacks it. */
 export interface ServedPart {
@@ -132,6 +139,8 @@ export interface Change {
   readonly refusal?: Refusal;
   /** What apt is to install, in its words (`name`, `name=version`), so that it can be asked before the run. */
   readonly installs?: readonly string[];
+  /** What does not answer while the change is made, and on which condition; of units that are restarted their action says it. */
+  readonly away?: { readonly what: string; readonly onlyIf?: string };
   /** Files that it writes beside the ones in use until then: new path → the one in use. */
   readonly insteadOf?: Readonly<Record<string, string>>;
   /** Packages on hold that would have to change: nobody does that. */

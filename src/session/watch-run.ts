@@ -11,7 +11,7 @@ import type { RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
 import type { Plan } from "../plan/types.ts";
 import { createProgress } from "../report/progress.ts";
-import type { Progress } from "../report/progress.ts";
+import type { Progress } from "../report/progress-options.ts";
 import { spansOfRun } from "../report/timings.ts";
 import type { Context } from "./context.ts";
 import type { HostAccess, Project } from "./project.ts";

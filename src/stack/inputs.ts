@@ -3,7 +3,7 @@ import type { System } from "../facts/system/system.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import { idsOf } from "../resources/resource.ts";
-import type { Blob, Resource, ResourceId } from "../resources/resource.ts";
+import type { Blob, Heading, Resource, ResourceId } from "../resources/resource.ts";
 
 /** Everything a stack's resources are made from. Plain values: `local/` has read them, nothing here does I/O. */
 export interface StackInputs {
@@ -64,5 +64,13 @@ export function joinSections(sections: readonly Section[]): Required<Section> {
     pins: merge((section) => section.pins),
     resources: sections.flatMap((section) => section.resources),
     beforePackages: sections.flatMap((section) => section.beforePackages ?? []),
+  };
+}
+
+/** The same section, with each resource under this heading of a plan's page. */
+export function putUnder(heading: Heading, section: Section): Section {
+  return {
+    ...section,
+    resources: section.resources.map((resource) => ({ heading, ...resource })),
   };
 }

@@ -7,7 +7,7 @@ import { claimAll } from "./claims.ts";
 import { resolveDatabase } from "./database/database.ts";
 import { resolveFirewall } from "./host/firewall.ts";
 import { resolveHost } from "./host/host.ts";
-import { joinSections } from "./inputs.ts";
+import { joinSections, putUnder } from "./inputs.ts";
 import type { Section, StackInputs } from "./inputs.ts";
 import { stackDirectoryOf } from "./names.ts";
 import { resolveProxy } from "./proxy.ts";
@@ -19,16 +19,12 @@ export function resolveStack(inputs: StackInputs): Resource[] {
   const sections: Section[] = [
     resolveHost(inputs),
     resolveFirewall(inputs),
-    resolveDatabase(inputs),
+    putUnder({ shared: "database" }, resolveDatabase(inputs)),
     resolveServices(inputs),
-    resolveProxy(inputs),
+    putUnder({ shared: "proxy" }, resolveProxy(inputs)),
   ];
-  sections.push(
-    resolveBackups(
-      inputs,
-      sections.flatMap((section) => section.resources),
-    ),
-  );
+  const others = sections.flatMap((section) => section.resources);
+  sections.push(putUnder({ shared: "backups" }, resolveBackups(inputs, others)));
   const { resources, beforePackages, ...all } = joinSections(sections);
   const packages: PackagesResource = {
     kind: "packages",
@@ -50,15 +46,21 @@ export function resolveStack(inputs: StackInputs): Resource[] {
   );
 }
 
-/** Sections may name the same thing (a shared folder); equal ones count once. */
+/** Sections may name the same thing (a shared folder); equal ones count once, and are the host's where several services have them. */
 function mergeEqual(resources: readonly Resource[]): Resource[] {
   const byId = new Map<string, Resource>();
   for (const resource of resources) {
     const known = byId.get(idOf(resource));
-    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(resource)) {
+    if (known === undefined) {
+      byId.set(idOf(resource), resource);
+      continue;
+    }
+    const { heading, ...rest } = resource;
+    const { heading: before, ...others } = known;
+    if (JSON.stringify(others) !== JSON.stringify(rest)) {
       throw new TypeError(`two sections disagree about ${idOf(resource)}`);
     }
-    byId.set(idOf(resource), known ?? resource);
+    if (JSON.stringify(heading) !== JSON.stringify(before)) byId.set(idOf(resource), rest);
   }
   return [...byId.values()];
 }

@@ -11,6 +11,11 @@ const timingsOption = [
   "say what took how long; with a file, as a trace for chrome://tracing and Perfetto",
 ] as const;
 
+const detailsOption = [
+  "--details",
+  "every file, every reason and all that differs, not only the page",
+] as const;
+
 const restoreFromOption = [
   "--restore-from <name>",
   "bring databases, volumes and files back from this repository, onto a bare host",
@@ -100,6 +105,7 @@ they need; how much waits outside is said, and does not count.`,
     async () => (await import("../plan.ts")).runPlan,
   )
     .option("--out <file>", "also write the plan as JSON to this file")
+    .option(...detailsOption)
     .addOption(onlyOption())
     .option(...restoreFromOption)
     .option(...timingsOption);
@@ -129,6 +135,7 @@ from that repository of the manifest; the plan says from when they are.`,
     async () => (await import("../provision.ts")).runProvision,
   )
     .option("-y, --yes", "do not ask")
+    .option(...detailsOption)
     .option("--plan <file>", "refuse when the plan differs from this one (of `hostkit plan --out`)")
     .addOption(onlyOption())
     .option(...restoreFromOption)

@@ -18,6 +18,8 @@ export interface AptSimulation {
   /** KiB that it would fetch, and that the packages then take. */
   readonly archives?: number;
   readonly installed?: number;
+  /** How many packages would be new, dependencies among them. */
+  readonly added?: number;
 }
 
 /** apt's words by what would be installed: names (`name=version`), joined with spaces. Reads only. */
@@ -66,6 +68,7 @@ function readSection(lines: readonly string[]): AptSimulation {
     /^After this operation, ([\d.,]+ \w+) of additional disk space/m,
     text,
   );
+  const added = /^\d+ upgraded, (\d+) newly installed/m.exec(text)?.[1];
   return {
     state,
     hasDistribution: lines.includes("#distribution"),
@@ -75,6 +78,7 @@ function readSection(lines: readonly string[]): AptSimulation {
     refusal: [...unmet, ...errors],
     ...(archives === undefined ? {} : { archives }),
     ...(installed === undefined ? {} : { installed }),
+    ...(added === undefined ? {} : { added: Number(added) }),
   };
 }
 

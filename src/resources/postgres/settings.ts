@@ -125,6 +125,7 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
       action: exists ? "update" : "create",
       because: reasons.join("; "),
       ...(difference.length === 0 ? {} : { difference }),
+      ...awayOf(resource, facts, unitChange !== undefined || restart.length > 0),
       steps: [
         { type: "upload", as: "settings.conf", content: { text: resource.text } },
         {
@@ -164,6 +165,19 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
     );
   },
 };
+
+/** A server that runs is started again for its unit, or for a setting that says so once it is read. */
+function awayOf(
+  { major }: PostgresSettingsResource,
+  facts: Facts,
+  isCertain: boolean,
+): Pick<Change, "away"> {
+  if (facts.get(clusterFacts, String(major))?.state !== "running") return {};
+  const what = `PostgreSQL ${major}`;
+  return {
+    away: isCertain ? { what } : { what, onlyIf: "a setting that changes needs a restart" },
+  };
+}
 
 /** Why the server has to start again for the sake of its unit. */
 function explainUnit(

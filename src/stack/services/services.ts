@@ -1,6 +1,6 @@
 import type { AnyService } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
-import { joinSections } from "../inputs.ts";
+import { joinSections, putUnder } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { resolveContainer } from "./container.ts";
 import { resolveNative } from "./native-service.ts";
@@ -15,7 +15,9 @@ export function resolveServices(inputs: StackInputs): Section {
 function resolveOne(inputs: StackInputs, service: AnyService): Section {
   const workload = describeWorkload(inputs, service);
   const { runs } = workload;
-  return runs.as === "program"
-    ? resolveNative(inputs, workload, runs)
-    : resolveContainer(inputs, workload, runs);
+  const section =
+    runs.as === "program"
+      ? resolveNative(inputs, workload, runs)
+      : resolveContainer(inputs, workload, runs);
+  return putUnder({ service: service.name }, section);
 }

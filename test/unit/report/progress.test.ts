@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { RunManifest } from "../../../src/plan/bundle.ts";
 import type { RunEvent } from "../../../src/plan/events.ts";
 import { makeColors } from "../../../src/report/colors.ts";
-import { createProgress, renderRegion } from "../../../src/report/progress.ts";
+import { renderRegion } from "../../../src/report/live.ts";
+import { createProgress } from "../../../src/report/progress.ts";
 import { newTrack, trackEvent } from "../../../src/report/track.ts";
 
 const colors = makeColors({ isTTY: false }, {});
@@ -91,7 +92,8 @@ dx1: the connection was lost
 
   test("on a terminal what is done stays, and nothing of the region is left", async () => {
     const text = await show("live");
-    expect(text).toContain("✓ packages:apt  create, 45 s\n");
+    expect(text).toContain("✓ packages:apt           45 s\n");
+    expect(text).toContain("· nftables:inet hostkit  not done\n");
     expect(text).toContain("✗ nftables:inet hostkit  prepare it (exit 3)\n");
     expect(text).toContain("↶ nftables:inet hostkit  the host put the old state back\n");
     expect(text).toContain("! dx1: the connection was lost\n");
@@ -108,33 +110,105 @@ dx1: the connection was lost
 });
 
 describe("renderRegion", () => {
-  const track = events
-    .slice(0, 3)
-    .reduce((before, event) => trackEvent(before, event, run), newTrack("dx1", 2));
+  const area = { width: 80, height: 23 };
+  const stack: RunManifest = {
+    ...run,
+    changes: [
+      ["packages:apt", "host", "install caddy"],
+      ["file:/etc/a", "host", "write /etc/a"],
+      ["user:s-api", "api", "make the user"],
+      ["release:api", "api", "start s-api-a.service and wait until healthy"],
+      ["caddy:/etc/caddy/Caddyfile", "proxy", "reload Caddy with it"],
+    ].map(([id = "", heading = "", step = ""]) => ({
+      id: id as RunManifest["changes"][number]["id"],
+      heading,
+      action: "create",
+      because: "",
+      steps: [step],
+    })),
+  };
+  const step = (time: number, change: number): RunEvent => ({
+    ...{ time, event: "step", change, step: 1, state: "started" },
+  });
+  const done = (time: number, change: number): RunEvent => ({
+    ...{ time, event: "change", change, state: "ok" },
+  });
+  const follow = (host: string, ...seen: RunEvent[]) =>
+    [{ time: 100, event: "start" } as const, ...seen].reduce(
+      (before, event) => trackEvent(before, event, stack),
+      newTrack(host, stack),
+    );
+  const going = follow("dx1", step(100, 1), step(101, 2), done(101.5, 2), step(102, 4));
 
-  test("shows every step that goes on, with its time", () => {
-    expect(renderRegion([{ track, elapsed: 160.5 }], "*", colors, 80)).toBe(
-      "* packages:apt  install caddy  1 min\n  0 of 2 done, 1 min 1 s",
+  test("each heading is a line that fills up, with the step that has gone on for longest", () => {
+    expect(renderRegion([{ track: going, elapsed: 160 }], "*", colors, area)).toBe(`\
+* host   1 of 2  packages:apt  install caddy  1 min
+* api    0 of 2  release:api  start s-api-a.service and wait until healthy  58 s
+  proxy  0 of 1
+  1 of 5 done, 1 min`);
+  });
+
+  test("of two steps under one heading the slower is named, and its last line", () => {
+    const both = follow("dx1", step(100, 3), step(104, 4), {
+      ...{ time: 130, event: "waiting", change: 3, step: 1, seconds: 30, line: "still asking" },
+    });
+    expect(renderRegion([{ track: both, elapsed: 131 }], "*", colors, area)).toContain(
+      "* api    0 of 2  user:s-api  make the user: still asking  31 s\n",
+    );
+  });
+
+  test("a heading that is done is no longer there", () => {
+    const over = follow("dx1", step(100, 5), done(101, 5));
+    expect(renderRegion([{ track: over, elapsed: 101 }], "*", colors, area)).not.toContain("proxy");
+  });
+
+  test("a run of an older hostkit has a line for each change", () => {
+    const { changes } = stack;
+    const old = { ...stack, changes: changes.map(({ heading: _heading, ...rest }) => rest) };
+    expect(newTrack("dx1", old).headings.map(({ heading }) => heading)).toEqual(
+      changes.map(({ id }) => id),
     );
   });
 
   test("several hosts are told apart", () => {
-    const other = { track: { ...track, host: "dx2", running: new Map() }, elapsed: 100 };
-    expect(renderRegion([{ track, elapsed: 101 }, other], "*", colors, 80)).toBe(
-      "* dx1 packages:apt  install caddy  0.5 s\n  dx1 0 of 2 done, 1.0 s\n  dx2 0 of 2 done, 0.0 s",
-    );
+    const shown = ["dx1", "dx2"].map((host) => ({
+      track: follow(host, step(100, 5)),
+      elapsed: 101,
+    }));
+    const text = renderRegion(shown, "*", colors, area);
+    expect(text).toContain("* dx1 proxy  0 of 1  caddy:");
+    expect(text).toContain("  dx2 api    0 of 2\n");
+    expect(text).toContain("  dx2 0 of 5 done, 1.0 s");
+  });
+
+  test.each([1, 2, 3, 4])("never more than %i lines; what goes on comes first", (height) => {
+    const text = renderRegion([{ track: going, elapsed: 160 }], "*", colors, { ...area, height });
+    expect(text.split("\n").length).toBeLessThanOrEqual(height);
+    expect(text).toContain("packages:apt");
+    expect(text.includes("proxy")).toBe(height === 4);
   });
 
   test.each([20, 30, 40, 200])("no line is wider than the terminal: %i", (width) => {
     const title = "a very long title that goes on and on ".repeat(3);
     const wide = {
-      ...track,
+      ...going,
       running: new Map([[1, { id: `file:/${"x".repeat(60)}`, title, since: 0 }]]),
     };
-    for (const line of renderRegion([{ track: wide, elapsed: 5 }], "*", colors, width).split(
-      "\n",
-    )) {
-      expect(line.length).toBeLessThanOrEqual(width);
-    }
+    const text = renderRegion([{ track: wide, elapsed: 5 }], "*", colors, { ...area, width });
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(width);
+  });
+
+  test("a heading that is done stays as a line, with what was slowest under it", async () => {
+    const stream = new PassThrough();
+    const progress = await createProgress({
+      ...{ kind: "live", stream, colors, hide: (text: string) => text, clock: () => 0 },
+    });
+    const seen = [step(100, 1), step(101, 2), done(101.5, 2), done(145, 1), step(145, 4)];
+    for (const event of seen) progress.event("dx1", event, stack);
+    progress.event("dx1", { time: 146, event: "end", state: "failed" }, stack);
+    progress.stop();
+    const text = String(stream.read());
+    expect(text).toContain("✓ host   2 of 2  45 s; slowest: packages:apt, 45 s\n");
+    expect(text).toContain("· api    0 of 2  not done\n");
   });
 });

@@ -1,0 +1,105 @@
+import { aptSimulationFacts } from "../../facts/packages/apt-simulation.ts";
+import type { Facts } from "../../facts/fact.ts";
+import type { AnyService, Manifest, Source } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
+import type { Content, Step } from "../../resources/resource.ts";
+import { runningIdOf } from "../../stack/services/start-order.ts";
+import { wordsOf } from "../package-obstacles.ts";
+import type { Plan } from "../types.ts";
+
+/** A service that the plan brings. */
+export interface RunningService {
+  readonly name: string;
+  readonly runtime: AnyService["runtime"];
+  /** "./api", "dist/scraper.deb" */
+  readonly from: string;
+  /** URLs and ports; empty where nothing from outside reaches it. */
+  readonly at: readonly string[];
+}
+
+/** Packages of the distribution that the plan installs. */
+export interface Installs {
+  /** What was asked for; what these need comes with them. */
+  readonly packages: readonly string[];
+  /** With all that they need; absent: apt has no lists yet, or refuses. */
+  readonly count?: number;
+  /** KiB, where apt says it. */
+  readonly archives?: number;
+  readonly installed?: number;
+}
+
+/** The services that are not there yet. */
+export function describeRunning(
+  { stack, changes }: Plan,
+  manifest: Pick<Manifest, "services" | "web" | "proxy">,
+): RunningService[] {
+  const created = new Set(changes.flatMap(({ id, action }) => (action === "create" ? [id] : [])));
+  return servicesOf(manifest)
+    .filter((service) => created.has(runningIdOf(stack, service)))
+    .map((service) => ({
+      name: service.name,
+      runtime: service.runtime,
+      from: describeSource(service.source),
+      at: listAddresses(service, manifest.proxy),
+    }));
+}
+
+function describeSource(source: Source): string {
+  switch (source.kind) {
+    case "package":
+    case "image-archive":
+      return source.path;
+    case "apt":
+      return `package ${source.name}${source.version === undefined ? "" : ` ${source.version}`}`;
+    case "download":
+      return source.url;
+    case "exec":
+      return "on the host already";
+    case "build":
+      return source.context;
+    case "image":
+      return `image ${source.reference.replace(/@sha256:(.{12}).*$/, "@$1")}`;
+  }
+}
+
+/** Where a service answers: routes of sites, and ports that it publishes. */
+export function listAddresses(service: AnyService, proxy: Manifest["proxy"]): string[] {
+  const routes = (proxy?.sites ?? []).flatMap(({ name, routes: all }) =>
+    all
+      .filter(({ to }) => to === service.name)
+      .map(({ path }) => `https://${name}${path === "/*" ? "" : path}`),
+  );
+  return [
+    ...routes,
+    ...service.ports.map(({ outside, protocol }) => `port ${outside}/${protocol}`),
+  ];
+}
+
+/** Packages that are installed, as far as apt can tell before its lists are read anew; undefined for none. */
+export function describeInstalls(plan: Plan, closer: Facts): Installs | undefined {
+  const words = wordsOf(plan);
+  if (words === "") return undefined;
+  const { added, archives, installed } = closer.get(aptSimulationFacts, words) ?? {};
+  return {
+    packages: words.split(" "),
+    ...(added === undefined ? {} : { count: added }),
+    ...(archives === undefined ? {} : { archives }),
+    ...(installed === undefined ? {} : { installed }),
+  };
+}
+
+/** Bytes of files and folders that go to the host. */
+export function measureUploads({ changes }: Pick<Plan, "changes">): number {
+  return changes
+    .flatMap(({ steps }) => steps)
+    .reduce((sum, step) => sum + sizeOf(contentOf(step)), 0);
+}
+
+/** Files and folders of the controller, not the texts that hostkit writes. */
+function sizeOf(content: Content | undefined): number {
+  return content !== undefined && "blob" in content ? content.blob.size : 0;
+}
+
+function contentOf(step: Step): Content | undefined {
+  return step.type === "script" ? step.stdin : step.content;
+}

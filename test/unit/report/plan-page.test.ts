@@ -1,0 +1,165 @@
+import { describe, expect, test } from "vitest";
+import { HostkitError } from "../../../src/errors.ts";
+import { makePlanPage } from "../../../src/plan/page/page.ts";
+import type { PageInput } from "../../../src/plan/page/page.ts";
+import { makeColors } from "../../../src/report/colors.ts";
+import { renderPlanPage } from "../../../src/report/plan-page.ts";
+import type { PageStyle } from "../../../src/report/plan-page.ts";
+import { describePlans } from "../../../src/report/plan.ts";
+import { fitForTerminal } from "../../../src/report/terminal-text.ts";
+import { planDxCluster } from "../../harness/first-plan.ts";
+
+const plain = makeColors({ isTTY: false }, {});
+const style: PageStyle = { colors: plain, width: 80, details: false, verbose: false };
+
+function shownOf(input: PageInput) {
+  return { plan: input.plan, system: "Debian 13", page: makePlanPage(input) };
+}
+
+/** Some of the changes of the first provision, as they would be later. */
+async function later(
+  ids: readonly string[],
+  parts: Partial<PageInput["plan"]["changes"][number]> = {},
+): Promise<PageInput> {
+  const input = await planDxCluster();
+  const changes = input.plan.changes
+    .filter(({ id }) => ids.includes(id))
+    .map((change) => ({
+      ...change,
+      action: "update" as const,
+      because: "content differs",
+      ...parts,
+    }));
+  return { ...input, plan: { ...input.plan, changes } };
+}
+
+describe("a first provision", () => {
+  test("is a screenful on a terminal of 80 columns", async () => {
+    const text = renderPlanPage(shownOf(await planDxCluster()), style);
+    const lines = text.split("\n");
+    expect(lines.length, text).toBeLessThanOrEqual(24);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(text).not.toContain("does not exist");
+  });
+
+  test("says what it comes to", async () => {
+    const text = renderPlanPage(shownOf(await planDxCluster()), { ...style, width: Infinity });
+    for (const line of [
+      /^ {2}runs {7}scraper {4}native \(dist\/dx-scraper\.deb\)$/m,
+      /^ {13}api {8}https:\/\/dx\.example\.org\/api\/\* {2}container \(\.\/api\)$/m,
+      /^ {2}installs {3}\d+ packages and what they need; 2\.3 MiB are sent from here$/m,
+      /^ {2}opens {6}80\/tcp, 443\/tcp, 443\/udp$/m,
+      /^ {2}closes {5}every other port but ssh from outside; nothing listens on one now$/m,
+      /^ {2}no undo {4}8 migrations of dxcluster, up to 0008_/m,
+      /^ {2}guarded {4}sshd and firewall, undone if this machine cannot get in afterwards$/m,
+      /^ {2}takes {6}not known: nothing like it was done on this host yet$/m,
+      /^ {2}api {8}\+ 1 user, 1 image, 1 release$/m,
+    ])
+      expect(text).toMatch(line);
+  });
+
+  test("with details every change is there, with all that differs", async () => {
+    const input = await planDxCluster();
+    const text = renderPlanPage(shownOf(input), { ...style, details: true });
+    for (const { id } of input.plan.changes) expect(text).toContain(id);
+    expect(text).toContain("+Unattended-Upgrade::Automatic-Reboot");
+    expect(text).not.toContain("· write");
+    expect(renderPlanPage(shownOf(input), { ...style, details: true, verbose: true })).toContain(
+      "· write",
+    );
+  });
+
+  test("in JSON the page stands beside all that was there before", async () => {
+    const input = await planDxCluster();
+    const [host] = describePlans("dxcluster", [shownOf(input)]).hosts;
+    expect(host?.changes).toHaveLength(input.plan.changes.length);
+    expect(host?.page).toMatchObject({
+      takes: { unknown: expect.arrayContaining(["packages:apt"]) as string[] },
+      openings: { opens: ["80/tcp", "443/tcp", "443/udp"] },
+    });
+    const headed = host?.page?.headings.flatMap(({ changes }) => changes);
+    expect(headed?.toSorted()).toEqual(host?.changes.map(({ id }) => id).toSorted());
+  });
+});
+
+describe("a small change", () => {
+  test("names each change with its reason, its notes and its variables", async () => {
+    const input = await later(["release:api", "file:/etc/apt/apt.conf.d/52hostkit"], {
+      ...{ notes: ["watched for 15 s"], variables: ["~ LEVEL (another value)"] },
+    });
+    expect(renderPlanPage(shownOf(input), style)).toBe(`\
+dx1 (Debian 13): 2 changes (2 to update)
+
+  cuts       open WebSockets and event streams of every site: Caddy is reloaded
+  takes      not known: nothing like it was done on this host yet
+
+  api        ~ release:api  content differs
+               ~ LEVEL (another value)
+               watched for 15 s
+  host       ~ file:/etc/apt/apt.conf.d/52hostkit  content differs
+               ~ LEVEL (another value)
+               watched for 15 s
+  every file and difference: hostkit plan --details`);
+  });
+
+  test("many new things of a heading are counted, few are named", async () => {
+    const ids = [
+      "user:dxcluster-api",
+      "image:dxcluster-api",
+      "release:api",
+      "user:dxcluster-dashboard",
+    ];
+    const input = await later(ids, { action: "create", because: "does not exist" });
+    const text = renderPlanPage(shownOf(input), style);
+    expect(text).toContain("  api        + 1 user, 1 image, 1 release\n");
+    expect(text).toContain("  dashboard  + user:dxcluster-dashboard  does not exist\n");
+  });
+
+  test("nothing to change stays one line, with details too", async () => {
+    const shown = shownOf(await later([]));
+    for (const details of [false, true])
+      expect(renderPlanPage(shown, { ...style, details })).toBe(
+        "dx1 (Debian 13): nothing to change",
+      );
+  });
+
+  test("what provision would refuse stands at the end", async () => {
+    const obstacle = new HostkitError("port_taken", {
+      ...{ what: "port 80 is taken", where: "dx1", why: "", next: "ss -ltn" },
+    });
+    const shown = { ...shownOf(await later(["release:api"])), obstacles: [obstacle] };
+    for (const details of [false, true])
+      expect(renderPlanPage(shown, { ...style, details })).toContain(
+        "\n\n  provision would refuse: port 80 is taken\n  next: ss -ltn",
+      );
+  });
+});
+
+describe("any terminal", () => {
+  test.each([20, 33, 40, 59, 60, 80, 200])("no line is wider than %i columns", async (width) => {
+    const small = await later(["release:api", "caddy:/etc/caddy/Caddyfile"], {
+      because: `/etc/${"long/".repeat(30)}name content differs`,
+    });
+    for (const input of [small, await planDxCluster()])
+      for (const line of renderPlanPage(shownOf(input), { ...style, width }).split("\n"))
+        expect(line.length, line).toBeLessThanOrEqual(Math.max(width, 24));
+  });
+
+  test("with colours it says the same", async () => {
+    const colors = makeColors({ isTTY: true }, { TERM: "xterm" });
+    const small = await later(["release:api", "file:/etc/issue"], { notes: ["a note"] });
+    for (const input of [small, await planDxCluster()]) {
+      const text = fitForTerminal(renderPlanPage(shownOf(input), { ...style, colors }));
+      expect(text).toContain("\u001b[");
+      expect(text.replace(/\u001b\[\d+m/g, "")).toBe(renderPlanPage(shownOf(input), style));
+    }
+  });
+
+  test("text from the host cannot steer it", async () => {
+    const evil = "\u001b]0;x\u0007\u001b[2Jis \u202egone\nfake: line";
+    const input = await later(["release:api"], { because: evil, notes: [evil], variables: [evil] });
+    const text = renderPlanPage(shownOf(input), style);
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+    expect(text).not.toMatch(/^fake/m);
+  });
+});
