@@ -96,7 +96,7 @@ function describeEstimate({ seconds, unknown }: Estimate): string {
     return unknown.length === 0
       ? "not measured on this host yet; only what is usually quick"
       : "not known: nothing like it was done on this host yet";
-  const about = formatSeconds(Math.max(1, Math.round(seconds)));
+  const about = formatSeconds(Math.max(1, Math.round(seconds))).replace(".0 s", " s");
   return unknown.length === 0
     ? `about ${about}, by this host's last runs`
     : `${about} or more; not known for ${shown}${more}`;

@@ -134,7 +134,7 @@ function renderHeaded(
       .map((change) => {
         const scope = change.inScopeBecause === undefined ? "" : `  (${change.inScopeBecause})`;
         const id = plainText(change.id);
-        const text = `${id}  ${plainText(`${change.because}${scope}`)}`;
+        const text = `${id}  ${plainText(`${change.because}${countLines(change)}${scope}`)}`;
         const [line = "", ...rest] = foldText(text, width, " ".repeat(indent + 2));
         const at = indent + 2 + id.length;
         return [
@@ -154,6 +154,14 @@ function renderHeaded(
     return [`${before}${mark} ${line.slice(indent + 2)}`, ...rest];
   });
   return isNarrow ? [`  ${label}`, ...shown] : shown;
+}
+
+/** ` (+1 -2 lines)` of a change that shows what differs; the names of variables stand below it. */
+function countLines({ action, difference = [], variables = [] }: PlannedChange): string {
+  if (action === "create") return "";
+  const lines = difference.filter((one) => !variables.includes(one) && !one.startsWith("--- /"));
+  const [more, less] = ["+", "-"].map((mark) => lines.filter((one) => one.startsWith(mark)).length);
+  return more === 0 && less === 0 ? "" : ` (+${more} -${less} lines)`;
 }
 
 /** New, and nothing to say of it but that. */

@@ -85,7 +85,7 @@ describe("a first provision", () => {
 describe("a small change", () => {
   test("names each change with its reason, its notes and its variables", async () => {
     const input = await later(["release:api", "file:/etc/apt/apt.conf.d/52hostkit"], {
-      ...{ notes: ["watched for 15 s"], variables: ["~ LEVEL (another value)"] },
+      ...{ notes: ["watched for 15 s"], variables: ["~ LEVEL (another value)"], difference: [] },
     });
     expect(renderPlanPage(shownOf(input), style)).toBe(`\
 dx1 (Debian 13): 2 changes (2 to update)
@@ -100,6 +100,15 @@ dx1 (Debian 13): 2 changes (2 to update)
                ~ LEVEL (another value)
                watched for 15 s
   every file and difference: hostkit plan --details`);
+  });
+
+  test("an update says how many lines differ, without the names of variables", async () => {
+    const input = await later(["file:/etc/issue", "release:api"], {
+      variables: ["+ LEVEL"],
+      difference: ["+ LEVEL", "--- /etc/x", "@@ -1,2 +1,2 @@", " same", "-one", "-two", "+three"],
+    });
+    const text = renderPlanPage(shownOf(input), style);
+    expect(text).toContain("~ file:/etc/issue  content differs (+1 -2 lines)\n");
   });
 
   test("many new things of a heading are counted, few are named", async () => {
