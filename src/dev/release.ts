@@ -1,4 +1,4 @@
-import { textFacts } from "../facts/files/file.ts";
+import { readMark } from "../facts/containers/traffic.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { lookCloser } from "../host/obstacles.ts";
@@ -94,9 +94,10 @@ export async function readPlaces(
   const facts = await gatherFacts(connection, activeUnitNeeds(manifest), newMarker());
   return new Map(
     servicesOf(manifest).map(({ name }) => {
-      const upstreamPath = upstreamFileOf(manifest.stack, name);
-      const [upstreamLine = ""] = (facts.get(textFacts, upstreamPath) ?? "").split("\n");
-      return [name, { units: unitsOfService(manifest, name, facts), upstreamPath, upstreamLine }];
+      const mark = readMark(facts, upstreamFileOf(manifest.stack, name));
+      const [markLine = ""] = (mark?.text ?? "").split("\n");
+      const units = unitsOfService(manifest, name, facts);
+      return [name, { units, markPath: mark?.path ?? "", markLine }];
     }),
   );
 }

@@ -21,8 +21,8 @@ export const endings = {
 export interface Place {
   readonly units: readonly string[];
   /** The file that says which release has the traffic, and its first line. */
-  readonly upstreamPath: string;
-  readonly upstreamLine: string;
+  readonly markPath: string;
+  readonly markLine: string;
 }
 
 /** Says `same` or `new`: all files of a service, from a tar on standard input. */
@@ -55,7 +55,7 @@ export function changeScript(
   return joinScripts([
     sh`set -eu
 umask 022
-[ "$(head -n 1 ${place.upstreamPath} 2>/dev/null)" = ${place.upstreamLine} ] || exit ${endings.moved}
+[ "$(head -n 1 ${place.markPath} 2>/dev/null)" = ${place.markLine} ] || exit ${endings.moved}
 cd ${folder}
 rm -rf ${`${service}.next`}
 cp -al ${service} ${`${service}.next`}`,

@@ -154,6 +154,8 @@ export interface WebService extends ServiceBase {
   readonly port: number;
   readonly health: HealthCheck;
   readonly replicas: number;
+  /** Containers: how long the old release may still end what it has, once a new one has the traffic; 0: not at all. */
+  readonly drainSeconds?: number;
 }
 
 export interface HealthCheck {

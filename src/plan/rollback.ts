@@ -1,18 +1,23 @@
 import { findServing, originOf } from "../facts/containers/releases.ts";
 import type { ReleaseRecord, SlotName, StackReleases } from "../facts/containers/releases.ts";
-import { beginAgainScript, placeScript } from "../resources/containers/kept-release.ts";
+import {
+  beginAgainScript,
+  placeScript,
+  startAgainScript,
+} from "../resources/containers/kept-release.ts";
 import {
   pruneImages,
   retireScript,
   seamScript,
-  startScript,
   switchScript,
+  waitForDrain,
   waitForHealth,
 } from "../resources/containers/release-scripts.ts";
 import { forgetScript, recordsDirectoryOf } from "../resources/containers/records.ts";
 import { releaseId } from "../resources/containers/release.ts";
 import type { ReleaseResource, SlotPlan } from "../resources/containers/slots.ts";
-import { joinScripts, sh } from "../shell/script.ts";
+import { trafficFilesScript } from "../resources/containers/traffic.ts";
+import { joinScripts } from "../shell/script.ts";
 import type { Script } from "../shell/script.ts";
 import type { OperationStep } from "./operation.ts";
 
@@ -96,26 +101,30 @@ export function planRollback(
     ...{ title, because, script },
   });
   return [
-    step(
-      "record",
-      `write down that release ${chosen.id} is gone back to`,
-      beginAgainScript(kept, next, origin),
-    ),
+    {
+      ...step(
+        "record",
+        `write down that release ${chosen.id} is gone back to`,
+        beginAgainScript(kept, next, origin),
+      ),
+      bound: waitForDrain(kept, next),
+    },
     step("files", `put its files into slot ${other}`, placeScript(kept, next)),
     {
-      ...step("start", startTitle(next), startScript(kept, next, old)),
+      ...step("start", startTitle(next), startAgainScript(kept, next, old, chosen.id)),
       bound: waitForHealth(kept, next),
     },
     ...proveDatabase(kept, next, old).map(({ title, script }) => step("database", title, script)),
     step(
       "traffic",
       `send the traffic to slot ${other}`,
-      joinScripts([sh`printf '%s' ${next.upstream} >upstream`, switchScript(kept, next, old)]),
+      joinScripts([trafficFilesScript(kept), switchScript(kept, next, old)]),
     ),
     step(
       "former",
       `drain and stop slot ${serving.slot}`,
-      joinScripts([retireScript(old, kept.exclusive ? 0 : 5), pruneImages(kept)]),
+      // Whoever goes back is in a hurry.
+      joinScripts([retireScript(kept, old, false), pruneImages(kept)]),
     ),
   ];
 }

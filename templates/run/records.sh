@@ -37,7 +37,7 @@ hk_needed_images() {
       hk_release_of "$hk_file" | cut -d ' ' -f 3
       sed -n 's/^{"imageId":"\([^"]*\)".*/\1/p' "$hk_file"
     done
-    sed -sn '1s/^# hostkit: slot .*, image //p' "${HOSTKIT_CONFIGURATION:-/etc/hostkit}"/*/upstreams/*.caddy 2>/dev/null || :
+    sed -sn '1s/^# hostkit: slot .*, image //p' "${HOSTKIT_CONFIGURATION:-/etc/hostkit}"/*/upstreams/* 2>/dev/null || :
   } | sed 'p; s/.*@//'
 }
 
@@ -55,7 +55,7 @@ hk_needs_folder() {
   hk_good_releases | while IFS= read -r hk_file; do head -n 1 "$hk_file"; done | grep -qF -e "\"$1/"
 }
 
-# --- writing. hk_records is the service's folder, hk_switch the file that says where its traffic goes; hk_files_a and hk_files_b are the
+# --- writing. hk_records is the service's folder, hk_switch what traffic.sh goes by; hk_files_a and hk_files_b are the
 # files of a release in that slot: a line each, "plain PATH" or "secret PATH". hk_former and hk_failures: so many of those stay ---
 
 # hk_take FILE: what was written beside it, as FILE.new, takes its place
@@ -93,7 +93,7 @@ hk_list_releases() { find "$hk_records" -name '*.jsonl' | LC_ALL=C sort "$@"; }
 
 # hk_adopt_release SLOT HASH IMAGE: what serves and has no record gets one; sets hk_serving
 hk_adopt_release() {
-  hk_at=$(stat -c %Y "$hk_switch") || return 1
+  hk_at=$(stat -c %Y "$(hk_mark)") || return 1
   hk_serving=$hk_records/$(date -u -d "@$hk_at" +%Y%m%dT%H%M%SZ)-$(printf %.4s "$2").jsonl
   (
     umask 077
@@ -110,7 +110,7 @@ hk_adopt_release() {
 # replaced, or withdrawn where a watch found it bad; what was begun and is not named has failed. Those beyond what stays go.
 hk_settle_releases() {
   (umask 077; mkdir -p -- "$hk_records") || return 1
-  hk_active=$(sed -n '1s/^# hostkit: slot \([ab]\), release \([0-9a-f]*\), image \(.*\)$/\1 \2 \3/p' "$hk_switch" 2>/dev/null) || :
+  hk_active=$(hk_traffic | sed -n 's/^# hostkit: slot \([ab]\), release \([0-9a-f]*\), image \(.*\)$/\1 \2 \3/p')
   hk_serving=
   if [ -n "$hk_active" ]; then
     for hk_file in $(hk_list_releases); do

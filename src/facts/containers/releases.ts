@@ -3,14 +3,14 @@ import type { FactSource } from "../fact.ts";
 
 export type SlotName = "a" | "b";
 
-/** What the upstream file says: where the traffic goes. */
+/** What a mark says: where the traffic goes. */
 export interface ActiveRelease {
   readonly slot: SlotName;
   readonly release: string;
   readonly image: string;
 }
 
-/** Reads the first line of an upstream file; undefined where nothing was released yet. */
+/** Reads the first line of a mark; undefined where nothing was released yet. */
 export function parseUpstream(text: string | undefined): ActiveRelease | undefined {
   const match = /^# hostkit: slot ([ab]), release ([0-9a-f]+), image (\S+)\n/.exec(text ?? "");
   if (match === null) return undefined;
@@ -75,6 +75,9 @@ export function releasesDirectoryOf(stackDirectory: string): string {
   return `${stackDirectory}/releases`;
 }
 
+/** What says where the traffic goes, by the end of its name; a later one counts more (`readMark` of traffic.ts). */
+const markOrder = ["caddy", "a", "b"];
+
 /** Stacks by name, or `everyStack`. The hashes of files stay on the host. */
 export const releaseFacts: FactSource<StackReleases> = {
   name: "releases",
@@ -84,15 +87,17 @@ export const releaseFacts: FactSource<StackReleases> = {
         ? sh`/var/lib/hostkit/*/releases /etc/hostkit/*/upstreams`
         : sh`${[`/var/lib/hostkit/${stack}/releases`, `/etc/hostkit/${stack}/upstreams`]}`,
     );
-    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state|watched|bad)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
+    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.[ab]"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state|watched|bad)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
   },
   parse(stdout) {
     const lines = new Map<string, string[]>();
-    for (const [, path = "", line = ""] of stdout.matchAll(/^(\/[^:\n]+\.(?:jsonl|caddy)):(.*)$/gm))
+    for (const [, path = "", line = ""] of stdout.matchAll(
+      /^(\/[^:\n]+\.(?:jsonl|caddy|[ab])):(.*)$/gm,
+    ))
       lines.set(path, [...(lines.get(path) ?? []), line]);
     const found = new Map<
       string,
-      { records: ReleaseRecord[]; active: [string, ActiveRelease][] }
+      { records: ReleaseRecord[]; active: [number, string, ActiveRelease][] }
     >();
     const of = (stack: string) => {
       const known = found.get(stack) ?? { records: [], active: [] };
@@ -104,17 +109,22 @@ export const releaseFacts: FactSource<StackReleases> = {
         /^\/var\/lib\/hostkit\/([^/]+)\/releases\/[^/]+\/([^/]+)\.jsonl$/.exec(path) ?? [];
       const record = readRecord(id, text);
       if (record !== undefined) of(stack).records.push(record);
-      const [, owner = "", service = ""] =
-        /^\/etc\/hostkit\/([^/]+)\/upstreams\/([^/]+)\.caddy$/.exec(path) ?? [];
+      const [, owner = "", service = "", as = ""] =
+        /^\/etc\/hostkit\/([^/]+)\/upstreams\/([^/.]+)\.(caddy|[ab])$/.exec(path) ?? [];
       const active = parseUpstream(`${text[0] ?? ""}\n`);
-      if (service !== "" && active !== undefined) of(owner).active.push([service, active]);
+      if (service !== "" && active !== undefined)
+        of(owner).active.push([markOrder.indexOf(as), service, active]);
     }
     return new Map(
       [...found].map(([stack, { records, active }]) => [
         stack,
         {
           records: records.toSorted((left, right) => (left.id < right.id ? -1 : 1)),
-          active: Object.fromEntries(active),
+          active: Object.fromEntries(
+            active
+              .toSorted(([left], [right]) => left - right)
+              .map(([, service, release]) => [service, release] as const),
+          ),
         },
       ]),
     );

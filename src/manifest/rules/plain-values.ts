@@ -56,6 +56,7 @@ function longDurations({ services, raw }: RuleInput): Finding[] {
       ["health", "grace"],
       ["watchdog"],
       ["watch"],
+      ["drain"],
       ["pre_deploy", "timeout"],
       ["post_deploy", "timeout"],
     ].flatMap((keys) => {

@@ -16,6 +16,7 @@ export const serviceRules: readonly Rule[] = [
   buildCommand,
   downloadCommand,
   wrongRuntime,
+  drainWithoutOverlap,
   dockerfileOutside,
   afterUnknown,
   afterCycle,
@@ -107,6 +108,11 @@ function wrongRuntime({ services }: RuleInput): Finding[] {
         const message = `only containers have ${key}: a native program is restarted in place, without a release beside it`;
         findings.push(complain(at(key), message, { at: "key" }));
       }
+      if (service.web?.drain !== undefined) {
+        const message =
+          "only containers have drain: a native program is restarted in place, without a release beside it";
+        findings.push(complain(at("drain"), message, { at: "key" }));
+      }
       if ((service.web?.replicas ?? 1) > 1) {
         findings.push(
           complain(at("replicas"), "only containers have replicas: native ones would share a port"),
@@ -119,6 +125,23 @@ function wrongRuntime({ services }: RuleInput): Finding[] {
       );
     }
     return findings;
+  });
+}
+
+/** What is stopped before its successor starts has nothing left to end beside it. */
+function drainWithoutOverlap({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry, web, runtime }) => {
+    if (runtime !== "container" || web?.drain === undefined) return [];
+    const cause =
+      entry.stateful === true ? "stateful" : (entry.ports ?? []).length > 0 ? "ports" : undefined;
+    if (cause === undefined) return [];
+    return [
+      warn(
+        [...pointer, "drain"],
+        `nothing is drained where \`${cause}\` stops the old release before the new one starts`,
+        { at: "key" },
+      ),
+    ];
   });
 }
 

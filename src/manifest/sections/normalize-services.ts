@@ -41,6 +41,7 @@ export function normalizeWeb(
       port: entry.port,
       health: normalizeHealth(entry.health),
       replicas: entry.replicas ?? 1,
+      ...(entry.drain === undefined ? {} : { drainSeconds: Number(entry.drain) || 0 }),
     })),
   );
 }

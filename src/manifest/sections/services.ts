@@ -289,6 +289,14 @@ const webSchema = mapping({
         "How to see that a release works: a path, or {path, host, interval, timeout, grace}. Default: the port accepts connections.",
       examples: ["/api/health"],
     }),
+  drain: z
+    .union([z.literal("none"), z.literal(0), z.literal("0"), z.literal("0s"), duration()])
+    .optional()
+    .meta({
+      description:
+        "Containers: how long the old release may still end its requests and streams (WebSockets, event streams, gRPC) once a new one has the traffic; it stops as soon as nobody is connected any more. The run does not wait for it; the next release does, where it needs the place. Default: 30s; hours are fine (8h); none: not at all.",
+      examples: ["10m"],
+    }),
   replicas: count(1, 32)
     .optional()
     .meta({ description: "Copies running side by side, with the proxy in front. Default: 1." }),

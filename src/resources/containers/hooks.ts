@@ -3,6 +3,7 @@ import type { Script } from "../../shell/script.ts";
 import type { Step } from "../resource.ts";
 import { giveUp, stopOld } from "./release-scripts.ts";
 import type { HookPlan, ReleaseResource, SlotPlan } from "./slots.ts";
+import { openTraffic, splitUpstream } from "./traffic.ts";
 
 /** What a plan says of the hooks of a release that it makes. */
 export function describeHooks({ hooks = [] }: SlotPlan): string[] {
@@ -52,15 +53,16 @@ fi`,
 export function postDeploySteps(resource: ReleaseResource, plan: SlotPlan): Step[] {
   const hook = plan.hooks?.find(({ name }) => name === "post_deploy");
   if (hook === undefined) return [];
-  const [firstLine = ""] = plan.upstream.split("\n");
+  const { line } = splitUpstream(plan);
   const stays = `post_deploy failed, and release ${resource.release} has the traffic and stays; the next provision runs post_deploy again`;
   return [
     hookStep(
       hook,
-      sh`if ! (
+      sh`${openTraffic(resource)}
+if ! (
 ${hook.run}
 ); then
-  if grep -qxF -e ${firstLine} ${resource.upstreamPath} && systemctl is-active -q ${plan.units}; then echo ${stays} >&2; fi
+  if [ "$(hk_traffic)" = ${line.trimEnd()} ] && systemctl is-active -q ${plan.units}; then echo ${stays} >&2; fi
   exit 1
 fi`,
     ),

@@ -3,8 +3,16 @@ import type { SlotName } from "../../facts/containers/releases.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Step } from "../resource.ts";
-import { beginScript, recordFunctions, recordsDirectoryOf, renderRecord } from "./records.ts";
+import {
+  beginScript,
+  noteFilesScript,
+  recordFunctions,
+  recordsDirectoryOf,
+  renderRecord,
+} from "./records.ts";
+import { awaitDrainScript, startScript } from "./release-scripts.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import { openTraffic } from "./traffic.ts";
 
 /** How a file stood; what was in it lies beside, by its place in the list. */
 const file = z.object({
@@ -43,6 +51,7 @@ const schema = z.object({
     .exactOptional(),
   binds: z.array(z.string()).exactOptional(),
   imageRepository: z.string().exactOptional(),
+  drainSeconds: z.number().exactOptional(),
   slots: z.object({ a: slotOf("a"), b: slotOf("b") }),
 });
 
@@ -126,6 +135,11 @@ export function beginAgainScript(
 ): Script {
   const record = renderRecord(kept, next, from.because, { back: from.origin, undoes: from.undoes });
   return joinScripts([
+    openTraffic(kept),
+    // What is gone back to may still be there, ending what it has.
+    sh`hk_drains ${from.id} || {
+${awaitDrainScript(kept, next)}
+}`,
     sh`docker image inspect ${kept.image} >/dev/null || { echo "the image of release ${from.id} is gone" >&2; exit 1; }
 printf '%s' ${record} >record
 rm -rf kept
@@ -144,5 +158,29 @@ export function placeScript(kept: ReleaseResource, { slot, files }: SlotPlan): S
       ({ path, mode, owner, group }, index) =>
         sh`hk_put "$from"/${String(index)} ${path} ${mode} ${owner} ${group}`,
     ),
+  ]);
+}
+
+/** Starts a kept release; one that still ends what it has, from the record of that id, has never stopped and goes on. */
+export function startAgainScript(
+  kept: ReleaseResource,
+  next: SlotPlan,
+  old: SlotPlan,
+  id: string,
+): Script {
+  return joinScripts([
+    openTraffic(kept),
+    sh`goes_on=
+if hk_drains ${id}; then
+  systemctl stop "$hk_drain"
+  systemctl daemon-reload
+  goes_on=yes
+  for u in ${next.units}; do systemctl is-active -q "$u" || goes_on=; done
+fi
+if [ -n "$goes_on" ]; then
+${noteFilesScript(kept, next)}
+else
+${startScript(kept, next, old)}
+fi`,
   ]);
 }

@@ -1,9 +1,6 @@
 import { findServing, releaseFacts } from "../../facts/containers/releases.ts";
 import type { ActiveRelease } from "../../facts/containers/releases.ts";
 import type { Facts } from "../../facts/fact.ts";
-import { textFacts } from "../../facts/files/file.ts";
-import { hashText } from "../../facts/files/hash.ts";
-import { readStamp } from "../../facts/files/stamp.ts";
 import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts } from "../../shell/script.ts";
 import { idOf } from "../resource.ts";
@@ -12,12 +9,12 @@ import { postDeploySteps } from "./hooks.ts";
 import {
   mendScript,
   pruneImages,
-  releaseStamp,
   retireScript,
   switchScript,
   waitForHealth,
 } from "./release-scripts.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import { drainUnitOf, listTrafficFaults, trafficSteps } from "./traffic.ts";
 import { watchSteps } from "./watch.ts";
 
 /** The right release is in place, but not all of it stands as it should, or a run did not come to its end. */
@@ -47,7 +44,7 @@ export function mend(
     because: reasons.join(", "),
     steps: [
       ...(unwatched === undefined ? [] : watchSteps(resource, plan, idle, unwatched)),
-      { type: "upload", as: "upstream", content: { text: plan.upstream } },
+      ...trafficSteps(resource),
       {
         type: "script",
         title: `start ${plan.units.join(", ")} and wait until healthy`,
@@ -59,7 +56,7 @@ export function mend(
         title: `send the traffic to slot ${slot}`,
         script: joinScripts([
           switchScript(resource, plan, undefined),
-          retireScript(idle, resource.exclusive ? 0 : 5),
+          retireScript(resource, idle),
           pruneImages(resource),
         ]),
       },
@@ -102,13 +99,8 @@ function listFaults(
       (["active", "activating"].includes(fact.activeState) || fact.unitFileState === "enabled")
     );
   });
-  if (leftover.length > 0) reasons.push(`${leftover.join(", ")} of another release still runs`);
-  if (facts.get(textFacts, resource.upstreamPath) !== plan.upstream)
-    reasons.push(`${resource.upstreamPath} was edited`);
-  else if (
-    readStamp(facts, resource.stackDirectory, releaseStamp(resource.service)) !==
-    hashText(plan.upstream)
-  )
-    reasons.push("the proxy has not read where it listens");
-  return reasons;
+  const drains = facts.get(usedUnitFacts, drainUnitOf(resource.stack, resource.service));
+  if (leftover.length > 0 && drains?.activeState !== "active")
+    reasons.push(`${leftover.join(", ")} of another release still runs`);
+  return [...reasons, ...listTrafficFaults(resource, plan, facts)];
 }

@@ -1,19 +1,13 @@
-import { hashText } from "../../facts/files/hash.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
-import { writeStampScript } from "../units/unit.ts";
 import type { Bound } from "../resource.ts";
 import { noteFilesScript, pruneImagesScript, recordsDirectoryOf, settleScript } from "./records.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import { layScript, openTraffic, sendScript } from "./traffic.ts";
 
-/** Name of the stamp that says which upstream file the proxy has read. */
-export function releaseStamp(service: string): string {
-  return `release-${service}`;
-}
-
-/** Beside its record: where the traffic went before a release, as the switch had it. */
-export const formerUpstreamName = "former.caddy";
+/** Beside its record: where the traffic went before a release, as the mark had it. */
+export const formerMarkName = "former";
 
 /** Waits for `$units` until the clock says `$deadline`; says why they did not come up. */
 const waitFunctions = rawScript(`show_logs() {
@@ -144,65 +138,59 @@ done`;
 /** Where the traffic goes back to, kept for as long as the release is: another run may have to do it. */
 function keepFormer({ stackDirectory, service }: ReleaseResource): Script {
   return sh`kept=${recordsDirectoryOf(stackDirectory, service)}/"\${HOSTKIT_RUN##*/}"
-if [ -e former ] && [ -d "$kept" ]; then (umask 077; cp former "$kept"/${formerUpstreamName} && sync "$kept"/${formerUpstreamName}); fi`;
+if [ -s former ] && [ -d "$kept" ]; then (umask 077; cp former "$kept"/${formerMarkName} && sync "$kept"/${formerMarkName}); fi`;
 }
 
-/**
- * Puts a file in the place of the upstream's and lets the proxy read it, if it has it in its configuration.
- * @param source the file
- * @param refused what is done where the proxy does not take it, before the step fails
- */
-export function putUpstream(path: string, source: Script, refused: Script): Script {
-  return sh`install -m 0644 ${source} ${`${path}.new`}
-mv -f ${`${path}.new`} ${path}
-if systemctl is-active -q caddy.service && grep -qsF ${path} /etc/caddy/Caddyfile /etc/caddy/hostkit/sites/*.caddy; then
-  if ! systemctl reload caddy.service; then
-    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
-    ${refused}
-    exit 1
-  fi
-fi`;
-}
-
-/** Writes the upstream file and lets the proxy read it, if it has it in its configuration. */
+/** Moves the traffic; where the proxy does not follow, everything is as it was. Wants `upstream-a` and `upstream-b`. */
 export function switchScript(
   resource: ReleaseResource,
   next: SlotPlan,
   old: SlotPlan | undefined,
 ): Script {
-  const path = resource.upstreamPath;
-  const folder = path.slice(0, path.lastIndexOf("/"));
-  return joinScripts([
-    sh`umask 022
-systemctl enable -q ${next.units}
-mkdir -p ${folder}
-rm -f former; [ -e ${path} ] && cp ${path} former
-${old === undefined ? sh`` : keepFormer(resource)}
-${putUpstream(
-  path,
-  sh`upstream`,
-  old === undefined
-    ? sh`:`
-    : sh`if [ -e former ]; then cp former ${path}; fi
+  const undo =
+    old === undefined
+      ? sh`:`
+      : sh`if [ -s former ]; then hk_send former; fi
 ${emptySlot(next)}
 ${startEnabled(old)}
-${settleScript(resource)}`,
-)}`,
-    settleScript(resource),
-    writeStampScript(
-      resource.stackDirectory,
-      releaseStamp(resource.service),
-      hashText(next.upstream),
-    ),
+hk_settle_releases`;
+  return joinScripts([
+    openTraffic(resource),
+    sh`systemctl enable -q ${next.units}
+hk_traffic >former || :
+${old === undefined ? sh`` : keepFormer(resource)}`,
+    layScript(resource, next, undo),
+    sendScript(resource, next, undo),
+    sh`hk_settle_releases`,
   ]);
 }
 
-/** Stops a slot after the requests that are still in it had `seconds` to end; its files stay for a rollback. */
-export function retireScript(old: SlotPlan, seconds: number): Script {
-  return sh`systemctl disable -q ${old.possibleUnits} 2>/dev/null || true
-if systemctl is-active -q ${old.possibleUnits}; then sleep ${seconds}; fi
-systemctl stop ${old.possibleUnits} 2>/dev/null || true
-systemctl reset-failed ${old.possibleUnits} 2>/dev/null || true`;
+/** So long a run waits for what a slot still has; what takes longer is waited for by a unit of its own. */
+const drainPatienceSeconds = 3;
+
+/**
+ * Stops a slot that lost the traffic once nobody is connected to it; its files stay for a rollback.
+ * @param waits false: the run goes on at once
+ */
+export function retireScript(resource: ReleaseResource, old: SlotPlan, waits = true): Script {
+  const seconds = drainSecondsOf(resource);
+  return joinScripts([
+    openTraffic(resource),
+    sh`hk_retire ${old.slot} ${seconds} ${waits ? drainPatienceSeconds : 0} ${old.possibleUnits}`,
+  ]);
+}
+
+/** How long a slot has for what it still has: none where it was stopped before. */
+function drainSecondsOf({ exclusive, drainSeconds = 30 }: ReleaseResource): number {
+  return exclusive ? 0 : drainSeconds;
+}
+
+/** Waits until what a slot still has is ended: a new release needs it. */
+export function awaitDrainScript(resource: ReleaseResource, next: SlotPlan): Script {
+  return joinScripts([
+    openTraffic(resource),
+    sh`hk_await_drain ${drainSecondsOf(resource)} ${next.possibleUnits}`,
+  ]);
 }
 
 /** Brings the units of the active slot to life again. */
@@ -224,13 +212,14 @@ wait_healthy`,
 /** Stops and removes everything of a service. */
 export function removeReleaseScript(owned: {
   readonly units: readonly string[];
+  readonly drain: string;
   readonly hook: string;
   readonly files: readonly string[];
   readonly records: string;
 }): Script {
   const containers = [...owned.units.map((name) => name.replace(/\.service$/, "")), owned.hook];
   return sh`systemctl disable -q ${owned.units} 2>/dev/null || true
-systemctl stop ${owned.units} 2>/dev/null || true
+systemctl stop ${owned.drain} ${owned.units} 2>/dev/null || true
 if command -v docker >/dev/null; then docker rm -f ${containers} >/dev/null 2>&1 || true; fi
 for u in ${owned.units}; do rm -f "/etc/systemd/system/$u"; done
 rm -f ${owned.files}
@@ -244,6 +233,14 @@ for f in ${owned.files}; do rmdir -p --ignore-fail-on-non-empty "$(dirname "$f")
 /** The script's own patience ends first, and tidies up. */
 export function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
   return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
+}
+
+/** For a step that begins with `awaitDrainScript`. */
+export function waitForDrain(resource: ReleaseResource, { slot }: SlotPlan): Bound {
+  return {
+    seconds: drainSecondsOf(resource) + 600,
+    waitsFor: `a former release to end what it has in slot ${slot}`,
+  };
 }
 
 /** Images of the service that no release needs any more; nothing where none were built. */

@@ -1,10 +1,6 @@
-import {
-  findServing,
-  isSettled,
-  parseUpstream,
-  releaseFacts,
-} from "../../facts/containers/releases.ts";
+import { findServing, isSettled, releaseFacts } from "../../facts/containers/releases.ts";
 import type { ActiveRelease, SlotName } from "../../facts/containers/releases.ts";
+import { activeNeeds, readActive, trafficPathsOf } from "../../facts/containers/traffic.ts";
 import { need } from "../../facts/fact.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
 import { fileFacts, textFacts } from "../../facts/files/file.ts";
@@ -16,13 +12,14 @@ import { diffLines } from "../files/difference.ts";
 import { findDifferences } from "../files/file.ts";
 import { mend } from "./mend.ts";
 import {
+  awaitDrainScript,
   pruneImages,
-  releaseStamp,
   removeReleaseScript,
   retireScript,
   seamScript,
   startScript,
   switchScript,
+  waitForDrain,
   waitForHealth,
 } from "./release-scripts.ts";
 import { beginScript, recordsDirectoryOf, renderRecord, settleScript } from "./records.ts";
@@ -32,6 +29,13 @@ import { claimAlone, idOf, idsOf, removeByScript } from "../resource.ts";
 import type { Change, Owned, ResourceKind, Step } from "../resource.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import {
+  describeDrain,
+  drainUnitOf,
+  listTrafficFiles,
+  releaseStamp,
+  trafficSteps,
+} from "./traffic.ts";
 import { describeWatch, isWatched, watchSteps } from "./watch.ts";
 
 /** The id of a resource of this kind by its name. */
@@ -43,8 +47,11 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
 
   needs(resource): FactNeed[] {
     const { a, b } = resource.slots;
+    const { upstreams } = trafficPathsOf(resource.upstreamPath);
     return [
-      need(textFacts, resource.upstreamPath, a.upstream),
+      ...activeNeeds(resource.upstreamPath),
+      ...[upstreams.a, upstreams.b].map((path) => need(textFacts, path)),
+      need(usedUnitFacts, drainUnitOf(resource.stack, resource.service)),
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
       need(releaseFacts, resource.stack),
       ...[...a.files, ...b.files].flatMap((file) => [
@@ -57,9 +64,9 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
   },
 
   diff(resource, facts, context): Change | undefined {
-    const active = parseUpstream(facts.get(textFacts, resource.upstreamPath));
+    const active = readActive(facts, resource.upstreamPath);
     if (active === undefined)
-      return deploy(resource, undefined, "was never released", "create", []);
+      return deploy(resource, undefined, "was never released", "create", [], facts);
 
     const plan = resource.slots[active.slot];
     if (active.release !== resource.release) {
@@ -73,6 +80,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         because,
         "update",
         describeDifference(resource, active.slot, facts),
+        facts,
       );
       const notes = [...describeEarlier(resource, facts), ...(change.notes ?? [])];
       return { ...change, ...notesOf(notes), ...refuseToUndo(resource, facts) };
@@ -88,6 +96,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         edited.join("; "),
         "update",
         describeDifference(resource, active.slot, facts),
+        facts,
       );
     }
     return (
@@ -118,9 +127,10 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
       removeReleaseScript({
         units: owned["units"] as readonly string[],
         hook: hookContainerOf(String(owned["stack"]), String(owned["service"])),
+        drain: drainUnitOf(String(owned["stack"]), String(owned["service"])),
         files: [
           ...(owned["files"] as readonly string[]),
-          String(owned["upstreamPath"]),
+          ...listTrafficFiles(String(owned["upstreamPath"])),
           stampPath(context.stackDirectory, releaseStamp(String(owned["service"]))),
         ],
         records: recordsDirectoryOf(context.stackDirectory, String(owned["service"])),
@@ -176,6 +186,7 @@ function deploy(
   because: string,
   action: Change["action"],
   difference: readonly string[],
+  facts: Facts,
 ): Change {
   const next = resource.slots[active === "a" ? "b" : "a"];
   const old = active === undefined ? undefined : resource.slots[active];
@@ -197,10 +208,11 @@ function deploy(
     {
       type: "script",
       title: `write down release ${resource.release}`,
-      script: beginScript(resource),
+      script: joinScripts([awaitDrainScript(resource, next), beginScript(resource)]),
+      bound: waitForDrain(resource, next),
     },
     ...next.files.map((file): Step => ({ type: "put", ...file })),
-    { type: "upload", as: "upstream", content: { text: next.upstream } },
+    ...trafficSteps(resource),
     ...preDeploySteps(resource, next, old),
     {
       type: "script",
@@ -227,7 +239,7 @@ function deploy(
       type: "script",
       title: old === undefined ? "tidy up" : `drain and stop slot ${old.slot}`,
       script: joinScripts([
-        old === undefined ? sh`` : retireScript(old, resource.exclusive ? 0 : 5),
+        old === undefined ? sh`` : retireScript(resource, old),
         pruneImages(resource),
       ]),
     },
@@ -238,7 +250,11 @@ function deploy(
     action,
     because,
     steps,
-    ...notesOf([...describeHooks(next), ...describeWatch(resource, old)]),
+    ...notesOf([
+      ...describeDrain(resource, next, facts),
+      ...describeHooks(next),
+      ...describeWatch(resource, old),
+    ]),
     ...(old === undefined ? {} : { insteadOf: pairFiles(next, old) }),
     ...(difference.length === 0 ? {} : { difference }),
   };

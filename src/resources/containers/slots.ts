@@ -36,7 +36,7 @@ export interface SlotPlan {
   readonly units: readonly string[];
   /** Every unit the slot could ever have had; those beyond `units` are taken away. */
   readonly possibleUnits: readonly string[];
-  /** Text of the upstream file when this slot is the active one. */
+  /** What is said of its traffic: the mark's line, and behind it what Caddy reads of the slot (traffic.ts). */
   readonly upstream: string;
   /** What runs once in the image of a release that comes here. */
   readonly hooks?: readonly HookPlan[];
@@ -53,6 +53,7 @@ export interface ReleaseResource extends Resource {
   readonly stack: string;
   readonly service: string;
   readonly stackDirectory: string;
+  /** In Caddy's configuration; the files beside it say where the traffic goes (facts/containers/traffic.ts). */
   readonly upstreamPath: string;
   readonly slots: { readonly a: SlotPlan; readonly b: SlotPlan };
   /** Hash of all that makes this version, secrets left out. */
@@ -65,6 +66,8 @@ export interface ReleaseResource extends Resource {
   readonly stopsForHook?: true;
   /** It is watched for so long once it has the traffic, while the old one can still have it back. */
   readonly watchSeconds?: number;
+  /** So long the old one has for the requests and streams that it still has; absent, of one that was kept by an older version: 30. */
+  readonly drainSeconds?: number;
   /** Proved by a login from inside before traffic comes. */
   readonly seam?: {
     readonly user: string;

@@ -1,18 +1,16 @@
-import { stampPath } from "../../facts/files/stamp.ts";
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Step } from "../resource.ts";
-import { openRecords, settleScript } from "./records.ts";
+import { settleScript } from "./records.ts";
 import {
   beginWaiting,
   emptySlot,
-  formerUpstreamName,
-  putUpstream,
-  releaseStamp,
+  formerMarkName,
   startEnabled,
   stopOld,
 } from "./release-scripts.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
+import { openTraffic } from "./traffic.ts";
 
 /** So many failed checks in a row are a release that turned bad; one is made each second. */
 const patience = 3;
@@ -119,9 +117,9 @@ function watchScript(
 ): Script {
   const { watchSeconds = 0 } = resource;
   return joinScripts([
-    openRecords(resource),
+    openTraffic(resource),
     id === undefined ? sh`id=\${HOSTKIT_RUN##*/}` : sh`id=${id}`,
-    sh`record=$hk_records/$id.jsonl former=$hk_records/$id/${formerUpstreamName}`,
+    sh`record=$hk_records/$id.jsonl former=$hk_records/$id/${formerMarkName}`,
     beginWaiting(next.units, resource.graceSeconds),
     sh`watched_from=$began
 began=$(sed -n ${String.raw`s/^{"state":"begun","at":\([0-9]*\)}$/\1/p`} "$record" | head -n 1)
@@ -170,29 +168,12 @@ ${
     ? sh`is_up || echo "the former release was started again, and is not healthy yet" >&2`
     : sh`is_up || { echo "$bad; the former release does not run either: the traffic stays where it is" >&2; exit 1; }`
 }`,
-    switchBackScript(resource),
+    sh`hk_send "$former"`,
     emptySlot(next),
     settleScript(resource),
     sh`echo "turned bad while it was watched: $bad" >&2
-serves=$(sed -n ${String.raw`1s/^# hostkit: slot ., release \([0-9a-f]*\),.*/\1/p`} ${resource.upstreamPath})
+serves=$(hk_traffic | sed -n ${String.raw`s/^# hostkit: slot ., release \([0-9a-f]*\),.*/\1/p`})
 echo "the traffic is back on release $serves" >&2
 exit 1`,
   ]);
-}
-
-function switchBackScript({
-  upstreamPath: path,
-  stackDirectory,
-  service,
-}: ReleaseResource): Script {
-  const stamp = stampPath(stackDirectory, releaseStamp(service));
-  return sh`cp ${path} turned-bad
-${putUpstream(
-  path,
-  sh`"$former"`,
-  sh`cp turned-bad ${path}
-echo "$bad; the proxy could not be told to go back: the traffic stays where it is" >&2`,
-)}
-sha256sum <${path} | cut -c1-64 | tr -d ${"\\n"} >${stamp}.new
-mv -f ${stamp}.new ${stamp}`;
 }

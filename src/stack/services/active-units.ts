@@ -1,7 +1,5 @@
-import { parseUpstream } from "../../facts/containers/releases.ts";
-import { need } from "../../facts/fact.ts";
+import { activeNeeds, readActive } from "../../facts/containers/traffic.ts";
 import type { FactNeed, Facts } from "../../facts/fact.ts";
-import { textFacts } from "../../facts/files/file.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { containersOf, findService } from "../../manifest/services.ts";
 import { serviceUnitOf, webUnitOf } from "../names.ts";
@@ -9,8 +7,8 @@ import { upstreamFileOf } from "./service-places.ts";
 
 /** The facts that `unitsOfService` reads. */
 export function activeUnitNeeds(manifest: Manifest): FactNeed[] {
-  return containersOf(manifest).map((service) =>
-    need(textFacts, upstreamFileOf(manifest.stack, service.name)),
+  return containersOf(manifest).flatMap((service) =>
+    activeNeeds(upstreamFileOf(manifest.stack, service.name)),
   );
 }
 
@@ -22,7 +20,7 @@ export function unitsOfService(manifest: Manifest, name: string, facts: Facts): 
   const service = findService(manifest, name);
   if (service === undefined) return [];
   if (service.runtime === "native") return [serviceUnitOf(manifest.stack, name)];
-  const active = parseUpstream(facts.get(textFacts, upstreamFileOf(manifest.stack, name)));
+  const active = readActive(facts, upstreamFileOf(manifest.stack, name));
   if (active === undefined) return [];
   const replicas = service.section === "web" ? service.replicas : 1;
   return Array.from({ length: replicas }, (_, index) =>

@@ -107,6 +107,7 @@ function resolveRelease(
     graceSeconds: workload.graceSeconds,
     exclusive: workload.isExclusive,
     watchSeconds: workload.watchSeconds,
+    drainSeconds: workload.drainSeconds,
     ...(workload.isStoppedForHooks && workload.hooks.pre_deploy !== undefined
       ? { stopsForHook: true as const }
       : {}),

@@ -26,10 +26,7 @@ export function programDirectoryOf(stack: string, service: string): string {
   return `/opt/hostkit/${stack}/${service}`;
 }
 
-/**
- * Says where a service's requests go, as a piece of Caddy configuration; its first line names the active slot.
- * Written last when a release takes over: this file is the switch.
- */
+/** Sends a service's requests to one of its slots, as a piece of Caddy configuration; the files beside it say to which. */
 export function upstreamFileOf(stack: string, service: string): string {
   return `${configDirectoryOf(stack)}/upstreams/${service}.caddy`;
 }

@@ -66,6 +66,8 @@ interface WorkloadBase {
   readonly isStoppedForHooks: boolean;
   /** How long a new release is watched once it serves, in seconds; 0: not. */
   readonly watchSeconds: number;
+  /** How long the old release has for the requests and streams that it still has, in seconds. */
+  readonly drainSeconds: number;
   /** What runs once in a new release's image. */
   readonly hooks: Readonly<Partial<Record<"pre_deploy" | "post_deploy", Hook>>>;
 }
@@ -92,6 +94,9 @@ export type Workload = ServiceWorkload | WebWorkload;
 
 /** Long enough for what is bad from its first requests on; a run takes that much longer. */
 const defaultWatchSeconds = 15;
+
+/** As long as most requests take at all; streams are asked for. */
+const defaultDrainSeconds = 30;
 
 type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "texts" | "secrets">;
 
@@ -143,6 +148,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     isExclusive,
     isStoppedForHooks: service.stateful || (isExclusive && mounts.some((one) => !one.readOnly)),
     watchSeconds: service.watchSeconds ?? defaultWatchSeconds,
+    drainSeconds: service.section === "web" ? (service.drainSeconds ?? defaultDrainSeconds) : 0,
     hooks: {
       ...(preDeploy === undefined ? {} : { pre_deploy: preDeploy }),
       ...(postDeploy === undefined ? {} : { post_deploy: postDeploy }),

@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -12,7 +20,11 @@ import {
   releaseFacts,
 } from "../../../../src/facts/containers/releases.ts";
 import { hashSecret, hashText } from "../../../../src/facts/files/hash.ts";
-import type { ReleaseRecord, StackReleases } from "../../../../src/facts/containers/releases.ts";
+import type {
+  ActiveRelease,
+  ReleaseRecord,
+  StackReleases,
+} from "../../../../src/facts/containers/releases.ts";
 
 const library = path.resolve(import.meta.dirname, "../../../../templates/run/records.sh");
 
@@ -38,6 +50,7 @@ class Place {
     return spawnSync("bash", ["--posix", "-eu"], {
       cwd: this.root,
       input: `. ${library}
+. ${path.join(path.dirname(library), "traffic.sh")}
 hk_records=${this.stackDirectory}/releases/api hk_switch=${this.upstream}
 hk_files_a='${files}' hk_files_b='plain ${this.root}/launcher' hk_former=1 hk_failures=2
 ${dies === undefined ? "" : trap}${script}\n`,
@@ -72,7 +85,7 @@ ${dies === undefined ? "" : trap}${script}\n`,
     return this.run(
       `hk_begin_release record ${image}
 hk_note_files ${slot}
-${ends === "well" ? `echo '${first}' >upstream.new; mv upstream.new ${this.upstream}` : ""}
+${ends === "well" ? `echo '${first}' >line; hk_send line` : ""}
 hk_settle_releases`,
       dies,
     );
@@ -96,8 +109,16 @@ hk_settle_releases`,
     return (this.read()?.records ?? []).map(({ release, state }) => `${release} ${state}`);
   }
 
+  /** Where Caddy sends a request: slot b where it has a mark. */
+  active(): ActiveRelease | undefined {
+    const [mark] = ["b", "a"]
+      .map((slot) => this.upstream.replace(/caddy$/, slot))
+      .filter(existsSync);
+    return parseUpstream(mark === undefined ? undefined : readFileSync(mark, "utf8"));
+  }
+
   isSettled(): boolean {
-    const active = parseUpstream(readFileSync(this.upstream, "utf8"));
+    const active = this.active();
     return active !== undefined && isSettled(this.read(), "api", active);
   }
 
@@ -233,9 +254,12 @@ describe("records on a host", { timeout: 120_000 }, () => {
       for (let moment = 1; wasKilled; moment += 9) {
         expect(moment).toBeLessThan(2000);
         inPlace((place) => {
-          place.release("b", "aa");
-          wasKilled = place.release("a", "bb", "well", moment) === null;
-          const active = parseUpstream(readFileSync(place.upstream, "utf8"));
+          // From either slot: the marks of the two do not count the same.
+          const [old, next] = moment % 2 === 0 ? (["a", "b"] as const) : (["b", "a"] as const);
+          place.release(old, "aa");
+          wasKilled = place.release(next, "bb", "well", moment) === null;
+          const active = place.active();
+          expect(place.read()?.active["api"]).toEqual(active);
           expect(place.needs(active?.image ?? "")).toBe(true);
           expect(place.run("hk_settle_releases")).toBe(0);
           expect(place.isSettled()).toBe(true);
