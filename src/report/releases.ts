@@ -5,12 +5,21 @@ import { formatTime } from "./duration.ts";
 import { shortenImage, table } from "./status.ts";
 import { plainText } from "./terminal-text.ts";
 
-/** A service's releases on one host, newest first, as a table: id, state, when, by whom, image, why. */
-export function renderReleases(records: readonly ReleaseRecord[], colors: Colors): string[] {
-  return table(records.toReversed().map((record) => releaseRow(record, colors)));
+/**
+ * A service's releases on one host, newest first, as a table: id, state, when, by whom, image, why.
+ * @param draining ids of those that still end what they have
+ */
+export function renderReleases(
+  records: readonly ReleaseRecord[],
+  draining: ReadonlySet<string>,
+  colors: Colors,
+): string[] {
+  return table(
+    records.toReversed().map((record) => releaseRow(record, draining.has(record.id), colors)),
+  );
 }
 
-function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
+function releaseRow(record: ReleaseRecord, isDraining: boolean, colors: Colors): string[] {
   const { id, service, state, image, begun, by, because, bad } = record;
   const paint = {
     serving: colors.green,
@@ -22,7 +31,11 @@ function releaseRow(record: ReleaseRecord, colors: Colors): string[] {
   return [
     service,
     id,
-    paint[state](describeState(record)),
+    paint[state](
+      isDraining
+        ? `still has connections, until ${formatTime(record.drains ?? 0)} UTC`
+        : describeState(record),
+    ),
     `${formatTime(begun)} UTC`,
     plainText(by ?? ""),
     shortenImage(image),

@@ -77,6 +77,7 @@ hk_retire() {
     hk_last=$(for hk_file in $(hk_list_releases -r); do
       case $(hk_release_state "$hk_file")" "$(hk_release_of "$hk_file") in "replaced $hk_slot "*) basename "$hk_file" .jsonl; break ;; esac
     done)
+    if [ -n "$hk_last" ]; then printf '{"drains":%s}\n' "$hk_end" | hk_amend "$hk_records/$hk_last.jsonl" || return 1; fi
     # It outlives the run, and is gone after a reboot, as what it waits for is.
     systemctl reset-failed "$hk_drain" 2>/dev/null || :
     systemd-run --quiet --collect --unit="$hk_drain" --description="hostkit: ${hk_last:-a release} ends what it has" \

@@ -53,6 +53,8 @@ export interface ReleaseRecord {
   readonly watched?: boolean;
   /** What it turned bad with, in words. */
   readonly bad?: string;
+  /** Seconds since the epoch: until when it had time for the connections that it still had when it lost the traffic. */
+  readonly drains?: number;
   readonly state: ReleaseState;
   /** Seconds since the epoch: when it was begun, and since when it is in this state. */
   readonly begun: number;
@@ -87,7 +89,7 @@ export const releaseFacts: FactSource<StackReleases> = {
         ? sh`/var/lib/hostkit/*/releases /etc/hostkit/*/upstreams`
         : sh`${[`/var/lib/hostkit/${stack}/releases`, `/etc/hostkit/${stack}/upstreams`]}`,
     );
-    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.[ab]"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state|watched|bad)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
+    return sh`grep -arHE --include=${"*.jsonl"} --include=${"*.[ab]"} --include=${"*.caddy"} ${'^(\\{"(service|run|imageId|state|watched|bad|drains)"|# hostkit: slot )'} ${{ text: places.map(({ text }) => text).join(" ") }}`;
   },
   parse(stdout) {
     const lines = new Map<string, string[]>();

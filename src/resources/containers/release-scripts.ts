@@ -95,6 +95,7 @@ export function startScript(
     sh`docker rm -f ${hookContainerOf(resource.stack, resource.service)} >/dev/null 2>&1 || true
 systemctl stop ${next.possibleUnits} 2>/dev/null || true
 for u in ${unused}; do rm -f "/etc/systemd/system/$u"; done
+${unused.length === 0 ? sh`` : sh`rm -f ${launchersOf(resource.upstreamPath, unused)}`}
 systemctl daemon-reload
 systemctl reset-failed ${next.possibleUnits} 2>/dev/null || true`,
     old !== undefined && resource.exclusive ? stopOld(old) : sh``,
@@ -207,6 +208,12 @@ systemctl reset-failed ${plan.units} 2>/dev/null || true
 systemctl start --no-block ${plan.units}
 wait_healthy`,
   ]);
+}
+
+/** What units start: those of copies that a release no longer has would stay, as no release of now names them. */
+export function launchersOf(upstreamPath: string, units: readonly string[]): string[] {
+  const folder = upstreamPath.replace(/\/upstreams\/[^/]*$/, "/containers");
+  return units.map((name) => `${folder}/${name.replace(/\.service$/, ".sh")}`);
 }
 
 /** Stops and removes everything of a service. */

@@ -13,6 +13,7 @@ import { findDifferences } from "../files/file.ts";
 import { mend } from "./mend.ts";
 import {
   awaitDrainScript,
+  launchersOf,
   pruneImages,
   removeReleaseScript,
   retireScript,
@@ -64,7 +65,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
   },
 
   diff(resource, facts, context): Change | undefined {
-    const active = readActive(facts, resource.upstreamPath);
+    const active = readActive(facts, resource.upstreamPath) ?? findUnmarked(resource, facts);
     if (active === undefined)
       return deploy(resource, undefined, "was never released", "create", [], facts);
 
@@ -131,6 +132,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
         files: [
           ...(owned["files"] as readonly string[]),
           ...listTrafficFiles(String(owned["upstreamPath"])),
+          ...launchersOf(String(owned["upstreamPath"]), owned["units"] as readonly string[]),
           stampPath(context.stackDirectory, releaseStamp(String(owned["service"]))),
         ],
         records: recordsDirectoryOf(context.stackDirectory, String(owned["service"])),
@@ -138,6 +140,17 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     );
   },
 };
+
+/** What its record says that serves, where somebody took the mark away that said so, or made another of it. */
+function findUnmarked(
+  { stack, service }: ReleaseResource,
+  facts: Facts,
+): ActiveRelease | undefined {
+  const serving = facts
+    .get(releaseFacts, stack)
+    ?.records.filter((one) => one.service === service && one.state === "serving");
+  return serving?.length === 1 ? serving[0] : undefined;
+}
 
 /** Somebody went back from just this release: it takes a word to release it again. */
 function refuseToUndo(

@@ -1,4 +1,5 @@
-import type { SlotName } from "../../facts/containers/releases.ts";
+import { parseUpstream } from "../../facts/containers/releases.ts";
+import type { ReleaseRecord, SlotName } from "../../facts/containers/releases.ts";
 import { readMark, trafficPathsOf } from "../../facts/containers/traffic.ts";
 import type { Facts } from "../../facts/fact.ts";
 import { textFacts } from "../../facts/files/file.ts";
@@ -137,6 +138,24 @@ export function drainUnitOf(stack: string, service: string): string {
   return `hostkit-drain-${stack}-${service}.service`;
 }
 
+/** Ids of the releases that lost the traffic and still end what they have; asks for the units of `drainUnitOf`. */
+export function findDraining(
+  records: readonly ReleaseRecord[],
+  stack: string,
+  facts: Facts,
+): Set<string> {
+  const services = new Set(records.map(({ service }) => service));
+  const ids = [...services].flatMap((service) => {
+    if (facts.get(usedUnitFacts, drainUnitOf(stack, service))?.activeState !== "active") return [];
+    const last = records
+      .filter((one) => one.service === service && one.drains !== undefined)
+      .toSorted((left, right) => (left.drains ?? 0) - (right.drains ?? 0))
+      .at(-1);
+    return last === undefined ? [] : [last.id];
+  });
+  return new Set(ids);
+}
+
 /** What a plan says where the slot that a release needs still has what a former one began; nothing where it does not. */
 export function describeDrain(
   { stack, service, drainSeconds = 0 }: ReleaseResource,
@@ -165,9 +184,14 @@ export function listTrafficFaults(
   const { routing, upstreams } = trafficPathsOf(upstreamPath);
   const { line, addresses } = splitUpstream(plan);
   const mark = readMark(facts, upstreamPath);
-  if (mark?.isFormer === true)
+  if (mark?.isFormer === true && parseUpstream(mark.text) !== undefined)
     return ["where it listens was said by an earlier version of hostkit"];
-  const faults = mark?.text === line ? [] : [`${mark?.path ?? upstreamPath} was edited`];
+  const faults =
+    mark === undefined || mark.isFormer
+      ? ["nothing says any more where its traffic goes"]
+      : mark.text === line
+        ? []
+        : [`${mark.path} was edited`];
   if (!isRouted(resource)) return faults;
   const wanted = [
     [routing, renderRouting(upstreamPath)],

@@ -1,0 +1,55 @@
+// The web program of the bench and of test/lab/streams.test.ts: requests, WebSockets (RFC 6455), event streams, and requests that take
+// long. It has no packages. Told to end, it says goodbye to whom it still has and waits for what is being answered.
+const http = require("node:http"),
+  fs = require("node:fs"),
+  { createHash } = require("node:crypto");
+const version = fs.readFileSync("/version", "utf8").trim();
+const sockets = new Set(),
+  events = new Set();
+const server = http.createServer((request, answer) => {
+  const url = new URL(request.url, "http://x");
+  if (url.pathname === "/events") {
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    answer.write(`data: ${version}\n\n`);
+    const beat = setInterval(() => answer.write(`data: ${version}\n\n`), 500);
+    events.add(answer);
+    answer.on("close", () => {
+      clearInterval(beat);
+      events.delete(answer);
+    });
+    return;
+  }
+  if (url.pathname === "/slow") {
+    setTimeout(() => answer.end(`slow ${version}`), Number(url.searchParams.get("seconds")) * 1000);
+    return;
+  }
+  request.resume().on("end", () => answer.end(version));
+});
+server.on("upgrade", (request, socket) => {
+  const key = createHash("sha1")
+    .update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+    .digest("base64");
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\n\r\n`,
+  );
+  const frame = Buffer.concat([Buffer.from([0x81, version.length]), Buffer.from(version)]);
+  socket.write(frame);
+  const beat = setInterval(() => socket.write(frame), 500);
+  sockets.add(socket);
+  socket
+    .on("error", () => {})
+    .on("close", () => {
+      clearInterval(beat);
+      sockets.delete(socket);
+    });
+  socket.resume();
+});
+server.keepAliveTimeout = 5000;
+server.listen(8000);
+process.on("SIGTERM", () => {
+  // 1001: going away.
+  for (const socket of sockets) socket.end(Buffer.from([0x88, 2, 0x03, 0xe9]));
+  for (const answer of events) answer.end("event: bye\ndata: bye\n\n");
+  server.close(() => process.exit());
+  setInterval(() => server.closeIdleConnections(), 100);
+});
