@@ -3,7 +3,18 @@
 const http = require("node:http"),
   fs = require("node:fs"),
   { createHash } = require("node:crypto");
-const version = fs.readFileSync("/version", "utf8").trim();
+// A second word in the file is the way in which this release is bad.
+const [version, mode] = fs.readFileSync("/version", "utf8").trim().split(" ");
+const started = Date.now();
+if (mode === "ends") {
+  console.error("Error: configuration key PAINT is missing");
+  process.exit(1);
+}
+if (mode === "dies-later")
+  setTimeout(() => {
+    console.error("Error: lost the thread");
+    process.exit(7);
+  }, 10_000);
 const sockets = new Set(),
   events = new Set();
 const server = http.createServer((request, answer) => {
@@ -23,6 +34,8 @@ const server = http.createServer((request, answer) => {
     setTimeout(() => answer.end(`slow ${version}`), Number(url.searchParams.get("seconds")) * 1000);
     return;
   }
+  if (mode === "never-healthy" || (mode === "turns-bad" && Date.now() - started > 10_000))
+    answer.statusCode = 500;
   request.resume().on("end", () => answer.end(version));
 });
 server.on("upgrade", (request, socket) => {

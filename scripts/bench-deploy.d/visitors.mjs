@@ -1,12 +1,12 @@
 // Visitors of sites on a host, in a process of their own: what they ask is in the JSON on argv, lines on standard input begin windows of
 // measurement, its end ends them, and what they saw comes as JSON on standard output.
-//   {address, sites: [{name, rate, websockets, events, slow, slowSeconds}]}   rate: requests a second, half of them with a body
+//   {address, port, sites: [{name, rate, websockets, events, slow, slowSeconds}]}   rate: requests a second, half of them with a body
 import { randomBytes } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent, request } from "node:https";
 import { createInterface } from "node:readline";
 
-const { address, sites } = JSON.parse(process.argv[2]);
+const { address, port = 443, sites } = JSON.parse(process.argv[2]);
 const started = Date.now();
 const windows = [];
 let isOver = false;
@@ -29,6 +29,7 @@ function ask(site, options, body) {
   return new Promise((resolve, reject) => {
     const sent = request({
       host: address,
+      port,
       servername: site.name,
       rejectUnauthorized: false,
       headers: { host: site.name },
@@ -60,7 +61,10 @@ async function askOnce(site, agent, number) {
     );
     const at = Date.now();
     if (status !== 200) site.failures.push({ at: at - started, why: `status ${status}` });
-    else if (!site.versions.has(text)) site.versions.set(text, at);
+    else {
+      site.last = text;
+      site.versions.set(text, { first: site.versions.get(text)?.first ?? at, last: at });
+    }
     site.requests.push([began - started, at - began]);
   } catch (error) {
     site.failures.push({ at: Date.now() - started, why: String(error) });
@@ -88,6 +92,7 @@ async function holdWebSocket(site) {
       const asked = request({
         ...{
           host: address,
+          port,
           servername: site.name,
           rejectUnauthorized: false,
           path: "/ws",
@@ -134,7 +139,7 @@ async function holdEvents(site) {
   while (!isOver) {
     let text = "";
     await new Promise((resolve) => {
-      const session = connectHttp2(`https://${address}`, {
+      const session = connectHttp2(`https://${address}:${port}`, {
         servername: site.name,
         rejectUnauthorized: false,
       });
@@ -196,17 +201,33 @@ function summarize(requests) {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
 }
 
-function report() {
+/** Each name once, with all that was asked in any window of that name. */
+function summarizeWindows(site) {
   const ends = [...windows.slice(1).map(({ at }) => at), Infinity];
+  const names = [...new Set(windows.map(({ name }) => name))];
+  return names.map((name) => ({
+    name,
+    ...summarize(
+      site.requests.filter(([began]) =>
+        windows.some((one, index) => one.name === name && began >= one.at && began < ends[index]),
+      ),
+    ),
+  }));
+}
+
+function report() {
   return seen.map((site) => ({
     name: site.name,
     requests: summarize(site.requests),
     failures: site.failures,
-    versions: Object.fromEntries(site.versions),
-    windows: windows.map(({ name, at }, index) => ({
-      name,
-      ...summarize(site.requests.filter(([began]) => began >= at && began < ends[index])),
-    })),
+    versions: Object.fromEntries(
+      [...site.versions].map(([version, { first }]) => [version, first]),
+    ),
+    held: Object.fromEntries(
+      [...site.versions].map(([version, { first, last }]) => [version, last - first]),
+    ),
+    last: site.last,
+    windows: summarizeWindows(site),
     websockets: site.websockets,
     events: site.events,
     slow: site.slow,

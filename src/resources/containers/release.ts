@@ -32,6 +32,7 @@ import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 import {
   describeDrain,
+  describeReload,
   drainUnitOf,
   listTrafficFiles,
   releaseStamp,
@@ -265,6 +266,7 @@ function deploy(
     steps,
     ...notesOf([
       ...describeDrain(resource, next, facts),
+      ...(old === undefined ? [] : describeReload(resource, next, facts)),
       ...describeHooks(next),
       ...describeWatch(resource, old),
     ]),

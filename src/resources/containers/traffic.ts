@@ -9,6 +9,7 @@ import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { caddyfile, caddyToken } from "../../writers/caddyfile.ts";
+import { reloadNote } from "../proxy/caddy-places.ts";
 import type { Step } from "../resource.ts";
 import { openRecords } from "./records.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
@@ -166,6 +167,15 @@ export function describeDrain(
   return [
     `waits for a former release that still has connections in slot ${next.slot}, at most ${drainSeconds} s (drain)`,
   ];
+}
+
+/** What a plan says where a release makes Caddy read anew: another number of copies. */
+export function describeReload(resource: ReleaseResource, next: SlotPlan, facts: Facts): string[] {
+  const { routing, upstreams } = trafficPathsOf(resource.upstreamPath);
+  const isRead =
+    facts.get(textFacts, routing) === renderRouting(resource.upstreamPath) &&
+    facts.get(textFacts, upstreams[next.slot]) === splitUpstream(next).addresses;
+  return isRead || !isRouted(resource) ? [] : [reloadNote];
 }
 
 /** All files that say where a service's requests go. */

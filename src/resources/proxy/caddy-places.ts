@@ -2,6 +2,10 @@ import { idsOf } from "../resource.ts";
 import type { Content } from "../resource.ts";
 
 /** The file Caddy begins with: hostkit's own, or one that somebody wrote, with a block of ours at its end. */
+/** What a plan says of a reload: Caddy 2.6 closes what it has taken out of HTTP's hands (reverseproxy/streaming.go, Cleanup). */
+export const reloadNote =
+  "reloads Caddy, which closes the open WebSockets of all its sites; requests go on";
+
 export const caddyfilePath = "/etc/caddy/Caddyfile";
 
 /** The one resource that stands for all that a stack gives to Caddy. */

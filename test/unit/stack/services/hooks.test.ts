@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Facts } from "../../../../src/facts/fact.ts";
+import { parseUpstream } from "../../../../src/facts/containers/releases.ts";
+import { trafficPathsOf } from "../../../../src/facts/containers/traffic.ts";
+import { renderRouting, splitUpstream } from "../../../../src/resources/containers/traffic.ts";
 import { textFacts } from "../../../../src/facts/files/file.ts";
 import { readTemplates } from "../../../../src/local/templates.ts";
 import { releaseKind } from "../../../../src/resources/containers/release.ts";
@@ -20,10 +23,15 @@ const hooks =
   ", pre_deploy: alembic upgrade head, post_deploy: { command: [sh, -c, \"echo '$HOME'\"], timeout: 2m }";
 
 function changeOf(release: ReleaseResource, upstream?: string, isUnfinished = false): Change {
-  const facts = Facts.of([
-    textFacts,
-    upstream === undefined ? {} : { [release.upstreamPath]: upstream },
-  ]);
+  const { routing, upstreams, marks } = trafficPathsOf(release.upstreamPath);
+  const { a, b } = release.slots;
+  const laid = {
+    [routing]: renderRouting(routing),
+    [upstreams.a]: splitUpstream(a).addresses,
+    [upstreams.b]: splitUpstream(b).addresses,
+    [marks[parseUpstream(upstream)?.slot ?? "a"]]: upstream ?? "",
+  };
+  const facts = Facts.of([textFacts, upstream === undefined ? {} : laid]);
   const change = releaseKind.diff(release, facts, {
     ...{ stackDirectory: release.stackDirectory, changed: new Set(), isOwned: true, isUnfinished },
   });
