@@ -5,7 +5,7 @@
 export const exitCodes = {
   ok: 0,
   failed: 1,
-  /** `plan` found changes (and nothing else is wrong). */
+  /** `plan` found changes, `update --check` something newer (and nothing else is wrong). */
   changes: 2,
   usage: 64,
   manifest: 65,
@@ -30,6 +30,11 @@ export type ErrorCode =
   | "sudo_failed"
   | "os_unsupported"
   | "disk_full"
+  | "registry_refused"
+  | "registry_unreachable"
+  | "registry_limited"
+  | "image_missing"
+  | "image_unfit"
   | "port_taken"
   | "firewall_taken"
   | "packages_blocked"
@@ -54,6 +59,11 @@ const exitCodeOf: Record<ErrorCode, number> = {
   sudo_failed: exitCodes.authentication,
   os_unsupported: exitCodes.unsupported,
   disk_full: exitCodes.failed,
+  registry_refused: exitCodes.authentication,
+  registry_unreachable: exitCodes.unreachable,
+  registry_limited: exitCodes.locked,
+  image_missing: exitCodes.manifest,
+  image_unfit: exitCodes.unsupported,
   port_taken: exitCodes.failed,
   firewall_taken: exitCodes.failed,
   packages_blocked: exitCodes.failed,

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { Lock } from "../manifest/lock.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
@@ -13,8 +14,9 @@ import { readMigration } from "../resources/postgres/migration-file.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
 import { checkBuild } from "./build-check.ts";
-import { checkCertificate } from "./certificates.ts";
+import { checkAuthorities, checkCertificate } from "./certificates.ts";
 import { requireText } from "./decode-text.ts";
+import { readPinned } from "./lock-file.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { readMigrations } from "./migrations.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
@@ -28,6 +30,8 @@ export interface LocalFiles {
   readonly texts: ReadonlyMap<string, string>;
   /** By the folder written in the manifest, in the order in which they run. */
   readonly migrations: ReadonlyMap<string, readonly MigrationFile[]>;
+  /** Which image each tag of the manifest means. */
+  readonly images: Lock;
   readonly problems: readonly Problem[];
 }
 
@@ -43,6 +47,7 @@ const readAs: Readonly<Record<ReferenceKind, "blob" | "tree" | "text" | "migrati
   certificate: "text",
   "private-key": "text",
   "ca-root": "text",
+  "registry-ca": "text",
   identity: "text",
 };
 
@@ -126,7 +131,13 @@ export async function readLocalFiles(
     for (const { at, message } of found) complain([service.section, service.name, ...at], message);
   }
   problems.push(...findCertificateProblems(loaded, manifest, texts, options.now));
-  return { blobs, texts, migrations, problems };
+  for (const { written, ca } of manifest.registries ?? []) {
+    const wrong = ca === undefined ? undefined : checkAuthorities(texts.get(ca), options.now);
+    if (wrong !== undefined) complain(["registries", written, "ca"], wrong);
+  }
+  const pinned = await readPinned(loaded, manifest);
+  problems.push(...pinned.problems);
+  return { blobs, texts, migrations, images: pinned.lock, problems };
 }
 
 /** Certificates of sites that do not fit their site, their key or the day. */
@@ -195,6 +206,7 @@ const describe: Readonly<Record<ReferenceKind, string>> = {
   certificate: "the certificate",
   "private-key": "the private key",
   "ca-root": "the CA certificate",
+  "registry-ca": "the CA certificate",
   identity: "the SSH key",
 };
 

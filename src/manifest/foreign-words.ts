@@ -26,7 +26,7 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
     host_name: "the host's own name is `host.hostname`",
     inventory: "machines are `hosts`",
     registry:
-      "none is needed: images are built on the host (`build`), loaded from a file (`archive`) or pulled without a login (`image`)",
+      "logins are `registries`: {ghcr.io: {user, password}}; without one images are built on the host (`build`), loaded from a file (`archive`) or pulled (`image`)",
     builder: "images are built on the host: `build` of a service",
     accessories: "databases are `database`, other programs entries of `services`",
     tasks:
@@ -121,7 +121,7 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
     pid: "it cannot be shared; the limit is `resources.pids`",
     platform: "leave it out: the host's own",
     profiles: "leave it out: a manifest's services all run; another set is another manifest",
-    pull_policy: "leave it out: an image is pinned by its digest",
+    pull_policy: "leave it out: an image is pinned by its digest, and pulled once",
     shm_size: "it cannot be set; 64 MiB are Docker's own",
     stdin_open: "leave it out: nobody types into a service",
     tty: "leave it out: nobody types into a service",
@@ -194,6 +194,17 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
     disable: "leave out `health`: then only the port is tried",
     delay: "it is `grace`",
     max_attempts: "leave it out: after 3 checks in a row that fail it is started again",
+  },
+  registry: {
+    username: "it is `user`",
+    login: "it is `user`",
+    token: "it is `password`: the name of the secret that holds it",
+    password_file: "it is `password`: the name of a secret, which `secrets` may take from a file",
+    server: "the registry is the key: {HOST: {user, password}}",
+    url: "the registry is the key: {HOST: {user, password}}",
+    insecure:
+      "Docker takes plain HTTP from the host itself alone; an authority of your own is `ca`",
+    tls_verify: "leave it out: an authority of your own is `ca`",
   },
   resources: {
     limits: "write them here: {memory, cpus, pids}",
@@ -321,6 +332,8 @@ function placesOf([section, name, third, ...rest]: Pointer): readonly string[] {
   }
   if (section === "proxy" && name === "sites")
     return third === undefined || rest.length > 0 ? [] : ["site"];
+  if (section === "registries")
+    return name !== undefined && third === undefined ? ["registry"] : [];
   if (section === "hosts") return name === undefined ? [] : ["hosts"];
   return name === undefined ? [String(section)] : [];
 }

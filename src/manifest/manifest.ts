@@ -1,3 +1,5 @@
+import type { Registry } from "./registry.ts";
+
 /**
  * The normalized manifest: what every other room works with.
  *
@@ -15,6 +17,8 @@ export interface Manifest {
   readonly database?: Database;
   readonly services: readonly Service[];
   readonly web: readonly WebService[];
+  /** Those that want a login or have an authority of their own; absent: none. */
+  readonly registries?: readonly Registry[];
   readonly proxy?: Proxy;
   readonly backups?: Backups;
   /** Absent only for `firewall: none`; without the section the default rule set is here. */
@@ -97,7 +101,7 @@ export type Source =
       readonly args: Readonly<Record<string, string>>;
       readonly target?: string;
     }
-  /** A registry reference; `reference` holds name and digest: `ghcr.io/a/b@sha256:…`. */
+  /** A registry reference as it is written: `ghcr.io/a/b:1.2`, for which hostkit.lock has the digest, or `ghcr.io/a/b@sha256:…`. */
   | { readonly kind: "image"; readonly reference: string }
   /** A local `docker save` or OCI archive. */
   | { readonly kind: "image-archive"; readonly path: string };

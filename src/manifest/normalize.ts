@@ -7,6 +7,7 @@ import { normalizeHostSettings } from "./sections/host.ts";
 import { normalizeHosts } from "./sections/hosts.ts";
 import { normalizeServices, normalizeWeb } from "./sections/normalize-services.ts";
 import { normalizeProxy } from "./sections/proxy.ts";
+import { normalizeRegistries } from "./sections/registries.ts";
 import { normalizeSecrets } from "./sections/secrets.ts";
 import { namedSecrets, secretsOf } from "./secrets.ts";
 import { servicesOf } from "./services.ts";
@@ -34,6 +35,9 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
       : { database: normalizeDatabase(written.database, loginRoles) }),
     services,
     web,
+    ...(written.registries === undefined
+      ? {}
+      : { registries: normalizeRegistries(written.registries) }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(written.backups === undefined
       ? {}

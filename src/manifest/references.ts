@@ -15,6 +15,7 @@ export type ReferenceKind =
   | "certificate"
   | "private-key"
   | "ca-root"
+  | "registry-ca"
   | "identity";
 
 /** A local file or folder (`build-context`, `migrations`) that the manifest needs. */
@@ -38,6 +39,8 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
     add("migrations", database.migrations, ["database", "databases", database.name, "migrations"]);
   }
   for (const service of servicesOf(manifest)) addService(service, add);
+  for (const { written, ca } of manifest.registries ?? [])
+    add("registry-ca", ca, ["registries", written, "ca"]);
   add("ca-root", manifest.proxy?.acmeCaRoot, ["proxy", "acme_ca_root"]);
   for (const site of manifest.proxy?.sites ?? []) {
     if (site.tls.kind !== "files") continue;

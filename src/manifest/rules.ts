@@ -9,6 +9,7 @@ import { valueRules } from "./rules/plain-values.ts";
 import { portRules } from "./rules/ports.ts";
 import { proxyRules } from "./rules/proxy.ts";
 import { reachRules } from "./rules/reach.ts";
+import { registryRules } from "./rules/registries.ts";
 import { type Rule, ruleInput } from "./rules/rule.ts";
 import { serviceRules } from "./rules/services.ts";
 import type { WrittenManifest } from "./schema.ts";
@@ -25,6 +26,7 @@ const rules: readonly Rule[] = [
   ...valueRules,
   ...reachRules,
   ...languageRules,
+  ...registryRules,
 ];
 
 /**

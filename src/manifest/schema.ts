@@ -6,6 +6,7 @@ import { firewallSectionSchema } from "./sections/firewall.ts";
 import { hostSectionSchema } from "./sections/host.ts";
 import { hostsSchema } from "./sections/hosts.ts";
 import { proxySectionSchema } from "./sections/proxy.ts";
+import { registriesSectionSchema } from "./sections/registries.ts";
 import { secretsSectionSchema } from "./sections/secrets.ts";
 import { servicesSectionSchema, webSectionSchema } from "./sections/services.ts";
 import { commandWords, label, mapping } from "./values.ts";
@@ -29,6 +30,7 @@ export const manifestSchema = mapping({
   database: databaseSectionSchema.optional(),
   services: servicesSectionSchema.optional(),
   web: webSectionSchema.optional(),
+  registries: registriesSectionSchema.optional(),
   proxy: proxySectionSchema.optional(),
   backups: backupsSectionSchema.optional(),
   firewall: firewallSectionSchema.optional(),

@@ -4,8 +4,15 @@ import type { WrittenManifest } from "./schema.ts";
 /**
  * What a secret is for. "service": a service gets it as a file. "repository": it opens a repository of backups. "key": a private key.
  * "environment": every value in the file is one. "keeper": it removes old backups from this machine, and no host ever has it.
+ * "registry": it lets pulls in to a registry.
  */
-export type SecretPurpose = "service" | "repository" | "key" | "environment" | "keeper";
+export type SecretPurpose =
+  | "service"
+  | "repository"
+  | "key"
+  | "environment"
+  | "keeper"
+  | "registry";
 
 /** A place of the manifest that asks for a secret: by the name of a value, or by a file on this machine that is one. */
 export type SecretUse = {
@@ -24,6 +31,7 @@ const places: readonly {
   { at: "services.*.env_file", purpose: "environment", holds: "path" },
   { at: "web.*.secrets.*", purpose: "service", holds: "name" },
   { at: "web.*.env_file", purpose: "environment", holds: "path" },
+  { at: "registries.*.password", purpose: "registry", holds: "name" },
   { at: "proxy.sites.*.tls.key", purpose: "key", holds: "path" },
   { at: "backups.repositories.*.passphrase", purpose: "repository", holds: "name" },
   { at: "backups.repositories.*.access_key", purpose: "repository", holds: "name" },

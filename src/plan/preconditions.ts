@@ -63,17 +63,11 @@ export function findObstacles(manifest: Manifest, plan: Plan, facts: Facts): Hos
 
 /** What the kinds themselves saw: a migration that was edited, or cannot be run as it is. */
 function listRefusals(plan: Plan): HostkitError[] {
-  return plan.changes.flatMap(({ refusal }) =>
-    refusal === undefined
-      ? []
-      : [
-          new HostkitError("manifest_invalid", {
-            where: plan.host,
-            why: "nothing was changed",
-            ...refusal,
-          }),
-        ],
-  );
+  return plan.changes.flatMap(({ refusal }) => {
+    if (refusal === undefined) return [];
+    const { code = "manifest_invalid", ...parts } = refusal;
+    return [new HostkitError(code, { where: plan.host, why: "nothing was changed", ...parts })];
+  });
 }
 
 function checkPorts(manifest: Manifest, plan: Plan, facts: Facts): HostkitError | undefined {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../errors.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import type { Claim } from "../facts/neighbours.ts";
 import type { Script } from "../shell/script.ts";
@@ -116,6 +117,8 @@ export type Action = "create" | "update" | "restart" | "reload" | "run" | "delet
 
 /** Why a change cannot be made, known from looking alone: the run is refused before it begins. */
 export interface Refusal {
+  /** Default: `manifest_invalid`. */
+  readonly code?: ErrorCode;
   /** One line, no trailing period. */
   readonly what: string;
   readonly why?: string;

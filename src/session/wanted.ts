@@ -15,6 +15,7 @@ import type { Scope } from "../plan/scope.ts";
 import type { Resource } from "../resources/resource.ts";
 import { resolveStack } from "../stack/resolve.ts";
 import type { Context } from "./context.ts";
+import { hideLogins } from "./hide-logins.ts";
 import { newMarker } from "./project.ts";
 import type { HostAccess, Project } from "./project.ts";
 
@@ -52,7 +53,7 @@ export async function readWanted(
   if (problems.some(({ severity }) => severity === "error"))
     throw invalidManifest(loaded, problems);
   for (const problem of problems) context.note(formatProblem(problem));
-  const { blobs, texts, migrations } = adjust(files);
+  const { blobs, texts, migrations, images } = adjust(files);
   return (host, system, hostname, restoreFrom) =>
     resolveStack({
       manifest,
@@ -63,6 +64,7 @@ export async function readWanted(
       blobs,
       texts,
       migrations,
+      images,
       secrets,
       isLab: project.isLab,
       ...(restoreFrom === undefined ? {} : { restoreFrom }),
@@ -123,6 +125,7 @@ function hideSecrets(
 ): void {
   context.redactor.spare(new Set(listStrings(manifest)));
   for (const value of secrets.values()) context.redactor.add(value);
+  hideLogins(context.redactor, manifest.registries ?? [], secrets);
   for (const use of loaded.parsed.secrets) {
     if (!("path" in use)) continue;
     const text = texts.get(use.path) ?? "";

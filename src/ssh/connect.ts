@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type {
   Connection,
   ExecOptions,
@@ -6,6 +7,8 @@ import type {
   TerminalResult,
 } from "./connection.ts";
 import { runOnLink } from "./exec.ts";
+import { openForward } from "./forward.ts";
+import type { ForwardTarget } from "./forward.ts";
 import { resolveRoute } from "./hop.ts";
 import { type Link, openRoute } from "./link.ts";
 import {
@@ -87,6 +90,10 @@ class SshConnection implements Connection {
 
   async execOnTerminal(shellText: string, terminal: LocalTerminal): Promise<TerminalResult> {
     return await runOnTerminal(this.#link, this.#root, shellText, terminal);
+  }
+
+  async openTcp(target: ForwardTarget): Promise<Duplex> {
+    return await openForward(this.#link, target);
   }
 
   async close(): Promise<void> {

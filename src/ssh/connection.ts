@@ -1,3 +1,6 @@
+import type { Duplex } from "node:stream";
+import type { ForwardTarget } from "./forward.ts";
+
 /** One command on a host. */
 export interface ExecOptions {
   /** Sent to the command's standard input, which is then closed. Without it the input is empty. */
@@ -61,6 +64,11 @@ export interface Connection {
   exec(shellText: string, options?: ExecOptions): Promise<ExecResult>;
   /** Runs shell text as root on a terminal of the host, joined to one of this machine. */
   execOnTerminal(shellText: string, terminal: LocalTerminal): Promise<TerminalResult>;
+  /**
+   * A TCP connection that the host opens: what only it can reach can be asked, and nothing has to be installed there.
+   * @throws ForwardError when the host reached nobody
+   */
+  openTcp(target: ForwardTarget): Promise<Duplex>;
   /** Resolves once the connection is gone: with the error, or with nothing after `close`. */
   readonly closed: Promise<Error | undefined>;
   close(): Promise<void>;

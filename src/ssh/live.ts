@@ -1,5 +1,7 @@
+import type { Duplex } from "node:stream";
 import { HostkitError } from "../errors.ts";
 import type { Connection, ExecOptions, ExecResult } from "./connection.ts";
+import type { ForwardTarget } from "./forward.ts";
 import type { LocalTerminal, TerminalResult } from "./connection.ts";
 
 /** How long a lost connection is tried to be replaced before what needs it fails. */
@@ -57,6 +59,10 @@ class LiveConnection implements Connection {
 
   async execOnTerminal(shellText: string, terminal: LocalTerminal): Promise<TerminalResult> {
     return (await this.#living()).execOnTerminal(shellText, terminal);
+  }
+
+  async openTcp(target: ForwardTarget): Promise<Duplex> {
+    return (await this.#living()).openTcp(target);
   }
 
   async close(): Promise<void> {

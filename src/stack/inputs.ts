@@ -1,5 +1,6 @@
 import type { RestoreChoice } from "../facts/backups/restored-from.ts";
 import type { System } from "../facts/system/system.ts";
+import type { Lock } from "../manifest/lock.ts";
 import type { Manifest } from "../manifest/schema.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import { idsOf } from "../resources/resource.ts";
@@ -21,6 +22,8 @@ export interface StackInputs {
   readonly texts: ReadonlyMap<string, string>;
   /** Migrations by the folder written in the manifest, in the order in which they run. */
   readonly migrations?: ReadonlyMap<string, readonly MigrationFile[]>;
+  /** Which image each tag means. */
+  readonly images?: Lock;
   /** Values of `manifest.secrets`, by name; bytes where they are no text. */
   readonly secrets: ReadonlyMap<string, string | Uint8Array>;
   /** A lab twin: no public ACME, no DNS; see docs/lab.md. */

@@ -33,6 +33,11 @@ export function configDirectoryOf(stack: string): string {
   return `/etc/hostkit/${stack}`;
 }
 
+/** Folder of Docker's client with the stack's logins to registries: root's alone. */
+export function registriesDirectoryOf(stack: string): string {
+  return `${configDirectoryOf(stack)}/registries`;
+}
+
 /** What hostkit keeps of a stack on the host: state, stamps, runs. */
 export function stackDirectoryOf(stack: string): string {
   return `/var/lib/hostkit/${stack}`;

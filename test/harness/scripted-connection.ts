@@ -83,6 +83,10 @@ export class ScriptedConnection implements Connection {
     return Promise.reject(new Error(`ScriptedConnection has no terminal for: ${shellText}`));
   }
 
+  openTcp(): Promise<never> {
+    return Promise.reject(new Error("ScriptedConnection reaches nobody"));
+  }
+
   /** The link breaks. */
   lose(error: Error): void {
     this.#end(error);

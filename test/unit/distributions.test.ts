@@ -31,6 +31,7 @@ const allowed: Readonly<Record<string, string>> = {
   "src/facts/system/system.ts": "reads what the host says it is",
   "src/host/inspect.ts": "compares what was seen with what was remembered",
   "src/lab/machine-apt.ts": "whether this machine's own mirrors are those of the wanted release",
+  "src/local/registry/manifest-answer.ts": "names media types of images",
 };
 
 function asksForRelease(code: string): boolean {

@@ -4,6 +4,7 @@ import { defineBackup } from "./backup-verbs.ts";
 import { collect } from "./collect.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
 import { defineRestore } from "./restore-verbs.ts";
+import { defineUpdate } from "./update-verb.ts";
 import type { Define } from "./verb.ts";
 
 const timingsOption = [
@@ -24,6 +25,7 @@ const restoreFromOption = [
 /** Every verb: its usage, its help, its own options, and where its work is. Nothing is loaded before it is called. */
 export function defineVerbs(program: Command, define: Define): void {
   defineManifest(program, define);
+  defineUpdate(program, define);
   defineProvision(program, define);
   defineRuns(program, define);
   defineLooks(program, define);

@@ -75,6 +75,12 @@ function findUnfit(manifest: Manifest, use: NamedUse, value: SecretValue): strin
       ? undefined
       : `the secret ${name} does not fit into pgBackRest's configuration: ${reason}`;
   }
+  if (purpose === "registry")
+    return /[\n\r\0]/.test(
+      typeof value === "string" ? value : Buffer.from(value).toString("latin1"),
+    )
+      ? `the secret ${name} must be one line: it is a registry's`
+      : undefined;
   const bytes = Buffer.byteLength(value);
   if (bytes <= mostBytes || !isOfNative(manifest, pointer)) return undefined;
   return `the secret ${name} has ${bytes} bytes; systemd hands ${mostBytes} to a service at most, all together`;

@@ -151,15 +151,12 @@ const common = {
         "Container: a folder with a Dockerfile, built on the host; no registry is needed.",
       examples: ["./api"],
     }),
-  image: text(
-    'an image pinned by digest, "name@sha256:…" (docker image ls --digests shows it)',
-    /^[a-z0-9][A-Za-z0-9./:_-]*@sha256:[0-9a-f]{64}$/,
-  )
+  image: text('an image of a registry, "name:tag" or "name@sha256:…"', /^[!-~]{1,600}$/)
     .optional()
     .meta({
       description:
-        "Container: an image of a registry, pinned by its digest; a tag alone can change under you.",
-      examples: [`ghcr.io/example/api@sha256:${"0123456789abcdef".repeat(4)}`],
+        "Container: an image of a registry. A tag can change under you: `hostkit update` looks up which image it is and keeps that in hostkit.lock. A digest, `name@sha256:…`, needs no lock. Registries with a login are `registries`.",
+      examples: ["ghcr.io/example/api:1.4"],
     }),
   build_command: commandWords()
     .optional()

@@ -3,6 +3,8 @@ import { need } from "../../facts/fact.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { idOf, removeByScript } from "../resource.ts";
+import { pullScript, refusePlatform } from "./pull.ts";
+import type { PullSource } from "./pull.ts";
 import { recordFunctions } from "./records.ts";
 import type { Blob, Change, Resource, ResourceKind, Step } from "../resource.ts";
 
@@ -17,7 +19,7 @@ export type ImageSource =
     }
   | { readonly kind: "archive"; readonly archive: Blob }
   /** The reference is in a registry. */
-  | { readonly kind: "pull" };
+  | PullSource;
 
 /** A container image on the host; its name says what it was made from, so that there is nothing to compare. */
 export interface ImageResource extends Resource {
@@ -47,13 +49,16 @@ export const imageKind: ResourceKind<ImageResource> = {
     // A tag that came with an archive goes after ours is made: whether it went is not among the facts.
     const isHalf = isThere && resource.source.kind === "archive" && context.isUnfinished;
     if (isThere && !isHalf) return undefined;
+    const { reference, source } = resource;
+    const refusal = source.kind === "pull" ? refusePlatform(reference, source) : undefined;
     return {
       id: idOf(resource),
       action: isThere ? "update" : "create",
       because: isThere
         ? "a run ended while it was loaded"
-        : `image ${resource.reference} is not on the host`,
+        : `image ${nameOf(resource)} is not on the host`,
       steps: stepsOf(resource),
+      ...(refusal === undefined ? {} : { refusal }),
     };
   },
 
@@ -82,15 +87,20 @@ hk_needs_image ${reference} ${reference.slice(reference.indexOf("@") + 1)} || do
   },
 };
 
+/** For people: with the tag that the manifest names. */
+function nameOf({ reference, source }: ImageResource): string {
+  return source.kind === "pull" ? (source.shown ?? reference) : reference;
+}
+
 function stepsOf(resource: ImageResource): Step[] {
   const { reference, source } = resource;
   if (source.kind === "pull") {
     return [
       {
         type: "script",
-        title: `pull ${reference}`,
+        title: `pull ${nameOf(resource)}`,
         bound: { seconds: 7200, waitsFor: "the registry of the image" },
-        script: logged(sh`docker pull -q ${reference}`, "docker could not pull the image"),
+        script: pullScript(reference, source),
       },
     ];
   }

@@ -14,6 +14,7 @@ import type { Section, StackInputs } from "../inputs.ts";
 import { stackDirectoryOf, userOf, volumeNameOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { engineIds, resolveEngine } from "./engine.ts";
+import { resolveRegistry } from "./registries.ts";
 import { upstreamFileOf } from "./service-places.ts";
 import { resolveUser } from "./service-user.ts";
 import { planSlot } from "./slot.ts";
@@ -31,7 +32,11 @@ export function resolveContainer(
   const { stack, name } = workload;
   const engine = resolveEngine(inputs);
   const user = resolveUser(manifest, workload.user);
-  const made = image(`${stack}-${name}`, runs.reference, runs.source, engineIds(manifest));
+  const registries = resolveRegistry(inputs, runs.source);
+  const made = image(`${stack}-${name}`, runs.reference, runs.source, [
+    ...engineIds(manifest),
+    ...registries.map(idOf),
+  ]);
   const volumes = workload.mounts.flatMap((one) => resolveVolume(inputs, workload, one));
   const release = resolveRelease(inputs, workload, made);
   const after = [
@@ -49,6 +54,7 @@ export function resolveContainer(
     resources: [
       ...engine.resources,
       user,
+      ...registries,
       made,
       ...volumes,
       { ...release, after: [...new Set(after)] } satisfies ReleaseResource,

@@ -10,12 +10,16 @@ import type {
   Volume,
 } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
+import { lockKeyOf } from "../../manifest/lock.ts";
 import type { ImageSource } from "../../resources/containers/image.ts";
+import { dockerArchitectureOf } from "../../resources/containers/pull.ts";
 import type { Blob } from "../../resources/resource.ts";
+import { readImageReference, shortenImage } from "../../writers/image-reference.ts";
 import { describeDatabase } from "../database/database-access.ts";
 import type { WorkloadDatabase } from "../database/database-access.ts";
 import type { StackInputs } from "../inputs.ts";
 import { userOf } from "../names.ts";
+import { configFolderFor } from "./registries.ts";
 import { readEnvironment } from "./env-text.ts";
 import type { OpenValue, SecretFile } from "./variables.ts";
 
@@ -98,7 +102,7 @@ const defaultWatchSeconds = 15;
 /** As long as most requests take at all; streams are asked for. */
 const defaultDrainSeconds = 30;
 
-type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "texts" | "secrets">;
+type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "images" | "texts" | "secrets">;
 
 /**
  * What a service or web service asks for.
@@ -171,10 +175,8 @@ function findEarlier(manifest: Manifest, service: AnyService): WorkloadBase["aft
     .map(({ name, runtime }) => ({ name, runtime }));
 }
 
-function describeOrigin(
-  { manifest, blobs }: Inputs,
-  { name, source }: AnyService,
-): WorkloadBase["runs"] {
+function describeOrigin(inputs: Inputs, { name, source }: AnyService): WorkloadBase["runs"] {
+  const { manifest, blobs } = inputs;
   // Our tags name the content: the same context and arguments give the same tag, on every host.
   const tag = (text: string): string =>
     `hostkit/${manifest.stack}-${name}:${hashText(text).slice(0, 16)}`;
@@ -193,7 +195,7 @@ function describeOrigin(
       return { as: "image", reference: tag(archive.sha256), source: { kind: "archive", archive } };
     }
     case "image":
-      return { as: "image", reference: source.reference, source: { kind: "pull" } };
+      return describePulled(inputs, name, source.reference);
     case "package":
       return {
         as: "program",
@@ -202,6 +204,34 @@ function describeOrigin(
     default:
       return { as: "program", source };
   }
+}
+
+/** Docker is told the digest alone: a tag that moves to the same image changes nothing. */
+function describePulled(
+  { manifest, system, images }: Inputs,
+  service: string,
+  written: string,
+): ImageOrigin {
+  const image = readImageReference(written);
+  const { name, registry, tag } = image;
+  const config = configFolderFor(manifest, registry);
+  const key = lockKeyOf(written);
+  const locked = key === undefined ? undefined : images?.get(key);
+  if (key !== undefined && locked === undefined) throw new TypeError(`no digest of ${key}`);
+  const digest = locked?.digest ?? image.digest ?? "";
+  return {
+    as: "image",
+    reference: `${name}${key === undefined && tag !== undefined ? `:${tag}` : ""}@${digest}`,
+    source: {
+      kind: "pull",
+      service,
+      registry,
+      shown: shortenImage(image, digest),
+      architecture: dockerArchitectureOf(system.architecture),
+      ...(config === undefined ? {} : { config }),
+      ...(locked === undefined ? {} : { platforms: locked.platforms }),
+    },
+  };
 }
 
 function requireBlob(blobs: ReadonlyMap<string, Blob>, path: string): Blob {

@@ -61,6 +61,7 @@ describe("a host that is far away", () => {
       closed: far.closed,
       exec: (text, options) => far.exec(`${text} | head -c 300`, options ?? {}),
       execOnTerminal: (text, terminal) => far.execOnTerminal(text, terminal),
+      openTcp: (target) => far.openTcp(target),
       close: () => far.close(),
     };
     await expect(gatherFacts(cut, needs, "cafe")).rejects.toMatchObject({ code: "internal" });
@@ -83,6 +84,7 @@ describe("a host that is far away", () => {
           return before.exec(text, options);
         },
         execOnTerminal: (text, terminal) => before.execOnTerminal(text, terminal),
+        openTcp: (target) => before.openTcp(target),
         close: () => before.close(),
       };
       expect((await gatherFacts(replaced, needs, "cafe")).all(textFacts).size).toBe(2);

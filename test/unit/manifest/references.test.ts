@@ -18,6 +18,7 @@ test("every local path is listed with its kind, and points at the line that name
     "env-file .env.worker",
     "build-context ./api",
     "dockerfile ./api/docker/Dockerfile",
+    "registry-ca certs/registry.pem",
     "ca-root certs/root.pem",
     "certificate certs/b.pem",
     "private-key certs/b.key",
@@ -44,7 +45,7 @@ test("a problem found later has the shape and the place of the others", () => {
   expect(problem).toMatchObject({
     file: "hostkit.yaml",
     path: 'proxy.sites["b.example.org"].tls.key',
-    line: 38,
+    line: 39,
   });
 });
 

@@ -69,7 +69,17 @@ const table: readonly (readonly [says: string, yaml: string, expected: Partial<W
       ...{ kind: "web", port: 8080, replicas: 2, graceSeconds: 9, isExclusive: false },
       told: { PORT: ["8080"] },
       health: { path: "/h", intervalSeconds: 10, timeoutSeconds: 5, graceSeconds: 9 },
-      runs: { as: "image", reference: digest, source: { kind: "pull" } },
+      runs: {
+        as: "image",
+        reference: digest,
+        source: {
+          kind: "pull",
+          service: "x",
+          registry: "r.example.org",
+          shown: "r.example.org/x@sha256:000000000000…",
+          architecture: "amd64",
+        },
+      },
     },
   ],
   [
