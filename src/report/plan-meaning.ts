@@ -22,7 +22,7 @@ export function listMeanings(page: PlanPage): Row[] {
     ...cuts.map((cut): Row => ["cuts", cut]),
     ...describeOpenings(page.openings),
     ...list("removes", removes, "; databases and volumes stay"),
-    ...list("replaces", replaces, " (kept; uninstall brings it back)"),
+    ...list("replaces", replaces, " (a copy is kept for uninstall)"),
     ...list("no undo", final),
     ...(guarded.length === 0
       ? []
@@ -79,11 +79,11 @@ function describePause({ what, onlyIf, seconds, isPartly }: Pause): string {
 
 function describeOpenings({ opens, closes, isUnguarded, isNew }: Openings): Row[] {
   const listening =
-    closes.length === 0 ? "nothing listens on one now" : `${closes.join(", ")} listen now`;
+    closes.length === 0 ? "nothing listens there now" : `now open: ${closes.join(", ")}`;
   return [
     ...list("opens", opens, isUnguarded ? " (there is no firewall)" : ""),
     ...(isNew
-      ? [["closes", `every other port but ssh from outside; ${listening}`] as const]
+      ? [["closes", `every other port from outside but ssh; ${listening}`] as const]
       : list("closes", closes)),
   ];
 }

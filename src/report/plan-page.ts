@@ -7,6 +7,7 @@ import {
   countActions,
   describeOutside,
   paintOf,
+  newsOf,
   renderObstacles,
   renderPlan,
   symbols,
@@ -47,13 +48,13 @@ export function renderPlanPage(shown: PagedPlan, style: PageStyle): string {
     if (plan.changes.length === 0) return whole;
     const meanings = renderRows(listMeanings(page), style);
     const [title = "", ...rest] = whole.split("\n");
-    return [title, ...(meanings.length === 0 ? [] : ["", ...meanings]), ...rest].join("\n");
+    return [title, ...meanings, ...rest].join("\n");
   }
   if (plan.changes.length === 0) return renderPlan(shown, { colors, verbose: false });
   const about = plan.part === undefined ? "" : ` for ${plan.part.label}`;
-  const title = renderTitle(`(${system}): ${countActions(plan.changes)}${about}`, plan.host, style);
   const meanings = renderRows(listMeanings(page), style);
   const isLarge = plan.changes.length > manyChanges;
+  const title = renderTitle(`(${system}): ${countActions(plan.changes)}${about}`, plan.host, style);
   const name = Math.max(9, ...page.headings.map(({ heading }) => heading.length));
   const changes = page.headings.flatMap((headed) =>
     isLarge ? renderCounts(headed, name, style) : renderHeaded(headed, name, style),
@@ -62,7 +63,7 @@ export function renderPlanPage(shown: PagedPlan, style: PageStyle): string {
   const more = foldText(`every file and difference: hostkit plan --details`, width, "  ");
   return [
     ...title,
-    ...(meanings.length === 0 ? [] : ["", ...meanings]),
+    ...meanings,
     "",
     ...changes,
     ...(outside.length > 0 ? ["", ...outside] : []),
@@ -106,7 +107,10 @@ function renderCounts(
   const text = [...byMark].map(([mark, marked]) => `${mark} ${countThings(marked)}`).join("  ");
   const first = `  ${plainText(heading).padEnd(name)}  `;
   const lines = foldText(text, width, first);
-  const notes = changes.flatMap((change) => renderNotes(change, first.length, width, colors));
+  const notes = changes.flatMap(({ id, notes: said = [], variables }) => {
+    const named = { notes: said.map((note) => `${id}: ${note}`), ...(variables && { variables }) };
+    return renderNotes(named, first.length, width, colors);
+  });
   return [
     `  ${colors.bold(plainText(heading).padEnd(name))}  ${(lines[0] ?? "").slice(first.length)}`,
     ...lines.slice(1),
@@ -141,7 +145,7 @@ function renderHeaded(
           paintOf(change.action, colors)(symbols[change.action]),
           `${line.slice(0, at)}${colors.dim(line.slice(at))}`,
           ...rest.map((each) => colors.dim(each)),
-          ...renderNotes(change, indent + 2, width, colors),
+          ...renderNotes({ ...change, notes: newsOf(change) }, indent + 2, width, colors),
         ];
       }),
   ];
@@ -176,7 +180,7 @@ function isPlain({ action, notes, variables, inScopeBecause }: PlannedChange): b
 
 /** What happens along with a change, and the variables and secrets that it changes. */
 function renderNotes(
-  { notes = [], variables = [] }: PlannedChange,
+  { notes = [], variables = [] }: Pick<PlannedChange, "notes" | "variables">,
   indent: number,
   width: number,
   colors: Colors,

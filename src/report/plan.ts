@@ -97,6 +97,14 @@ export function countActions(changes: readonly { readonly action: string }[]): s
   return `${changes.length} change${changes.length === 1 ? "" : "s"} (${parts.join(", ")})`;
 }
 
+/** Notes that the reason does not tell already. */
+export function newsOf({
+  because,
+  notes = [],
+}: Pick<PlannedChange, "because" | "notes">): string[] {
+  return notes.filter((note) => !because.includes(note));
+}
+
 function renderChange(
   change: PlannedChange,
   { colors, verbose, isWhole = verbose }: PlanStyle,
@@ -113,7 +121,7 @@ function renderChange(
   const lines = [
     `  ${paint(symbols[change.action])} ${change.id}  ${colors.dim(plainText(change.because))}${inScope}${guard}`,
   ];
-  for (const note of change.notes ?? []) lines.push(`      ${colors.yellow(plainText(note))}`);
+  for (const note of newsOf(change)) lines.push(`      ${colors.yellow(plainText(note))}`);
   if (verbose) {
     for (const step of change.steps) lines.push(colors.dim(`      · ${titleOf(step)}`));
   }

@@ -45,7 +45,10 @@ export function listFinal({ changes }: Pick<Plan, "changes">, manifest: Manifest
 
 function describeMigrations({ kind, name, because, refusal }: PlannedChange): string[] {
   if (kind !== "postgres-migrations" || refusal !== undefined) return [];
-  const files = because.replace(/^not applied: /, "").split(", ");
+  const files = because
+    .replace(/^not applied: /, "")
+    .replaceAll(/ \([^)]*\)/g, "")
+    .split(", ");
   const what = files.length === 1 ? "migration" : `${files.length} migrations`;
   const which = files.length === 1 ? files[0] : `up to ${files.at(-1)}`;
   return [`${what} of ${name}, ${which}`];

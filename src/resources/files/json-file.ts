@@ -118,12 +118,15 @@ export const jsonFileKind: ResourceKind<JsonFileResource> = {
       return { ...change, ...refuseOther(path, fact?.type) };
     const { next, missing, respected } = merged;
     if (missing.length === 0) return undefined;
+    const notes =
+      respected.length === 0 ? [] : [`${respected.join(", ")} stays as it was set here`];
     return {
       ...change,
       because: [
         text === undefined ? "does not exist" : `differs in ${missing.join(", ")}`,
-        ...(respected.length === 0 ? [] : [`${respected.join(", ")} stays as it was set here`]),
+        ...notes,
       ].join("; "),
+      ...(notes.length === 0 ? {} : { notes }),
       difference: diffLines(text ?? "", next),
       steps: [
         ...checkSteps(resource, next),

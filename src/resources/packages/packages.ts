@@ -39,6 +39,8 @@ export interface MissingPackages {
   /** Names, with `=version` where pinned: apt's words. */
   readonly words: readonly string[];
   readonly reasons: readonly string[];
+  /** Of these, what is not just missing. */
+  readonly remarkable: readonly string[];
   /** Of the pinned, those on hold in another version: apt will not change them, and nobody else should. */
   readonly held: readonly string[];
 }
@@ -57,13 +59,17 @@ export function findMissing(resource: PackagesResource, facts: Facts): MissingPa
   });
   const pinned = (name: string): string =>
     resource.pins[name] === undefined ? name : `${name}=${resource.pins[name]}`;
+  const remarkable = [
+    ...broken.map((name) => `${name} is ${describeStatus(factOf(name))}, from an earlier run`),
+    ...repinned.map(([name, version]) => `${name} should be version ${version}`),
+  ];
   return {
     words: [...missing.map(pinned), ...repinned.map(([name]) => pinned(name))],
     reasons: [
       ...(absent.length === 0 ? [] : [`not installed: ${absent.join(", ")}`]),
-      ...broken.map((name) => `${name} is ${describeStatus(factOf(name))}, from an earlier run`),
-      ...repinned.map(([name, version]) => `${name} should be version ${version}`),
+      ...remarkable,
     ],
+    remarkable,
     held: repinned.map(([name]) => name).filter((name) => isHeld(factOf(name))),
   };
 }
@@ -103,7 +109,7 @@ export const packagesKind: ResourceKind<PackagesResource> = {
   ],
 
   diff(resource, facts, context): Change | undefined {
-    const { words, reasons, held: changesHeld } = findMissing(resource, facts);
+    const { words, reasons, remarkable, held: changesHeld } = findMissing(resource, facts);
     const needsFile = needsPath(resource.stackDirectory);
     const needs = needsText(resource);
     const isWritten = context.isOwned && facts.get(textFacts, needsFile)?.trim() === needs;
@@ -124,6 +130,7 @@ mv -f ${`${needsFile}.new`} ${needsFile}`;
       action: "create",
       because: reasons.join("; "),
       installs: words,
+      ...(remarkable.length === 0 ? {} : { notes: remarkable }),
       ...(changesHeld.length === 0 ? {} : { changesHeld }),
       steps: [
         {

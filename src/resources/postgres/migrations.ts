@@ -56,11 +56,14 @@ export const postgresMigrationsKind: ResourceKind<PostgresMigrationsResource> = 
     const pending = files.filter((file) => applied[file.name] === undefined);
     if (pending.length === 0) return undefined;
     const read = pending.map((file) => ({ file, migration: readMigration(file) }));
+    const said = pending.map((file) => describePending(file, applied));
+    const late = said.filter((text, index) => text !== pending[index]?.name);
     const refusal = refuseRenamed(resource, pending, applied) ?? refuseUnfit(resource, read);
     return {
       id: idOf(resource),
       action: "run",
-      because: `not applied: ${pending.map((file) => describePending(file, applied)).join(", ")}`,
+      because: `not applied: ${said.join(", ")}`,
+      ...(late.length === 0 ? {} : { notes: late }),
       ...(refusal === undefined ? {} : { refusal }),
       steps:
         refusal === undefined

@@ -1,11 +1,13 @@
 import { idsOf } from "../resource.ts";
 import type { Content } from "../resource.ts";
 
-/** The file Caddy begins with: hostkit's own, or one that somebody wrote, with a block of ours at its end. */
 /** What a plan says of a reload: Caddy 2.6 closes what it has taken out of HTTP's hands (reverseproxy/streaming.go, Cleanup). */
 export const reloadNote =
   "reloads Caddy, which closes the open WebSockets of all its sites; requests go on";
+/** What it says where the unit itself has to start anew. */
+export const restartNote = "restarts Caddy, which ends the open connections of all its sites";
 
+/** The file Caddy begins with: hostkit's own, or one that somebody wrote, with a block of ours at its end. */
 export const caddyfilePath = "/etc/caddy/Caddyfile";
 
 /** The one resource that stands for all that a stack gives to Caddy. */

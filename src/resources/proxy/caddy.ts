@@ -7,7 +7,7 @@ import { secretFileFacts } from "../../facts/files/secret-file.ts";
 import { hostStampPath, readHostStamp, readStamp, stampPath } from "../../facts/files/stamp.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { findForeignObstacle, isForeignCaddyfile } from "./caddy-foreign.ts";
-import { caddyfilePath, reloadNote, sitesPath, sitesPattern } from "./caddy-places.ts";
+import { caddyfilePath, reloadNote, restartNote, sitesPath, sitesPattern } from "./caddy-places.ts";
 import type { CaddyFile } from "./caddy-places.ts";
 import { checkScript, placeScript, removeScript } from "./caddy-scripts.ts";
 import { neighboursOf } from "../claims.ts";
@@ -135,13 +135,7 @@ export const caddyKind: ResourceKind<CaddyResource> = {
       difference: describeDifference(files, facts),
       ...(present === undefined
         ? {}
-        : {
-            notes: [
-              needsRestart
-                ? "restarts Caddy, which ends the open connections of all its sites"
-                : reloadNote,
-            ],
-          }),
+        : { notes: [needsRestart ? restartNote : reloadNote] }),
       invalidates: [
         stampPath(resource.stackDirectory, stampName),
         ...(needsRestart ? [hostStampPath(unitStampName)] : []),

@@ -12,8 +12,8 @@ import { planDxCluster } from "../../harness/first-plan.ts";
 const plain = makeColors({ isTTY: false }, {});
 const style: PageStyle = { colors: plain, width: 80, details: false, verbose: false };
 
-function shownOf(input: PageInput) {
-  return { plan: input.plan, system: "Debian 13", page: makePlanPage(input) };
+function shownOf(input: PageInput, system = "Debian 13") {
+  return { plan: input.plan, system, page: makePlanPage(input) };
 }
 
 /** Some of the changes of the first provision, as they would be later. */
@@ -35,7 +35,8 @@ async function later(
 
 describe("a first provision", () => {
   test("is a screenful on a terminal of 80 columns", async () => {
-    const text = renderPlanPage(shownOf(await planDxCluster()), style);
+    const shown = shownOf(await planDxCluster(), "Debian GNU/Linux 13 (trixie)");
+    const text = renderPlanPage(shown, style);
     const lines = text.split("\n");
     expect(lines.length, text).toBeLessThanOrEqual(24);
     for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
@@ -49,7 +50,7 @@ describe("a first provision", () => {
       /^ {13}api {8}https:\/\/dx\.example\.org\/api\/\* {2}container \(\.\/api\)$/m,
       /^ {2}installs {3}\d+ packages and what they need; 2\.3 MiB are sent from here$/m,
       /^ {2}opens {6}80\/tcp, 443\/tcp, 443\/udp$/m,
-      /^ {2}closes {5}every other port but ssh from outside; nothing listens on one now$/m,
+      /^ {2}closes {5}every other port from outside but ssh; nothing listens there now$/m,
       /^ {2}no undo {4}8 migrations of dxcluster, up to 0008_/m,
       /^ {2}guarded {4}sshd and firewall, undone if this machine cannot get in afterwards$/m,
       /^ {2}takes {6}not known: nothing like it was done on this host yet$/m,
@@ -89,7 +90,6 @@ describe("a small change", () => {
     });
     expect(renderPlanPage(shownOf(input), style)).toBe(`\
 dx1 (Debian 13): 2 changes (2 to update)
-
   cuts       open WebSockets and event streams of every site: Caddy is reloaded
   takes      not known: nothing like it was done on this host yet
 

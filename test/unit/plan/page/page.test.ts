@@ -275,7 +275,11 @@ describe("what a plan comes to", () => {
     const page = pageOf(
       [
         { id: "postgres-migrations:a", action: "run", because: "not applied: 1_a.sql" },
-        { id: "postgres-migrations:b", action: "run", because: "not applied: 1_a.sql, 2_b.sql" },
+        {
+          id: "postgres-migrations:b",
+          action: "run",
+          because: "not applied: 1_a.sql (its number is below 9, which was), 2_b.sql",
+        },
         { id: "postgres-migrations:c", action: "run", refusal: { what: "edited" } },
         switched("api"),
       ],
