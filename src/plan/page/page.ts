@@ -4,7 +4,7 @@ import type { Resource } from "../../resources/resource.ts";
 import type { Plan } from "../types.ts";
 import { groupByHeading } from "./headings.ts";
 import type { HeadedChanges } from "./headings.ts";
-import { listCuts, listPauses } from "./pauses.ts";
+import { listCuts, listPauses, withoutToldNotes } from "./pauses.ts";
 import type { Pause } from "./pauses.ts";
 import { describeInstalls, describeRunning, measureUploads } from "./contents.ts";
 import type { Installs, RunningService } from "./contents.ts";
@@ -55,7 +55,10 @@ export interface PageInput {
 /** The page of a plan; of one without changes there is nothing in it. */
 export function makePlanPage(input: PageInput): PlanPage {
   const { plan, manifest, facts, closer } = input;
-  const named = { ...plan, changes: plan.changes.map((change) => nameSecretFiles(change, facts)) };
+  const named = {
+    ...plan,
+    changes: plan.changes.map((change) => withoutToldNotes(nameSecretFiles(change, facts))),
+  };
   const installs = describeInstalls(plan, closer);
   return {
     runs: describeRunning(plan, manifest),

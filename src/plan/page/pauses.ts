@@ -1,8 +1,8 @@
 import type { Facts } from "../../facts/fact.ts";
-import type { Manifest } from "../../manifest/schema.ts";
+import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import { findService } from "../../manifest/services.ts";
-import { unitId } from "../../resources/units/unit.ts";
-import type { Step } from "../../resources/resource.ts";
+import { reloadNote, restartNote } from "../../resources/proxy/caddy-places.ts";
+import { defaultDrainSeconds } from "../../stack/services/workload.ts";
 import type { Plan, PlannedChange } from "../types.ts";
 import { secondsOf } from "./estimate.ts";
 
@@ -41,24 +41,38 @@ function pausedBy(
     return findService(manifest, name)?.stateful === true
       ? { what: name, isPartly: true }
       : undefined;
-  if (doesToProxy(change, "restart") && isProxyThere(plan))
-    return { what: "Caddy, with all sites" };
+  if (change.notes?.includes(restartNote) === true) return { what: "Caddy, with all sites" };
   return undefined;
 }
 
 /** What ends for those who are connected. */
-export function listCuts(plan: Plan, manifest: Manifest): string[] {
-  const isReloaded = plan.changes.some((change) => doesToProxy(change, "reload"));
-  const switched = plan.changes.filter(switches).flatMap(({ name }) => name ?? []);
-  const drained = switched.filter((name) => findService(manifest, name)?.stateful !== true);
+export function listCuts({ changes }: Plan, manifest: Manifest): string[] {
+  const isReloaded = changes.some(({ notes }) => notes?.includes(reloadNote) === true);
   return [
-    ...(isReloaded && isProxyThere(plan)
-      ? ["open WebSockets and event streams of every site: Caddy is reloaded"]
-      : []),
-    ...(drained.length === 0
-      ? []
-      : [`what the old release of ${drained.join(", ")} still has open once it has drained`]),
+    ...(isReloaded ? ["open WebSockets of every site: Caddy is reloaded"] : []),
+    ...changes
+      .filter(switches)
+      .flatMap(({ name = "" }) => describeDrain(findService(manifest, name))),
   ];
+}
+
+function describeDrain(service: AnyService | undefined): string[] {
+  if (service?.section !== "web" || service.stateful) return [];
+  const { name, drainSeconds = defaultDrainSeconds } = service;
+  const when = drainSeconds === 0 ? "at once" : `after ${sayDuration(drainSeconds)}`;
+  return [`what the old release of ${name} still has open ${when}`];
+}
+
+function sayDuration(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
+/** The same change without the notes that rows of the page tell. */
+export function withoutToldNotes(change: PlannedChange): PlannedChange {
+  const { notes, ...rest } = change;
+  const left = (notes ?? []).filter((note) => note !== reloadNote && note !== restartNote);
+  return left.length === 0 ? rest : { ...rest, notes: left };
 }
 
 /** A release that gets the traffic of another. */
@@ -67,28 +81,4 @@ function switches({ kind, action, steps }: PlannedChange): boolean {
     (step) => step.type === "script" && step.title.startsWith("drain and stop"),
   );
   return kind === "release" && action === "update" && drains;
-}
-
-/** Whether a change starts the proxy anew, or lets it read its configuration; the watch of a release only does where that turns bad. */
-function doesToProxy({ kind, steps }: PlannedChange, verb: "reload" | "restart"): boolean {
-  const scripts = steps.filter(
-    (step): step is Extract<Step, { type: "script" }> => step.type === "script",
-  );
-  if (kind === "caddy") return scripts.some(({ title }) => title.startsWith(`${verb} Caddy`));
-  return (
-    kind === "release" &&
-    scripts.some(
-      ({ title, script }) =>
-        !title.startsWith("watch ") && script.text.includes(`systemctl ${verb} caddy`),
-    )
-  );
-}
-
-/** A proxy that this very plan brings has no connections yet. */
-function isProxyThere({ changes }: Plan): boolean {
-  return !changes.some(
-    ({ id, action, installs }) =>
-      (id === unitId("caddy.service") && action === "create") ||
-      (installs ?? []).some((word) => /^caddy(?:=|$)/.test(word)),
-  );
 }

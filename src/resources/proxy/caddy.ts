@@ -133,9 +133,7 @@ export const caddyKind: ResourceKind<CaddyResource> = {
       because: reasons.join("; "),
       ...(refusal === undefined ? {} : { refusal }),
       difference: describeDifference(files, facts),
-      ...(present === undefined
-        ? {}
-        : { notes: [needsRestart ? restartNote : reloadNote] }),
+      ...(present === undefined ? {} : { notes: [needsRestart ? restartNote : reloadNote] }),
       invalidates: [
         stampPath(resource.stackDirectory, stampName),
         ...(needsRestart ? [hostStampPath(unitStampName)] : []),

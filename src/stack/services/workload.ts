@@ -100,7 +100,7 @@ export type Workload = ServiceWorkload | WebWorkload;
 const defaultWatchSeconds = 15;
 
 /** As long as most requests take at all; streams are asked for. */
-const defaultDrainSeconds = 30;
+export const defaultDrainSeconds = 30;
 
 type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "images" | "texts" | "secrets">;
 

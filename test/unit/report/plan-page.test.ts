@@ -90,7 +90,6 @@ describe("a small change", () => {
     });
     expect(renderPlanPage(shownOf(input), style)).toBe(`\
 dx1 (Debian 13): 2 changes (2 to update)
-  cuts       open WebSockets and event streams of every site: Caddy is reloaded
   takes      not known: nothing like it was done on this host yet
 
   api        ~ release:api  content differs

@@ -15,6 +15,7 @@ import { nouns } from "../../../../src/plan/page/words.ts";
 import type { Plan, PlannedChange } from "../../../../src/plan/types.ts";
 import { claimsOf } from "../../../../src/resources/claims.ts";
 import { answersOf, kindNames } from "../../../../src/resources/kinds.ts";
+import { reloadNote, restartNote } from "../../../../src/resources/proxy/caddy-places.ts";
 import { claimOpening, claimSharedPort } from "../../../../src/resources/port-claims.ts";
 import { sh } from "../../../../src/shell/script.ts";
 import { planDxCluster } from "../../../harness/first-plan.ts";
@@ -57,13 +58,15 @@ function pageOf(changes: readonly Parts[], seen: Seen = {}): PlanPage {
   return makePlanPage({ plan: planOf(changes), manifest, resources, facts, closer });
 }
 
-const script = (title: string, text = sh`:`) => ({ type: "script", title, script: text }) as const;
+const script = (title: string) => ({ type: "script", title, script: sh`:` }) as const;
 const web = `
 services:
   worker: { package: w.deb }
 web:
   api: { build: ./api, port: 8080, pre_deploy: ./migrate }
   board: { build: ./board, port: 8080, stateful: true }
+  chat: { build: ./chat, port: 8080, drain: 8h }
+  hasty: { build: ./hasty, port: 8080, drain: none }
 proxy:
   sites:
     www.example.org: { routes: { "/api/*": api, "/*": board } }
@@ -73,8 +76,8 @@ const switched = (name: string): Parts => ({
   id: `release:${name}`,
   steps: [
     script("run pre_deploy once in the new image: ./migrate"),
-    script("send the traffic to slot b", sh`systemctl reload caddy.service`),
-    script("watch s-api-b.service for 15 s", sh`systemctl reload caddy.service`),
+    script("send the traffic to slot b"),
+    script("watch s-api-b.service for 15 s"),
     script("drain and stop slot a"),
   ],
 });
@@ -132,44 +135,41 @@ describe("what a plan comes to", () => {
     ],
     [
       "a proxy that starts with another unit",
-      { id: "caddy:/etc/caddy/Caddyfile", steps: [script("restart Caddy with it")] },
+      { id: "caddy:/etc/caddy/Caddyfile", notes: [restartNote] },
       [{ what: "Caddy, with all sites" }],
     ],
-    [
-      "a proxy that reads its sites",
-      { id: "caddy:/etc/caddy/Caddyfile", steps: [script("reload Caddy with it")] },
-      [],
-    ],
+    ["a proxy that reads its sites", { id: "caddy:/etc/caddy/Caddyfile", notes: [reloadNote] }, []],
   ])("does not answer for a while: %s", (_name, one, expected) => {
     const closer = past({ id: "unit:s-worker.service", action: "restart", seconds: 2 });
     expect(pageOf([one], { yaml: web, closer }).pauses).toEqual(expected);
   });
 
+  const reloaded = "open WebSockets of every site: Caddy is reloaded";
   test.each<[string, readonly Parts[], string[]]>([
     ["nothing", [{ id: "file:/a" }], []],
     [
-      "a release whose switch reloads the proxy",
+      "what an old release still has when its drain is over",
       [switched("api")],
-      [
-        "open WebSockets and event streams of every site: Caddy is reloaded",
-        "what the old release of api still has open once it has drained",
-      ],
+      ["what the old release of api still has open after 30 s"],
     ],
     [
-      "a release whose switch does not",
-      [{ id: "release:api", steps: [script("send"), script("drain and stop slot a")] }],
-      ["what the old release of api still has open once it has drained"],
+      "hours are fine",
+      [switched("chat")],
+      ["what the old release of chat still has open after 8 h"],
     ],
     [
-      "a proxy that this very plan brings",
-      [switched("api"), { id: "packages:apt", installs: ["caddy"] }],
-      ["what the old release of api still has open once it has drained"],
+      "a release without a drain",
+      [switched("hasty")],
+      ["what the old release of hasty still has open at once"],
     ],
+    ["a stateful one is away anyway", [switched("board")], []],
     [
-      "other sites",
-      [{ id: "caddy:/etc/caddy/Caddyfile", steps: [script("reload Caddy with it")] }],
-      ["open WebSockets and event streams of every site: Caddy is reloaded"],
+      "a release that has another number of copies",
+      [{ ...switched("api"), notes: [reloadNote] }],
+      [reloaded, "what the old release of api still has open after 30 s"],
     ],
+    ["other sites", [{ id: "caddy:/etc/caddy/Caddyfile", notes: [reloadNote] }], [reloaded]],
+    ["the first sites", [{ id: "caddy:/etc/caddy/Caddyfile", action: "create" }], []],
     [
       "a mended release",
       [{ id: "release:api", action: "restart", steps: [script("start a")] }],
@@ -177,6 +177,11 @@ describe("what a plan comes to", () => {
     ],
   ])("is cut: %s", (_name, changes, expected) => {
     expect(pageOf(changes, { yaml: web }).cuts).toEqual(expected);
+  });
+
+  test("what a row says is not said again below its change", () => {
+    const changes = [{ id: "release:api", notes: [reloadNote, "another"] }] as const;
+    expect(pageOf(changes, { yaml: web }).headings[0]?.changes[0]?.notes).toEqual(["another"]);
   });
 
   describe("ports", () => {
