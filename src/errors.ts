@@ -16,6 +16,8 @@ export const exitCodes = {
   authentication: 77,
   proof: 78,
   reverted: 79,
+  /** `exec` and `run`: hostkit's own failure, told apart from a status of the command. */
+  notBegun: 125,
   interrupted: 130,
 } as const;
 

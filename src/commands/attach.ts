@@ -3,14 +3,17 @@ import type { Connection } from "../ssh/connection.ts";
 import { assertRunOk } from "../host/outcome.ts";
 import { listRuns } from "../host/run.ts";
 import type { RunSummary } from "../host/run.ts";
+import { attachToOneOff, findOneOff } from "../session/one-offs.ts";
 import { followRunOf, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";
 import { collectResults, onEachHost, openProject } from "../session/project.ts";
 import type { HostAccess, Project } from "../session/project.ts";
 
-/** Follows a run, whoever started it: the named one, else what is going on, else the newest. */
+/** Follows a run or a detached command, whoever started it: the named one, else the run that is going on, else the newest. */
 export const runAttach: Verb = async (context, _options, [wanted]) => {
   const project = await openProject(context);
+  const command = wanted === undefined ? undefined : await findOneOff(project, wanted);
+  if (command !== undefined) return attachToOneOff(context, project, command);
   const found = await onEachHost(project.hosts, async (connection, host) => ({
     host,
     run: chooseRun(
@@ -49,7 +52,7 @@ function explainNoRun(project: Project, wanted: string | undefined): HostkitErro
   return new HostkitError("usage", {
     what: wanted === undefined ? "there is no run to follow" : `there is no run ${wanted}`,
     where: project.hosts.map(({ name }) => name).join(", "),
-    why: "the newest hundred runs are kept on each host",
+    why: "the newest hundred runs and commands are kept on each host",
     next: wanted === undefined ? "hostkit provision" : "hostkit runs",
   });
 }

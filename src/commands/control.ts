@@ -14,6 +14,7 @@ import { findService } from "../manifest/services.ts";
 import { activeUnitNeeds, unitsOfService } from "../stack/services/active-units.ts";
 import { targetOf } from "../stack/names.ts";
 import type { Context } from "../session/context.ts";
+import { endOneOff, findOneOff } from "../session/one-offs.ts";
 import { executeRun, showRuns } from "../session/watch-run.ts";
 import type { Verb } from "./line/verb.ts";
 import { newMarker, onEachHost, openProject } from "../session/project.ts";
@@ -24,6 +25,10 @@ import { fitsUnit, unitPatternsOf } from "../session/stack-units.ts";
 export function controlWith(action: ControlVerb): Verb {
   return async (context, _options, [service]) => {
     const project = await openProject(context);
+    if (action === "stop" && service !== undefined) {
+      const command = await findOneOff(project, service);
+      if (command !== undefined) return endOneOff(context, project, command);
+    }
     const wanted: Wanted = { action, service };
     const results = await showRuns(
       context,

@@ -153,7 +153,8 @@ function followOptions(project: Project, host: HostAccess, show: Progress): Foll
 }
 
 /** Sortable and unique: `20261121T010203Z-1a2b`. */
-function newRunId(now: Date): string {
+/** Sortable, and the same twice only by a chance of one in 65,536 within a second. */
+export function newRunId(now: Date): string {
   const time = now.toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
   return `${time}-${randomBytes(2).toString("hex")}`;
 }

@@ -31,6 +31,7 @@ const compiled = new Map<string, (data: Readonly<Record<string, unknown>>) => st
 
 const languages: readonly (readonly [prefix: string, language: Language])[] = [
   ["etc/systemd/", "systemd"],
+  ["run/systemd/", "systemd"],
   ["usr/local/lib/hostkit/", "shell"],
   ["etc/postgresql", "postgres-conf"],
   ["etc/pgbackrest/", "pgbackrest"],

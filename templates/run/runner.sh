@@ -125,6 +125,12 @@ fi
 while IFS= read -r stamp; do rm -f "$stamp"; done <invalidates
 
 [ -z "$CLEANUP" ] || rm -f "$STACK_DIRECTORY/kept" "$STACK_DIRECTORY/handed"
+# Commands that somebody runs beside services end before those do.
+if [ -n "$CLEANUP" ]; then
+  for command in /run/hostkit-one-off/"${STACK_DIRECTORY##*/}"-????????T??????Z-*/; do
+    [ ! -d "$command" ] || systemctl stop "hostkit-one-off-$(basename "$command").service" || true
+  done
+fi
 emit '"event":"start"'
 
 # Before a change's first step: that it is ours to take away again, and which changes behind it are now due.

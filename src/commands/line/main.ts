@@ -17,6 +17,7 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
   let context: Context | undefined;
   let exitCode: number = exitCodes.ok;
   const program = buildProgram(terminal, {
+    words,
     onContext: (made) => {
       context = made;
     },
@@ -36,6 +37,12 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
     await report(known, code, words, context, terminal);
     return code;
   }
+}
+
+/** Without those of a program that is to be run. */
+function ownWords(words: readonly string[]): readonly string[] {
+  const end = words.indexOf("--");
+  return end < 0 ? words : words.slice(0, end);
 }
 
 /** `--lab` alone means any; commander would take whatever word is behind it for its value, not only a release's. */
@@ -58,9 +65,14 @@ function isOfLab(word: string): boolean {
   return labSystemNames.some((name) => name.startsWith(distribution));
 }
 
-/** Who asks `plan` wants to tell three cases apart: nothing (0), changes (2), no answer (1). */
+/**
+ * Who asks `plan` wants to tell three cases apart: nothing (0), changes (2), no answer (1). Who runs a command wants its status, and
+ * to see that it is not hostkit's.
+ */
 function exitCodeOf({ exitCode }: HostkitError, verb: string): number {
-  return verb === "plan" && exitCode !== exitCodes.interrupted ? exitCodes.failed : exitCode;
+  if (exitCode === exitCodes.interrupted) return exitCode;
+  if (verb === "plan") return exitCodes.failed;
+  return verb === "exec" || verb === "run" ? exitCodes.notBegun : exitCode;
 }
 
 async function explain(
@@ -127,7 +139,7 @@ async function report(
       cause: error.cause instanceof Error ? error.cause.message : undefined,
     });
   }
-  if (context?.options.json ?? words.includes("--json")) {
+  if (context?.options.json ?? ownWords(words).includes("--json")) {
     const { what, where, why, next, details } = error.parts;
     const shown = { code: error.code, exitCode, what, where, why, next, details };
     terminal.stdout.write(`${fit(JSON.stringify({ error: shown }))}\n`);

@@ -20,8 +20,8 @@ const deploy: Answer = {
   next: "hostkit plan   then: hostkit provision",
 };
 const shell: Answer = {
-  why: "a host is reached by ssh itself; what hostkit runs are systemd units and, in them, containers",
-  next: "ssh HOST   (for lab hosts: hostkit lab ssh NAME; for the database: hostkit database shell)",
+  why: "a service's shell is had by exec; a host itself is reached by ssh",
+  next: "hostkit exec SERVICE   or: ssh HOST   (for lab hosts: hostkit lab ssh NAME; for the database: hostkit database shell)",
 };
 const look: Answer = {
   why: "what runs and how it is are shown by status, what was printed by logs",
@@ -45,9 +45,9 @@ const answers: Readonly<Record<string, Answer>> = {
   ...same(undo, "undo roll-back revert back previous downgrade reset"),
   ...same(
     deploy,
-    "deploy apply up push release update upgrade setup install converge run sync create ship publish redeploy bootstrap launch go",
+    "deploy apply up push release update upgrade setup install converge sync create ship publish redeploy bootstrap launch go",
   ),
-  ...same(shell, "ssh exec shell bash sh console connect login enter attach-to docker"),
+  ...same(shell, "ssh shell bash sh console connect login enter attach-to docker"),
   ...same(
     look,
     "ps list ls top show info details describe inspect health tail log journal output audit",

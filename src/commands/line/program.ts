@@ -2,15 +2,19 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { collect } from "./collect.ts";
 import { everyCommand } from "./command-tree.ts";
 import { defineVerbs } from "./verbs.ts";
+import { HostkitError } from "../../errors.ts";
 import { isLabSystem, labSystemNames } from "../../lab/systems.ts";
 import { createContext } from "../../session/context.ts";
 import type { Context } from "../../session/context.ts";
 import { readVersion } from "../../local/templates.ts";
+import { quoteWord } from "../../shell/quote.ts";
 import { fitForTerminal } from "../../report/terminal-text.ts";
 import type { Define, Description, Verb } from "./verb.ts";
 import type { Terminal } from "../../session/terminal.ts";
 
 interface Hooks {
+  /** The command line. */
+  readonly words?: readonly string[];
   onContext(context: Context): void;
   onExit(code: number): void;
 }
@@ -54,6 +58,7 @@ Every verb has examples: hostkit VERB --help`,
     descriptions.set(command, description);
     const verb = parent === program ? command.name() : `${parent.name()} ${command.name()}`;
     command.action(async () => {
+      if (description.takesCommand === true) assertDashes(command, hooks.words ?? []);
       const options = mergeOptions(command);
       const context = createContext(verb.replaceAll(" ", "-"), options, terminal);
       hooks.onContext(context);
@@ -77,6 +82,22 @@ Every verb has examples: hostkit VERB --help`,
     });
   }
   return program;
+}
+
+/**
+ * Words without `--` in front would be half the program's and half hostkit's: `-v` means something to both.
+ * @throws HostkitError usage
+ */
+function assertDashes(command: Command, words: readonly string[]): void {
+  const at = words.indexOf("--");
+  const behind = at < 0 ? 0 : words.length - at - 1;
+  const [first = "", ...rest] = command.args;
+  if (rest.length === behind) return;
+  throw new HostkitError("usage", {
+    what: "what is to be run stands behind `--`",
+    why: "so that none of its words is taken for an option of hostkit",
+    next: `hostkit ${command.name()} ${first} -- ${rest.map(quoteWord).join(" ")}`,
+  });
 }
 
 function addCommon(

@@ -25,6 +25,8 @@ export interface Description {
   readonly examples: readonly (readonly [string, string])[];
   /** `-f` means something else here. */
   readonly hasOwnF?: boolean;
+  /** After its first argument and `--` come words of another program. */
+  readonly takesCommand?: boolean;
   /** What the verb works on: nothing, the manifest alone, or its hosts (the default). */
   readonly scope?: "none" | "manifest" | "hosts";
 }

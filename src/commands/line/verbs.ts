@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { defineBackup } from "./backup-verbs.ts";
 import { collect } from "./collect.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
+import { defineOneOffs } from "./one-off-verbs.ts";
 import { defineRestore } from "./restore-verbs.ts";
 import { defineUpdate } from "./update-verb.ts";
 import type { Define } from "./verb.ts";
@@ -31,6 +32,7 @@ export function defineVerbs(program: Command, define: Define): void {
   defineLooks(program, define);
   defineControl(program, define);
   defineReleases(program, define);
+  defineOneOffs(program, define);
   defineDatabase(program, define);
   defineBackup(program, define);
   defineRestore(program, define);
@@ -150,8 +152,8 @@ function defineRuns(program: Command, define: Define): void {
     program,
     "attach [RUN]",
     {
-      summary: "follow a run that is going on",
-      more: "Without RUN: the newest one. A run that has ended is shown from its start.",
+      summary: "follow a run that is going on, or a detached command",
+      more: "Without RUN: the newest one. A run that has ended is shown from its start. RUN may be the id of a command of `run --detach`.",
       examples: [
         ["hostkit attach", "the newest run"],
         ["hostkit attach 20261121T010203Z-1a2b", "this one"],

@@ -30,9 +30,9 @@ export function renderHooks(plan: ContainerPlan): HookPlan[] {
 }
 
 /** A command in one line for a person; a long one ends in an ellipsis. */
-function showCommand(command: readonly string[]): string {
+export function showCommand(command: readonly string[], most = 160): string {
   const text = command.map(quoteWord).join(" ").replaceAll(/\s+/g, " ");
-  return text.length <= 160 ? text : `${text.slice(0, 159)}…`;
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 /**

@@ -61,6 +61,42 @@ ${exportsOf(plan)}exec docker run --rm --pull never --name "$name" --user "$user
   }\n`;
 }
 
+/**
+ * The script that runs one command beside the release, in a container of its own which nobody reaches.
+ * Called with: the container's name, options of `docker start`, `--`, more options of `docker create`, `--`, and words that take the
+ * place of the image's command.
+ */
+export function renderCommandLauncher(plan: ContainerPlan): string {
+  return `${
+    joinScripts([
+      rawScript(`#!/bin/sh
+# Written by hostkit: runs one command in a container of its own, as the release is but that nobody reaches it.
+set -eu
+name=$1 start=
+shift
+while [ "$1" != -- ]; do start="$start $1"; shift; done
+shift`),
+      userScript(plan),
+      bindChecks(plan),
+      sh`options=yes
+for word do
+  shift
+  if [ "$options" = yes ] && [ "$word" = -- ]; then
+    options=no
+    set -- "$@" ${plan.image}
+  else set -- "$@" "$word"; fi
+done
+# Apart from the start: what Docker has to say of the kernel is not the command's.
+${exportsOf(plan)}if ! said=$(docker create --rm --pull never --name "$name" --user "$user" --log-driver none \\
+  ${optionWords(plan, "alone")} "$@" 2>&1); then
+  echo "$said" >&2
+  exit 125
+fi
+exec docker start --attach --interactive $start "$name"`,
+    ]).text
+  }\n`;
+}
+
 /** Shell text that defines `healthy`, which asks the container from the host as its launcher does, and sets `reply` where it is not well. */
 export function renderCheck(plan: ContainerPlan): Script {
   const { timeoutSeconds } = plan.check?.health ?? liveness;
@@ -99,7 +135,8 @@ export function optionWords(plan: ContainerPlan, as: "service" | "alone"): strin
     ...(cpus === undefined
       ? []
       : ["--cpu-period", "100000", "--cpu-quota", String(Math.round(cpus * 100_000))]),
-    ...["--hostname", name],
+    // Docker answers for a host name on the network as it does for an alias.
+    ...(as === "service" ? ["--hostname", name] : []),
     ...["--network", plan.network, ...(as === "service" ? ["--network-alias", name] : [])],
     ...["--env-file", plan.environmentFile],
     ...plan.exported.flatMap(({ names }) => names.flatMap((variable) => ["--env", variable])),

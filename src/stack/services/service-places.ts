@@ -41,6 +41,11 @@ export function containerOf(
   return webUnitOf(stack, service, slot, replica).replace(/\.service$/, "");
 }
 
+/** Script that runs one command as the release in this slot is. */
+export function commandLauncherOf(stack: string, service: string, slot: SlotName): string {
+  return `${configDirectoryOf(stack)}/containers/${stack}-${service}-${slot}.command`;
+}
+
 /**
  * First port of every container's block of sixteen on 127.0.0.1: slot a has the first eight, slot b the others.
  * Only names decide, so that adding a service rarely moves another.

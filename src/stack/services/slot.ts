@@ -8,9 +8,20 @@ import type { StackInputs } from "../inputs.ts";
 import { configDirectoryOf, networkOf, targetOf, volumeNameOf, webUnitOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { renderHooks } from "./hook.ts";
-import { renderCheck, renderLauncher, watchdogSecondsOf } from "./launcher.ts";
+import {
+  renderCheck,
+  renderCommandLauncher,
+  renderLauncher,
+  watchdogSecondsOf,
+} from "./launcher.ts";
 import type { ContainerPlan } from "./launcher.ts";
-import { allocatePorts, containerOf, mostReplicas, portOf } from "./service-places.ts";
+import {
+  allocatePorts,
+  commandLauncherOf,
+  containerOf,
+  mostReplicas,
+  portOf,
+} from "./service-places.ts";
 import { startAfterUnits } from "./start-order.ts";
 import { fillVariables } from "./variables.ts";
 import type { Places } from "./variables.ts";
@@ -49,6 +60,7 @@ export function planSlot(
     files: [
       ...shared.files,
       ...copies.flatMap((copy) => renderCopy(inputs, workload, image, shared, copy)),
+      renderOneOffs(workload, image, shared, slot),
     ],
     units: unitsUpTo(copies.length),
     possibleUnits: unitsUpTo(mostReplicas),
@@ -63,6 +75,19 @@ export function planSlot(
 function planHooks(workload: Workload, image: string, shared: SharedFiles): HookPlan[] {
   const container = hookContainerOf(workload.stack, workload.name);
   return renderHooks(planContainer(workload, image, shared, container));
+}
+
+/** What `hostkit run` starts: no copy's name ends as that file's does. */
+function renderOneOffs(
+  workload: Workload,
+  image: string,
+  shared: SharedFiles,
+  slot: SlotName,
+): SlotFile {
+  const path = commandLauncherOf(workload.stack, workload.name, slot);
+  // The container's name comes with each command.
+  const plan = planContainer(workload, image, shared, "");
+  return slotFile(path, { text: renderCommandLauncher(plan) }, "0755");
 }
 
 /** One of the containers that run the same at once. */
