@@ -206,7 +206,7 @@ container=$(cat container)
 if [ "$(docker inspect --type container --format '{{.State.Running}}' "$container" 2>/dev/null)" != true ]; then
   [ "$code" = 0 ] || echo "hostkit: the container ended under the command: released anew, stopped or restarted" >note
 # Docker has one status for what cannot be started and what is not there.
-elif [ "$code" = 126 ] && docker exec "$container" sh -c 'if command -v -- "$1" >/dev/null; then exit 1; fi' sh "$(cat program)" 2>/dev/null; then
+elif [ "$code" = 126 ] && docker exec "$container" sh -c 'if command -v -- "$1" >/dev/null; then exit 1; fi' sh "$(cat program)" >/dev/null 2>&1; then
   code=127
 fi`),
       ]);
