@@ -93,12 +93,18 @@ async function readAccess(
   return (registry) => access.get(registry) ?? asker;
 }
 
+function isSame(left: HostkitError, right: HostkitError): boolean {
+  return left.code === right.code && JSON.stringify(left.parts) === JSON.stringify(right.parts);
+}
+
 /** The first one, with the others as details; what several say alike is said once. */
 function joinFailures(failures: readonly HostkitError[]): HostkitError {
   const sorted = failures.toSorted((left, right) =>
     (left.parts.where ?? "").localeCompare(right.parts.where ?? "", "en"),
   );
-  const [first, ...others] = sorted;
+  const [first, ...others] = sorted.filter(
+    (one, index) => sorted.findIndex((other) => isSame(one, other)) === index,
+  );
   if (first === undefined) throw new TypeError("no failures to join");
   if (others.length === 0) return first;
   return new HostkitError(first.code, {

@@ -213,6 +213,7 @@ export function explainNoAnswer(question: Question, error: unknown): HostkitErro
         : String(one),
     )
     .join("; ")
+    .replaceAll(/\s+/g, " ")
     .slice(0, 300);
   const known = troubles.find(({ pattern }) => pattern.test(said));
   return fail(

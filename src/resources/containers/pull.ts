@@ -75,7 +75,7 @@ export function explainPull(reference: string, source: PullSource): Script {
   ${say(`the image was not found: ${registry} has no such repository. Mend the name of ${shown} in the manifest`)} ;;
 *unauthorized* | *"no basic auth credentials"* | *"access denied"* | *"access to the resource is denied"* | *"401 Unauthorized"* | *"403 Forbidden"* | *"pull access denied"* | *"authentication required"*)
   ${refused} ;;
-*x509:* | *"tls: "*)
+*x509:*)
   ${say(`the certificate of ${registry} is unknown to this host. Name who signed it in the manifest: registries: {${JSON.stringify(registry)}: {ca: FILE.pem}}`)} ;;
 *"HTTP response to HTTPS client"*)
   ${say(`the pull failed: ${registry} speaks plain HTTP, which Docker refuses but on the host itself. Give it a certificate`)} ;;
