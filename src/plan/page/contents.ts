@@ -2,7 +2,8 @@ import { aptSimulationFacts } from "../../facts/packages/apt-simulation.ts";
 import type { Facts } from "../../facts/fact.ts";
 import type { AnyService, Manifest, Source } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
-import type { Content, Step } from "../../resources/resource.ts";
+import { isImage, shownAs } from "../../resources/containers/image.ts";
+import type { Content, Resource, Step } from "../../resources/resource.ts";
 import { runningIdOf } from "../../stack/services/start-order.ts";
 import { wordsOf } from "../package-obstacles.ts";
 import type { Plan } from "../types.ts";
@@ -32,6 +33,7 @@ export interface Installs {
 export function describeRunning(
   { stack, changes }: Plan,
   manifest: Pick<Manifest, "services" | "web" | "proxy">,
+  resources: readonly Resource[],
 ): RunningService[] {
   const created = new Set(changes.flatMap(({ id, action }) => (action === "create" ? [id] : [])));
   return servicesOf(manifest)
@@ -39,9 +41,16 @@ export function describeRunning(
     .map((service) => ({
       name: service.name,
       runtime: service.runtime,
-      from: describeSource(service.source),
+      from: describePulled(resources, `${stack}-${service.name}`) ?? describeSource(service.source),
       at: listAddresses(service, manifest.proxy),
     }));
+}
+
+/** With the digest that a tag means. */
+function describePulled(resources: readonly Resource[], name: string): string | undefined {
+  const image = resources.filter(isImage).find((one) => one.name === name);
+  const shown = image === undefined ? undefined : shownAs(image);
+  return shown === undefined ? undefined : `image ${shown}`;
 }
 
 function describeSource(source: Source): string {

@@ -54,14 +54,14 @@ export interface PageInput {
 
 /** The page of a plan; of one without changes there is nothing in it. */
 export function makePlanPage(input: PageInput): PlanPage {
-  const { plan, manifest, facts, closer } = input;
+  const { plan, manifest, resources, facts, closer } = input;
   const named = {
     ...plan,
     changes: plan.changes.map((change) => withoutToldNotes(nameSecretFiles(change, facts))),
   };
   const installs = describeInstalls(plan, closer);
   return {
-    runs: describeRunning(plan, manifest),
+    runs: describeRunning(plan, manifest, resources),
     ...(installs === undefined ? {} : { installs }),
     sends: measureUploads(plan),
     restores: listRestores(plan),

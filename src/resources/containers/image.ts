@@ -87,9 +87,17 @@ hk_needs_image ${reference} ${reference.slice(reference.indexOf("@") + 1)} || do
   },
 };
 
-/** For people: with the tag that the manifest names. */
-function nameOf({ reference, source }: ImageResource): string {
-  return source.kind === "pull" ? (source.shown ?? reference) : reference;
+export function isImage(resource: Resource): resource is ImageResource {
+  return resource.kind === "image";
+}
+
+/** How a pulled image is shown: `name:tag@sha256:0123…`. */
+export function shownAs({ reference, source }: ImageResource): string | undefined {
+  return source.kind === "pull" ? (source.shown ?? reference) : undefined;
+}
+
+function nameOf(resource: ImageResource): string {
+  return shownAs(resource) ?? resource.reference;
 }
 
 function stepsOf(resource: ImageResource): Step[] {

@@ -14,6 +14,7 @@ import type { PlanPage } from "../../../../src/plan/page/page.ts";
 import { nouns } from "../../../../src/plan/page/words.ts";
 import type { Plan, PlannedChange } from "../../../../src/plan/types.ts";
 import { claimsOf } from "../../../../src/resources/claims.ts";
+import { image } from "../../../../src/resources/containers/image.ts";
 import { answersOf, kindNames } from "../../../../src/resources/kinds.ts";
 import { reloadNote, restartNote } from "../../../../src/resources/proxy/caddy-places.ts";
 import { claimOpening, claimSharedPort } from "../../../../src/resources/port-claims.ts";
@@ -100,6 +101,19 @@ describe("what a plan comes to", () => {
         at: ["https://www.example.org/api/*"],
       },
     ]);
+  });
+
+  test("an image of a registry is shown with its tag and what that means", () => {
+    const shown = "ghcr.io/a/b:1@sha256:000000000000…";
+    const pulled = {
+      ...({ kind: "pull", service: "api", registry: "ghcr.io", architecture: "amd64" } as const),
+      shown,
+    };
+    const page = pageOf([{ id: "release:api", action: "create" }], {
+      yaml: 'web: { api: { image: "ghcr.io/a/b:1", port: 80 } }',
+      resources: [image("s-api", `ghcr.io/a/b@sha256:${"0".repeat(64)}`, pulled, [])],
+    });
+    expect(page.runs.map(({ from }) => from)).toEqual([`image ${shown}`]);
   });
 
   test("packages: what apt says of them, and no more than it says", () => {
