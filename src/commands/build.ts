@@ -1,6 +1,7 @@
 import { HostkitError } from "../errors.ts";
 import { listBuildCommands, readProducts, runBuildCommand } from "../local/build.ts";
 import type { BuildCommand, Product } from "../local/build.ts";
+import type { LoadedManifest } from "../local/manifest.ts";
 import { readManifest, requireManifest } from "../local/manifest.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { assertServices, servicesOf } from "../manifest/services.ts";
@@ -16,6 +17,20 @@ export const runBuild: Verb = async (context, _options, names) => {
   const loaded = await readManifest(options.file ?? "hostkit.yaml", terminal.workingDirectory);
   const manifest = requireManifest(loaded);
   assertServices(manifest, names);
+  await buildProducts(context, loaded, manifest, names);
+};
+
+/**
+ * The same for some services (all, where none is named), and says what came out of it.
+ * @throws HostkitError where there is no command, it fails, or makes nothing
+ */
+export async function buildProducts(
+  context: Context,
+  loaded: LoadedManifest,
+  manifest: Manifest,
+  names: readonly string[],
+): Promise<void> {
+  const { terminal, options } = context;
   const commands = listBuildCommands(manifest, names.length === 0 ? undefined : names);
   if (commands.length === 0) throw explainNothing(manifest, names);
   const home = terminal.environment["HOME"];
@@ -49,7 +64,7 @@ export const runBuild: Verb = async (context, _options, names) => {
   ]);
   context.print(`${colors.green("✓")} built in ${formatSeconds(seconds)}`);
   context.print(table(rows).join("\n"));
-};
+}
 
 /** On a terminal the command has it for itself; else its words go to stderr, so that stdout stays the answer. */
 async function runShown(context: Context, command: BuildCommand, folder: string): Promise<void> {

@@ -52,9 +52,16 @@ interface ProvisionResult {
 }
 
 /** Plan, question, run, proof; on every host at once. */
-export const runProvision: Verb<ProvisionOptions> = async (context, options) => {
+export const runProvision: Verb<ProvisionOptions> = async (context, options) =>
+  provision(context, await openProject(context), options);
+
+/** The same for a project that is open, whose manifest may be another than its file. */
+export async function provision(
+  context: Context,
+  project: Project,
+  options: ProvisionOptions,
+): Promise<void> {
   const startedAt = performance.now();
-  const project = await openProject(context);
   const expected =
     options.plan === undefined ? undefined : await readPlanFile(context, options.plan);
   const only = options.only ?? expected?.only;
@@ -122,7 +129,7 @@ export const runProvision: Verb<ProvisionOptions> = async (context, options) => 
     });
   });
   await showTimings(context);
-};
+}
 
 /** The question, and a run on every host that has something to do. */
 async function carryOut(

@@ -110,8 +110,11 @@ async function look(
   };
   const serving = findServing(releases, service);
   if (isToForget) {
-    if (serving?.undoes === undefined || serving.undoes.length === 0)
-      return refuse(`nobody went back to the release of ${service} that serves`);
+    const isUndoing = serving?.undoes !== undefined && serving.undoes.length > 0;
+    if (serving === undefined || (!isUndoing && (serving.given ?? "") === ""))
+      return refuse(
+        `nobody went back to the release of ${service} that serves, or deployed it with another image than the manifest's`,
+      );
     return { serving, steps: planForgetting(stackDirectory, serving) };
   }
   const chosen = chooseRelease(releases, service, word);
@@ -185,12 +188,15 @@ async function assertBack(
 ): Promise<void> {
   const facts = await gatherFacts(connection, [need(releaseFacts, stack)], newMarker());
   const serving = findServing(facts.get(releaseFacts, stack), service);
-  const isSo = chosen === undefined ? serving?.undoes?.length === 0 : serving?.id === runId;
+  const isSo =
+    chosen === undefined
+      ? serving?.undoes?.length === 0 && serving.given === ""
+      : serving?.id === runId;
   if (isSo) return;
   throw new HostkitError("proof_failed", {
     what:
       chosen === undefined
-        ? `the run ended well, and it is still on record that ${service} was gone back to`
+        ? `the run ended well, and it is still on record how ${service} came to its release`
         : `the run ended well, and release ${chosen.id} of ${service} does not serve`,
     where: host.name,
     next: `hostkit releases ${service}`,
@@ -204,7 +210,7 @@ function describeDone(
 ): string {
   const done =
     chosen === undefined
-      ? `the next provision may release again what ${service} was gone back from`
+      ? `the next provision may release ${service} again as the manifest says`
       : `${service} is back at release ${chosen.id} (${formatSeconds(seconds)}); \`hostkit provision\` does not undo that without a word`;
   return `${colors.green("✓")} ${host.name}: ${done}`;
 }
@@ -213,7 +219,9 @@ function describe({ host, service, serving, chosen }: HostToRollBack): string {
   const tell = ({ id, image, begun, by }: ReleaseRecord): string =>
     `${id} (${plainText(image)}, ${formatTime(begun)} UTC${by === undefined ? "" : `, by ${plainText(by)}`})`;
   return chosen === undefined
-    ? `${host.name}: ${service} was gone back to ${serving.back ?? serving.id}; that is forgotten`
+    ? (serving.given ?? "") === ""
+      ? `${host.name}: ${service} was gone back to ${serving.back ?? serving.id}; that is forgotten`
+      : `${host.name}: ${service} was deployed with ${plainText(serving.given ?? "")}; that is forgotten`
     : `${host.name}: ${service}\n  from ${tell(serving)}\n  back to ${tell(chosen)}\n  secrets and settings come back as they were in that release; data does not`;
 }
 

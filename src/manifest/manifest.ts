@@ -112,6 +112,8 @@ export interface ServiceBase {
   readonly name: string;
   readonly source: Source;
   readonly runtime: "native" | "container";
+  /** The command line says instead of the manifest what this is made from, by these words. */
+  readonly given?: string;
   /** Words of `exec` (native) or `command` (container); absent = what the package or image itself starts. */
   readonly command?: readonly string[];
   /** Words of the command that makes the source on this machine. */

@@ -149,7 +149,10 @@ export function planForgetting(stackDirectory: string, serving: ReleaseRecord): 
   return [
     {
       id: releaseId(`${serving.service}/record`),
-      title: `forget that ${serving.service} was gone back to ${serving.back ?? serving.id}`,
+      title:
+        (serving.given ?? "") === ""
+          ? `forget that ${serving.service} was gone back to ${serving.back ?? serving.id}`
+          : `forget that ${serving.service} was deployed with ${serving.given ?? ""}`,
       because: "asked for",
       script: forgetScript(recordsDirectoryOf(stackDirectory, serving.service), serving.id),
     },

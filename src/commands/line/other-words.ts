@@ -16,8 +16,8 @@ const undo: Answer = {
   next: "hostkit releases   then: hostkit rollback SERVICE   (all else: the manifest you had, then hostkit plan)",
 };
 const deploy: Answer = {
-  why: "one verb makes the host as the manifest says, the first time and every time",
-  next: "hostkit plan   then: hostkit provision",
+  why: "provision makes the host as the manifest says, the first time and every time; deploy does so for some services",
+  next: "hostkit plan   then: hostkit provision   or: hostkit deploy SERVICE",
 };
 const shell: Answer = {
   why: "a service's shell is had by exec; a host itself is reached by ssh",
@@ -45,7 +45,7 @@ const answers: Readonly<Record<string, Answer>> = {
   ...same(undo, "undo roll-back revert back previous downgrade reset"),
   ...same(
     deploy,
-    "deploy apply up push release update upgrade setup install converge sync create ship publish redeploy bootstrap launch go",
+    "apply up push release update upgrade setup install converge sync create ship publish redeploy bootstrap launch go",
   ),
   ...same(shell, "ssh shell bash sh console connect login enter attach-to docker"),
   ...same(

@@ -4,19 +4,11 @@ import { defineBackup } from "./backup-verbs.ts";
 import { collect } from "./collect.ts";
 import { defineLocalVerbs } from "./local-verbs.ts";
 import { defineOneOffs } from "./one-off-verbs.ts";
+import { defineReleases } from "./release-verbs.ts";
 import { defineRestore } from "./restore-verbs.ts";
+import { detailsOption, timingsOption } from "./run-options.ts";
 import { defineUpdate } from "./update-verb.ts";
 import type { Define } from "./verb.ts";
-
-const timingsOption = [
-  "--timings [file]",
-  "say what took how long; with a file, as a trace for chrome://tracing and Perfetto",
-] as const;
-
-const detailsOption = [
-  "--details",
-  "every file, every reason and all that differs, not only the page",
-] as const;
 
 const restoreFromOption = [
   "--restore-from <name>",
@@ -231,44 +223,6 @@ function defineControl(program: Command, define: Define): void {
       async () => (await import("../control.ts")).controlWith(verb),
     );
   }
-}
-
-/** What was released, and the way back. */
-function defineReleases(program: Command, define: Define): void {
-  define(
-    program,
-    "releases [SERVICE]",
-    {
-      summary: "list what was released of containers, and what can be gone back to",
-      more: "A release stays with its image and its files until three newer ones have served. `--json` tells all that is known of each.",
-      examples: [
-        ["hostkit releases api", "id, state, when, by whom, image, why"],
-        ["hostkit releases", "of all services"],
-      ],
-    },
-    async () => (await import("../releases.ts")).runReleases,
-  );
-
-  define(
-    program,
-    "rollback SERVICE [RELEASE]",
-    {
-      summary: "let a former release of a container serve again, from what is kept on the host",
-      more: `Nothing is built or pulled, and the manifest only says where the hosts are. The release comes as every release does: beside
-the one that serves, healthy, then the traffic. Without RELEASE: the one before; again: the one before that. Its settings and
-secrets are as they were then; data and migrations are not touched. The next provision does not undo it unless what the service is
-made from has changed, or \`--forget\` has given the word.`,
-      examples: [
-        ["hostkit rollback api", "to the release before; shows which, and asks"],
-        ["hostkit rollback api 20261127T1812", "to the release whose id begins so"],
-        ["hostkit rollback api --forget", "provision may release again what was gone back from"],
-      ],
-    },
-    async () => (await import("../rollback.ts")).runRollback,
-  )
-    .option("-y, --yes", "do not ask")
-    .option("--dry-run", "only say what would be done")
-    .option("--forget", "let the next provision release again what was gone back from");
 }
 
 function defineDatabase(program: Command, define: Define): void {

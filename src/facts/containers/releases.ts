@@ -48,6 +48,8 @@ export interface ReleaseRecord {
   /** It was gone back to: the id of the record that first had this release, and the hashes of the releases that it undoes. */
   readonly back?: string;
   readonly undoes?: readonly string[];
+  /** It was deployed with another image than the manifest said, by these words; "": that was forgotten. */
+  readonly given?: string;
   /** How long it was to be watched once it had the traffic, and whether it was, to the end. */
   readonly watch?: number;
   readonly watched?: boolean;

@@ -52,6 +52,7 @@ const schema = z.object({
   binds: z.array(z.string()).exactOptional(),
   imageRepository: z.string().exactOptional(),
   drainSeconds: z.number().exactOptional(),
+  given: z.string().exactOptional(),
   slots: z.object({ a: slotOf("a"), b: slotOf("b") }),
 });
 

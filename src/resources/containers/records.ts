@@ -16,7 +16,7 @@ export function recordsDirectoryOf(stackDirectory: string, service: string): str
  * @param more of a release that was gone back to: which record, and the hashes of the releases that it undoes; for how long it is watched
  */
 export function renderRecord(
-  { service, release, image, binds = [] }: ReleaseResource,
+  { service, release, image, binds = [], given }: ReleaseResource,
   { slot }: SlotPlan,
   because: string,
   more: {
@@ -25,7 +25,8 @@ export function renderRecord(
     readonly watch?: number;
   } = {},
 ): string {
-  return `${JSON.stringify({ service, release, slot, image, binds, because, ...more })}\n`;
+  const said = given === undefined ? {} : { given };
+  return `${JSON.stringify({ service, release, slot, image, binds, because, ...said, ...more })}\n`;
 }
 
 /** For the scripts of a run: the functions of templates/run/records.sh. */
@@ -61,11 +62,11 @@ export function beginScript(resource: ReleaseResource): Script {
   return joinScripts([openRecords(resource), sh`hk_begin_release record ${resource.image}`]);
 }
 
-/** Lets the next provision release again what was gone back from. */
+/** Lets the next provision release again what was gone back from, or what the manifest says. */
 export function forgetScript(records: string, id: string): Script {
   return joinScripts([
     recordFunctions,
-    sh`printf '{"state":"serving","undoes":[],"at":%s}\n' "$(date +%s)" | hk_amend ${`${records}/${id}.jsonl`}`,
+    sh`printf '{"state":"serving","undoes":[],"given":"","at":%s}\n' "$(date +%s)" | hk_amend ${`${records}/${id}.jsonl`}`,
   ]);
 }
 

@@ -153,19 +153,28 @@ function findUnmarked(
   return serving?.length === 1 ? serving[0] : undefined;
 }
 
-/** Somebody went back from just this release: it takes a word to release it again. */
+/** Somebody went back from just this release, or deployed another image than the manifest says: it takes a word to undo that. */
 function refuseToUndo(
-  { stack, service, release }: ReleaseResource,
+  { stack, service, release, image, given }: ReleaseResource,
   facts: Facts,
 ): Pick<Change, "refusal"> {
   const releases = facts.get(releaseFacts, stack);
   const serving = findServing(releases, service);
+  const forget = `hostkit rollback ${service} --forget && hostkit provision`;
+  if ((serving?.given ?? "") !== "" && given === undefined && serving?.image !== image)
+    return {
+      refusal: {
+        what: `${serving?.by ?? "somebody"} deployed ${service} with ${serving?.given ?? ""} at ${formatMoment(serving?.begun ?? 0)} UTC; what the manifest says would take its place`,
+        why: `the manifest does not name that image: it would run ${image}`,
+        next: `write it into the manifest; or, if the manifest is right: ${forget}`,
+      },
+    };
   if (serving?.undoes?.includes(release) !== true) return {};
   return {
     refusal: {
       what: `${serving.by ?? "somebody"} went back from this release of ${service} at ${formatMoment(serving.begun)} UTC; it would come again`,
       why: `what serves is release ${serving.back ?? serving.release}, and what ${service} is made from is as it was then`,
-      next: `change what it is made from; or, if it is to come again: hostkit rollback ${service} --forget && hostkit provision`,
+      next: `change what it is made from; or, if it is to come again: ${forget}`,
     },
   };
 }

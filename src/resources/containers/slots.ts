@@ -68,6 +68,8 @@ export interface ReleaseResource extends Resource {
   readonly watchSeconds?: number;
   /** So long the old one has for the requests and streams that it still has; absent, of one that was kept by an older version: 30. */
   readonly drainSeconds?: number;
+  /** The command line says which image, and not the manifest: by these words. */
+  readonly given?: string;
   /** Proved by a login from inside before traffic comes. */
   readonly seam?: {
     readonly user: string;

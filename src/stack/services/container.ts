@@ -114,6 +114,7 @@ function resolveRelease(
     exclusive: workload.isExclusive,
     watchSeconds: workload.watchSeconds,
     drainSeconds: workload.drainSeconds,
+    ...(workload.given === undefined ? {} : { given: workload.given }),
     ...(workload.isStoppedForHooks && workload.hooks.pre_deploy !== undefined
       ? { stopsForHook: true as const }
       : {}),

@@ -48,6 +48,8 @@ interface WorkloadBase {
   /** The manifest chose the user, who may have a life of its own. */
   readonly hasOwnUser: boolean;
   readonly runs: ProgramOrigin | ImageOrigin;
+  /** The words on the command line that say so, instead of the manifest. */
+  readonly given?: string;
   /** Absent: what the package or image itself starts. */
   readonly command?: readonly string[];
   /** Variables that hostkit tells it: the way to its database, its port, its secrets' files. */
@@ -136,6 +138,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     user: userOf(manifest, service),
     hasOwnUser: service.user !== undefined,
     runs: describeOrigin(inputs, service),
+    ...(service.given === undefined ? {} : { given: service.given }),
     ...(command === undefined ? {} : { command }),
     told: {
       ...access?.told,

@@ -35,7 +35,7 @@ describe("exit codes and messages", () => {
     ["backup restore", 64, "hostkit restore --help   then docs/recovery.md"],
     ["rollback", 64, "next:  hostkit rollback --help"],
     ["undo", 64, "hostkit plan"],
-    ["deploy", 64, "then: hostkit provision"],
+    ["ship", 64, "or: hostkit deploy SERVICE"],
     ["up", 64, "then: hostkit provision"],
     ["ssh dx1", 64, "ssh HOST"],
     ["exec api sh", 125, "hostkit exec api -- sh"],
