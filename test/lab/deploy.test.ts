@@ -8,7 +8,7 @@ import type { LabProject } from "../harness/lab-project.ts";
 import { shopSite, succeed } from "../harness/release-project.ts";
 
 const program =
-  "const fs = require('node:fs'); require('node:http').createServer((_, answer) => answer.end(fs.existsSync('/version') ? fs.readFileSync('/version') : 'archive')).listen(8000)";
+  "process.on('SIGTERM', () => process.exit()); const fs = require('node:fs'); require('node:http').createServer((_, answer) => answer.end(fs.existsSync('/version') ? fs.readFileSync('/version') : 'archive')).listen(8000)";
 
 /** `deploy` releases what is named and nothing else, and what it was told is not undone without a word. */
 describe("deploy, on Debian 13", { sequential: true }, () => {
@@ -93,7 +93,7 @@ firewall: none
   });
 
   test.for([
-    [["deploy", "pages"], 64, 'did you mean "page"'],
+    [["deploy", "pages"], 64, "it has: page, talk"],
     [["deploy", "page", "--image", "nginx:1"], 64, "does not say by a digest"],
     [["deploy", "page", "--archive", "nowhere.tar"], 65, "nowhere.tar is not there"],
     [["deploy", "page", "--archive", "page"], 65, "not a file"],
