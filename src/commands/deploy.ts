@@ -2,11 +2,15 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { withGivenSource } from "../manifest/given-source.ts";
+import { listTaggedImages } from "../manifest/lock.ts";
 import { assertServices, findService } from "../manifest/services.ts";
 import type { Source } from "../manifest/manifest.ts";
+import { lookUpImages } from "../session/ask-registries.ts";
 import type { Context } from "../session/context.ts";
 import { openProject } from "../session/project.ts";
 import type { Project } from "../session/project.ts";
+import { readImageReference } from "../writers/image-reference.ts";
+import { reasonToRefuse } from "../writers/written.ts";
 import { buildProducts } from "./build.ts";
 import type { Verb } from "./line/verb.ts";
 import { provision } from "./provision.ts";
@@ -36,7 +40,8 @@ export const runDeploy: Verb<DeployOptions> = async (context, options, names) =>
   }
   const service = assertOneContainer(project, names, given);
   const manifest = withGivenSource(project.manifest, service, source, given);
-  return provision(context, { ...project, manifest }, { only: names, yes, details });
+  const pinned = await pin(context, { ...project, manifest }, service);
+  return provision(context, pinned, { only: names, yes, details });
 };
 
 /** What the command line says instead of the manifest. */
@@ -45,11 +50,11 @@ async function readGiven(
   { image, archive }: DeployOptions,
 ): Promise<[Source | undefined, string]> {
   if (image !== undefined) {
-    if (!/^[a-z0-9][A-Za-z0-9./:_-]*@sha256:[0-9a-f]{64}$/.test(image))
+    const reason = reasonToRefuse(() => readImageReference(image));
+    if (reason !== undefined)
       throw new HostkitError("usage", {
-        what: `${image} does not say by a digest which image is meant`,
-        why: "a tag alone can be another image by the time that it is gone back to",
-        next: "docker buildx imagetools inspect NAME:TAG   shows the digest; then: --image NAME@sha256:…",
+        what: `${image} is no name of an image: ${reason}`,
+        next: "hostkit deploy SERVICE --image NAME:TAG   or: --image NAME@sha256:…",
       });
     return [{ kind: "image", reference: image }, `--image ${image}`];
   }
@@ -62,6 +67,19 @@ async function readGiven(
       next: "docker save NAME:TAG -o FILE   makes one",
     });
   return [{ kind: "image-archive", path: file }, `--archive ${archive}`];
+}
+
+/** A tag is looked up now, whatever the lock says: what is deployed is one image, also when the tag is another one later. */
+async function pin(context: Context, project: Project, name: string): Promise<Project> {
+  const { manifest } = project;
+  const tagged = listTaggedImages(manifest).filter(({ services }) => services.includes(name));
+  const [image] = tagged;
+  const service = findService(manifest, name);
+  if (image === undefined || service === undefined) return project;
+  const found = await lookUpImages(context, project, tagged, new Map(), false);
+  const { digest = "" } = found.get(image.key) ?? {};
+  const source: Source = { kind: "image", reference: `${image.key}@${digest}` };
+  return { ...project, manifest: withGivenSource(manifest, name, source, service.given ?? "") };
 }
 
 /** @throws HostkitError usage */

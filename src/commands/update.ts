@@ -5,8 +5,7 @@ import type { Lock, LockedImage, TaggedImage } from "../manifest/lock.ts";
 import { assertServices, findService } from "../manifest/services.ts";
 import { describeUpdate, renderUpdate } from "../report/update.ts";
 import type { LockChange } from "../report/update.ts";
-import { askFromHere, askRegistries } from "../session/ask-registries.ts";
-import type { Context } from "../session/context.ts";
+import { lookUpImages } from "../session/ask-registries.ts";
 import { openProject } from "../session/project.ts";
 import type { Project } from "../session/project.ts";
 import type { Verb } from "./line/verb.ts";
@@ -24,7 +23,7 @@ export const runUpdate: Verb<UpdateOptions> = async (context, { check, here }, n
   const { lock, text } = await requireLock(loaded);
   const tagged = listTaggedImages(manifest);
   const wanted = chooseImages(project, tagged, names);
-  const found = await lookUp(context, project, wanted, lock, here === true);
+  const found = await lookUpImages(context, project, wanted, lock, here === true);
   const change = compare(tagged, lock, found);
   const isNew = change.images.some(({ state }) => state !== "same") || change.gone.length > 0;
   if (check !== true) await writeLockFile(loaded, change.lock, text);
@@ -59,29 +58,6 @@ function chooseImages(
     });
   }
   return tagged.filter(({ services }) => services.some((name) => names.includes(name)));
-}
-
-/** The first host is asked to open the connections: what it reaches is what counts. */
-async function lookUp(
-  context: Context,
-  project: Project,
-  wanted: readonly TaggedImage[],
-  lock: Lock,
-  here: boolean,
-): Promise<ReadonlyMap<string, LockedImage>> {
-  if (wanted.length === 0) return new Map();
-  if (here) return askRegistries(context, project, wanted, lock, askFromHere);
-  const [host] = project.hosts;
-  if (host === undefined) throw new TypeError("a project without hosts");
-  const connection = await host.connect();
-  try {
-    return await askRegistries(context, project, wanted, lock, {
-      open: (target) => connection.openTcp(target),
-      from: `from the host ${host.name}`,
-    });
-  } finally {
-    await connection.close();
-  }
 }
 
 /** The lock as it should be. What nobody names any more goes; what was not asked for stays. */

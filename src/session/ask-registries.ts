@@ -17,19 +17,42 @@ import type { Project } from "./project.ts";
 const mostAtOnce = 6;
 
 /** Who opens the connections to registries, in words for messages. */
-export interface Asker {
+interface Asker {
   readonly open: OpenTcp;
   readonly from: string;
 }
 
 /** From this machine, whatever the hosts can reach. */
-export const askFromHere: Asker = { open: openFromHere, from: "from this machine" };
+const askFromHere: Asker = { open: openFromHere, from: "from this machine" };
+
+/** The first host is asked to open the connections: what it reaches is what counts. */
+export async function lookUpImages(
+  context: Context,
+  project: Project,
+  wanted: readonly TaggedImage[],
+  lock: Lock,
+  here: boolean,
+): Promise<ReadonlyMap<string, LockedImage>> {
+  if (wanted.length === 0) return new Map();
+  if (here) return askRegistries(context, project, wanted, lock, askFromHere);
+  const [host] = project.hosts;
+  if (host === undefined) throw new TypeError("a project without hosts");
+  const connection = await host.connect();
+  try {
+    return await askRegistries(context, project, wanted, lock, {
+      open: (target) => connection.openTcp(target),
+      from: `from the host ${host.name}`,
+    });
+  } finally {
+    await connection.close();
+  }
+}
 
 /**
  * Asks which image each tag means now. All that fails is told at once.
  * @throws HostkitError manifest_invalid for secrets and files that are missing; that of the first image that could not be looked up
  */
-export async function askRegistries(
+async function askRegistries(
   context: Context,
   project: Project,
   images: readonly TaggedImage[],

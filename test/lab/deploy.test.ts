@@ -94,7 +94,7 @@ firewall: none
 
   test.for([
     [["deploy", "pages"], 64, "it has: page, talk"],
-    [["deploy", "page", "--image", "nginx:1"], 64, "does not say by a digest"],
+    [["deploy", "page", "--image", "Nginx:1"], 64, "is no name of an image"],
     [["deploy", "page", "--archive", "nowhere.tar"], 65, "nowhere.tar is not there"],
     [["deploy", "page", "--archive", "page"], 65, "not a file"],
     [["deploy", "page", "talk", "--archive", "x.tar"], 65, "x.tar is not there"],

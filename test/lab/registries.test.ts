@@ -139,6 +139,20 @@ done`;
     expect(await page()).toBe("two");
   });
 
+  test("deploy looks a tag up now, and what it deployed stays until somebody gives the word", async () => {
+    const third = await registry.push("team/page:2", "three");
+    const image = `${registryName}/team/page:2`;
+    const done = await succeed(project.hostkit("deploy", "page", "--image", image, "--yes"));
+    expect(done.stdout).toContain(third.slice(7, 19));
+    expect(await page()).toBe("three");
+    const refused = await provision();
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toContain(`deployed page with --image ${image}`);
+    await succeed(project.hostkit("rollback", "page", "--forget"));
+    await succeed(provision());
+    expect(await page()).toBe("two");
+  });
+
   test("what is wrong is told at once: a tag and a repository that are not there", async () => {
     const lock = await project.read("hostkit.lock");
     await project.edit([

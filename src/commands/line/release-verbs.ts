@@ -20,10 +20,7 @@ service; then the next provision does not put back what the manifest says withou
       examples: [
         ["hostkit deploy api", "the manifest's, as it is here now"],
         ["hostkit deploy api web --build", "after its build_command on this machine"],
-        [
-          `hostkit deploy api --image ghcr.io/example/api@sha256:${"0123456789abcdef".repeat(4)}`,
-          "an image that a pipeline has made",
-        ],
+        ["hostkit deploy api --image ghcr.io/example/api:v12", "an image that a pipeline has made"],
         [
           "hostkit deploy api --archive api.tar --yes",
           "a file of `docker save`, without a question",
@@ -33,7 +30,10 @@ service; then the next provision does not put back what the manifest says withou
     async () => (await import("../deploy.ts")).runDeploy,
   )
     .option("-y, --yes", "do not ask")
-    .option("--image <ref>", "this image of a registry instead of the manifest's: name@sha256:…")
+    .option(
+      "--image <ref>",
+      "this image of a registry instead of the manifest's: name:tag or name@sha256:…",
+    )
     .option("--archive <file>", "this file of `docker save` instead of what the manifest says")
     .option("--build", "first start the build_command of these services on this machine")
     .option(...detailsOption)
