@@ -140,8 +140,8 @@ done`;
   });
 
   test("deploy looks a tag up now, and what it deployed stays until somebody gives the word", async () => {
-    const third = await registry.push("team/page:2", "three");
-    const image = `${registryName}/team/page:2`;
+    const third = await registry.push("team/page:next", "three");
+    const image = `${registryName}/team/page:next`;
     const done = await succeed(project.hostkit("deploy", "page", "--image", image, "--yes"));
     expect(done.stdout).toContain(third.slice(7, 19));
     expect(await page()).toBe("three");
@@ -193,7 +193,7 @@ done`;
   });
 
   test("a wrong password: update says so, and a pull that fails leaves the old release serving", async () => {
-    await registry.push("team/page:2", "three");
+    await registry.push("team/page:next", "three");
     await useImage(`${registryName}/team/page:2`);
     await succeed(project.hostkit("update"));
     await giveSecret("wrong");
