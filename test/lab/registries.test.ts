@@ -140,11 +140,11 @@ done`;
   });
 
   test("deploy looks a tag up now, and what it deployed stays until somebody gives the word", async () => {
-    const third = await registry.push("team/page:next", "three");
-    const image = `${registryName}/team/page:next`;
+    const third = await registry.push("team/page:live", "deployed");
+    const image = `${registryName}/team/page:live`;
     const done = await succeed(project.hostkit("deploy", "page", "--image", image, "--yes"));
     expect(done.stdout).toContain(third.slice(7, 19));
-    expect(await page()).toBe("three");
+    expect(await page()).toBe("deployed");
     const refused = await provision();
     expect(refused.exitCode).not.toBe(0);
     expect(refused.stderr).toContain(`deployed page with --image ${image}`);
