@@ -4,6 +4,7 @@ import { activeNeeds, readActive } from "../facts/containers/traffic.ts";
 import { gatherFacts } from "../host/gather.ts";
 import { detachOneOff, prepareOneOff, runOneOff, signalOneOff } from "../host/one-off.ts";
 import type { OneOffEnds } from "../host/one-off.ts";
+import type { OneOffRecord } from "../host/one-off-records.ts";
 import { readTemplates } from "../local/templates.ts";
 import type { AnyService } from "../manifest/manifest.ts";
 import { findService, servicesOf, unknownService } from "../manifest/services.ts";
@@ -15,7 +16,8 @@ import { passTo } from "../session/terminal.ts";
 import { newRunId, userName } from "../session/watch-run.ts";
 import type { Connection } from "../ssh/connection.ts";
 import { serviceUnitOf } from "../stack/names.ts";
-import type { OneOff, OneOffPlace, Refusal } from "../stack/services/one-off.ts";
+import type { OneOff, OneOffPlace } from "../stack/services/one-off.ts";
+import type { Refusal } from "../stack/services/one-off-prepare.ts";
 import {
   commandLauncherOf,
   containerOf,
@@ -81,9 +83,8 @@ async function carryOut(
   asked: Asked,
   environment: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const { verb, service, words, options } = asked;
-  const now = new Date();
-  const id = newRunId(now);
+  const { service, words, options } = asked;
+  const id = newRunId(new Date());
   const ends = chooseEnds(context, options);
   const oneOff: OneOff = {
     id,
@@ -94,14 +95,7 @@ async function carryOut(
     environment,
     ...(ends?.kind === "terminal" ? { terminal: ends.terminal.type } : {}),
   };
-  const names = Object.keys(environment);
-  const record = {
-    ...{ id, verb, service: service.name, detached: ends === undefined },
-    ...(words === undefined ? {} : { words: shorten(words) }),
-    ...(names.length === 0 ? {} : { variables: names }),
-    ...(oneOff.place.kind === "unit" ? {} : { container: oneOff.place.container }),
-    by: `${userName(context)}@${hostname()}`,
-  };
+  const record = describeForRecord(context, asked, oneOff);
   project.log.info("one-off command", { host: host.name, ...record });
   const refusal = await prepareOneOff(connection, oneOff, record, await readTemplates()).catch(
     (error: unknown) => {
@@ -114,17 +108,40 @@ async function carryOut(
     tellDetached(context, host, id);
     return 0;
   }
-  const unlisten =
-    ends.kind === "pipes"
-      ? context.terminal.onInterrupt(() => signalOneOff(connection, oneOff, "INT"))
-      : () => undefined;
+  const code = await join(context, connection, oneOff, ends);
+  project.log.info("one-off command ended", { host: host.name, id, code });
+  return code;
+}
+
+/** On a terminal Ctrl-C is a key like any other; else it is sent on. */
+async function join(
+  context: Context,
+  connection: Connection,
+  oneOff: OneOff,
+  ends: OneOffEnds,
+): Promise<number> {
+  if (ends.kind === "terminal") return runOneOff(connection, oneOff, ends);
+  const unlisten = context.terminal.onInterrupt(() => signalOneOff(connection, oneOff, "INT"));
   try {
-    const code = await runOneOff(connection, oneOff, ends);
-    project.log.info("one-off command ended", { host: host.name, id, code });
-    return code;
+    return await runOneOff(connection, oneOff, ends);
   } finally {
     unlisten();
   }
+}
+
+function describeForRecord(
+  context: Context,
+  { verb, service, words, options }: Asked,
+  { id, place, environment }: OneOff,
+): OneOffRecord {
+  const names = Object.keys(environment);
+  return {
+    ...{ id, verb, service: service.name, detached: options.detach === true },
+    ...(words === undefined ? {} : { words: shorten(words) }),
+    ...(names.length === 0 ? {} : { variables: names }),
+    ...(place.kind === "unit" ? {} : { container: place.container }),
+    by: `${userName(context)}@${hostname()}`,
+  };
 }
 
 /** What a record holds: of a long command its beginning. */

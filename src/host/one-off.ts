@@ -1,19 +1,17 @@
 import { Readable } from "node:stream";
 import { HostkitError } from "../errors.ts";
+import { oneOffUnitOf, renderOneOffFiles, wordsOf } from "../stack/services/one-off.ts";
+import type { OneOff } from "../stack/services/one-off.ts";
+import { prepareScript, refusals } from "../stack/services/one-off-prepare.ts";
+import type { Refusal } from "../stack/services/one-off-prepare.ts";
 import {
   followScript,
-  oneOffUnitOf,
-  prepareScript,
-  refusals,
-  renderOneOffFiles,
   signalScript,
   startDetachedScript,
   startScript,
   stopScript,
   watchScript,
-  wordsOf,
-} from "../stack/services/one-off.ts";
-import type { OneOff, Refusal } from "../stack/services/one-off.ts";
+} from "../stack/services/one-off-scripts.ts";
 import type { Connection, ExecOptions, LocalTerminal } from "../ssh/connection.ts";
 import type { OneOffRecord } from "./one-off-records.ts";
 

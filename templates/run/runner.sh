@@ -130,6 +130,7 @@ if [ -n "$CLEANUP" ]; then
   for command in /run/hostkit-one-off/"${STACK_DIRECTORY##*/}"-????????T??????Z-*/; do
     [ ! -d "$command" ] || systemctl stop "hostkit-one-off-$(basename "$command").service" || true
   done
+  rmdir /run/hostkit-one-off 2>/dev/null
 fi
 emit '"event":"start"'
 

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import type { Options } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { setCable } from "../../src/lab/host.ts";
+import type { LabOs } from "../../src/lab/systems.ts";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { makeProject, until } from "../harness/lab-project.ts";
@@ -49,13 +50,16 @@ const ways = [
   { way: "run as a native service", verb: "run", service: "worker" },
 ] as const;
 
-describe("one-off commands, on Debian 13", { sequential: true }, () => {
+const systems: readonly LabOs[] =
+  process.env["HOSTKIT_LONG"] === "1" ? ["debian-13", "debian-12"] : ["debian-13"];
+
+describe.for(systems)("one-off commands, on %s", { sequential: true }, (os) => {
   let project: LabProject;
 
   beforeAll(async () => {
     project = await makeProject(
       "one-off",
-      process.env["HOSTKIT_LAB_OS"] === "debian-12" ? "debian-12" : "debian-13",
+      os,
       `stack: shop
 hosts: {}
 database: { databases: { app: {} } }
@@ -79,17 +83,16 @@ firewall: none
     await mkdir(path.join(project.folder, ".hostkit"));
     await project.write(".hostkit/secrets", "TOKEN=sesame-under-the-mat\n");
     await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
-    await project.write("page/server.js", program("one"));
-    await project.write(
-      "page/Dockerfile",
-      `FROM ${nodeImageTag}\nCOPY server.js /\nENTRYPOINT ["env", "ENTERED=yes"]\nCMD ["node", "/server.js"]\n`,
-    );
+    await project.write("page/server.js", program);
+    await project.write("page/Dockerfile", dockerfile());
     await succeed(project.hostkit("provision", "--yes"));
   });
   afterAll(() => project?.down());
 
-  const program = (version: string) =>
-    `require("node:http").createServer((q, r) => r.end(${JSON.stringify(version)})).listen(8000);\n`;
+  const program = `require("node:http").createServer((q, r) => r.end("ok")).listen(8000);\n`;
+  const dockerfile = (more = "") =>
+    `FROM ${nodeImageTag}\nCOPY server.js /\n${more}ENTRYPOINT ["env", "ENTERED=yes"]\nCMD ["node", "/server.js"]\n`;
+  const withoutShell = `RUN ["node", "-e", "for (const f of ['sh', 'dash', 'bash']) fs.rmSync('/bin/' + f)"]\n`;
   const settings = () => ({
     cwd: project.folder,
     env: {
@@ -282,24 +285,6 @@ firewall: none
     expect(await sleepers(7200)).toBe(0);
   });
 
-  test("a release ends exec and not run, which nobody finds by the service's name", async () => {
-    const inside = inShell(ways[0], "sleep 7300");
-    const apart = inShell(ways[1], "sleep 7301; echo survived");
-    await until("both run", async () => (await sleepers(7300)) + (await sleepers(7301)) === 2);
-    const address = "getent ahostsv4 page | sort -u | cut -d' ' -f1 | uniq | wc -l";
-    expect((await inShell(ways[0], address)).stdout).toBe("1");
-    await project.write("page/server.js", program("two"));
-    await succeed(project.hostkit("provision", "--yes"));
-    const ended = await inside;
-    expect(ended.exitCode).toBe(137);
-    expect(ended.stderr).toContain("the container ended under the command");
-    expect(await sleepers(7301)).toBe(1);
-    await project.onHost(
-      "pkill -x -f 'sleep 7301' || kill $(grep -lzx 7301 /proc/[0-9]*/cmdline | tr -dc '0-9\\n')",
-    );
-    expect((await apart).stdout).toBe("survived");
-  });
-
   test("a cable that is pulled: ended on the host within seconds, and hostkit says so", async () => {
     const running = Promise.all([inShell(ways[0], "sleep 7400"), inShell(ways[3], "sleep 7401")]);
     await until("both run", async () => (await sleepers(7400)) + (await sleepers(7401)) === 2);
@@ -315,6 +300,31 @@ firewall: none
       async () => (await sleepers(7400)) + (await sleepers(7401)) === 0,
       25,
     );
+  });
+
+  test("a release ends exec and not run, which nobody finds by the service's name", async () => {
+    const inside = inShell(ways[0], "sleep 7300");
+    const apart = inShell(ways[1], "sleep 7301; echo survived");
+    await until("both run", async () => (await sleepers(7300)) + (await sleepers(7301)) === 2);
+    const address = "getent ahostsv4 page | sort -u | cut -d' ' -f1 | uniq | wc -l";
+    expect((await inShell(ways[0], address)).stdout).toBe("1");
+    await project.write("page/Dockerfile", dockerfile(withoutShell));
+    await succeed(project.hostkit("provision", "--yes"));
+    const ended = await inside;
+    expect(ended.exitCode).toBe(137);
+    expect(ended.stderr).toContain("the container ended under the command");
+    expect(await sleepers(7301)).toBe(1);
+    await project.onHost(
+      "pkill -x -f 'sleep 7301' || kill $(grep -lzx 7301 /proc/[0-9]*/cmdline | tr -dc '0-9\\n')",
+    );
+    expect((await apart).stdout).toBe("survived");
+    // The new one has no shell.
+    for (const verb of ["exec", "run"]) {
+      const { exitCode, stderr } = await hostkit([verb, "page"]);
+      expect(stderr).toContain("the image of page has no shell");
+      expect(exitCode).toBe(125);
+      expect((await hostkit([verb, "page", "--", "node", "-p", "1+1"])).stdout).toBe("2");
+    }
   });
 
   test("what cannot run says why, and its status is not a command's", async () => {

@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readTemplates } from "../../../../src/local/templates.ts";
+import { renderOneOffFiles } from "../../../../src/stack/services/one-off.ts";
+import { prepareScript } from "../../../../src/stack/services/one-off-prepare.ts";
 import {
   followScript,
-  prepareScript,
-  renderOneOffFiles,
   signalScript,
   startDetachedScript,
   startScript,
   stopScript,
   watchScript,
-} from "../../../../src/stack/services/one-off.ts";
+} from "../../../../src/stack/services/one-off-scripts.ts";
 import type { OneOff, OneOffPlace } from "../../../../src/stack/services/one-off.ts";
 import { resolveRelease } from "../../../harness/release-resource.ts";
 
