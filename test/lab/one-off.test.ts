@@ -74,6 +74,7 @@ web:
     secrets: [TOKEN]
     env: { COLOUR: "blue $x %n" }
     watch: none
+    drain: 1s
 host: { updates: none }
 firewall: none
 `,
@@ -89,7 +90,7 @@ firewall: none
   });
   afterAll(() => project?.down());
 
-  const program = `require("node:http").createServer((q, r) => r.end("ok")).listen(8000);\n`;
+  const program = `require("node:http").createServer((q, r) => r.end("ok")).listen(8000); process.on("SIGTERM", () => process.exit());\n`;
   const dockerfile = (more = "") =>
     `FROM ${nodeImageTag}\nCOPY server.js /\n${more}ENTRYPOINT ["env", "ENTERED=yes"]\nCMD ["node", "/server.js"]\n`;
   const withoutShell = `RUN ["node", "-e", "for (const f of ['sh', 'dash', 'bash']) fs.rmSync('/bin/' + f)"]\n`;
