@@ -7,9 +7,13 @@ import { countThings } from "./words.ts";
 
 /** What backups bring back onto the host. */
 export function listRestores({ changes }: Pick<Plan, "changes">): string[] {
-  return changes
-    .filter(({ kind }) => kind === "restored-cluster" || kind === "restored-files")
-    .map(({ because }) => because);
+  const subjects: Readonly<Record<string, string>> = {
+    "restored-cluster": "the databases",
+    "restored-files": "files and volumes",
+  };
+  return changes.flatMap(({ kind = "", because }) =>
+    subjects[kind] === undefined ? [] : [`${subjects[kind]} (${because})`],
+  );
 }
 
 /** What somebody would miss by its name. */

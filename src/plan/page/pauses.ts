@@ -1,6 +1,7 @@
 import type { Facts } from "../../facts/fact.ts";
 import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import { findService } from "../../manifest/services.ts";
+import { isPostgresUnit } from "../../resources/postgres/unit.ts";
 import { reloadNote, restartNote } from "../../resources/proxy/caddy-places.ts";
 import { defaultDrainSeconds } from "../../stack/services/workload.ts";
 import type { Plan, PlannedChange } from "../types.ts";
@@ -19,7 +20,12 @@ export interface Pause {
 
 /** What is stopped and started again, or started anew. */
 export function listPauses(plan: Plan, manifest: Manifest, closer: Facts): Pause[] {
+  const isDatabaseTold = plan.changes.some(
+    ({ away }) => away !== undefined && away.onlyIf === undefined,
+  );
   return plan.changes.flatMap((change): Pause[] => {
+    // Whichever of both comes first starts the server anew, and the other sees that.
+    if (isDatabaseTold && change.kind === "unit" && isPostgresUnit(change.name ?? "")) return [];
     const paused = pausedBy(change, plan, manifest);
     if (paused === undefined) return [];
     const seconds = secondsOf(plan, change, closer);

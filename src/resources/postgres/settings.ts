@@ -125,7 +125,10 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
       action: exists ? "update" : "create",
       because: reasons.join("; "),
       ...(difference.length === 0 ? {} : { difference }),
-      ...awayOf(resource, facts, unitChange !== undefined || restart.length > 0),
+      ...awayOf(resource, facts, {
+        isCertain: unitChange !== undefined || restart.length > 0,
+        isPossible: findDifferences(asFile(resource), facts) !== undefined,
+      }),
       steps: [
         { type: "upload", as: "settings.conf", content: { text: resource.text } },
         {
@@ -170,9 +173,10 @@ export const postgresSettingsKind: ResourceKind<PostgresSettingsResource> = {
 function awayOf(
   { major }: PostgresSettingsResource,
   facts: Facts,
-  isCertain: boolean,
+  { isCertain, isPossible }: { readonly isCertain: boolean; readonly isPossible: boolean },
 ): Pick<Change, "away"> {
   if (facts.get(clusterFacts, String(major))?.state !== "running") return {};
+  if (!isCertain && !isPossible) return {};
   const what = `PostgreSQL ${major}`;
   return {
     away: isCertain ? { what } : { what, onlyIf: "a setting that changes needs a restart" },

@@ -59,6 +59,15 @@ describe("a first provision", () => {
       expect(text).toMatch(line);
   });
 
+  test("what is worth a note stands in it too, with what it is about", async () => {
+    const input = await planDxCluster();
+    const changes = input.plan.changes.map((change) =>
+      change.id === "unit:docker.service" ? { ...change, notes: ["stays as it was"] } : change,
+    );
+    const shown = shownOf({ ...input, plan: { ...input.plan, changes } });
+    expect(renderPlanPage(shown, style)).toContain("unit:docker.service: stays as it was");
+  });
+
   test("with details every change is there, with all that differs", async () => {
     const input = await planDxCluster();
     const text = renderPlanPage(shownOf(input), { ...style, details: true });

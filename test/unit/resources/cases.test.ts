@@ -46,6 +46,8 @@ interface Seen {
   scripts?: string[];
   refusal?: { what?: string; where?: string };
   insteadOf?: Record<string, string>;
+  notes?: string[] | null;
+  away?: { what: string; onlyIf?: string } | null;
 }
 
 const root = new URL("../../cases/resources/", import.meta.url);
@@ -83,6 +85,8 @@ function compare(change: Change | undefined, expected: Seen | null): void {
     difference: change?.difference,
     refusal: change?.refusal,
     insteadOf: change?.insteadOf,
+    notes: change?.notes ?? null,
+    away: change?.away ?? null,
     scripts: change?.steps.flatMap((step) => (step.type === "script" ? [step.script.text] : [])),
   };
   expect(seen).toMatchObject(expected);

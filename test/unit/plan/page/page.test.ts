@@ -159,6 +159,20 @@ describe("what a plan comes to", () => {
   });
 
   const reloaded = "open WebSockets of every site: Caddy is reloaded";
+  test("a server that its settings start anew is told once", () => {
+    const unit = { id: "unit:postgresql@17-main.service", action: "restart" } as const;
+    const settings = { id: "postgres-settings:17/main", away: { what: "PostgreSQL 17" } } as const;
+    expect(pageOf([settings, unit]).pauses).toEqual([{ what: "PostgreSQL 17" }]);
+    expect(pageOf([unit]).pauses).toEqual([{ what: "postgresql@17-main" }]);
+  });
+
+  test("what backups bring back", () => {
+    const because = "its data is to be brought back: 20261128-010203F of offsite";
+    expect(pageOf([{ id: "restored-cluster:17/main", because }]).restores).toEqual([
+      `the databases (${because})`,
+    ]);
+  });
+
   test.each<[string, readonly Parts[], string[]]>([
     ["nothing", [{ id: "file:/a" }], []],
     [
