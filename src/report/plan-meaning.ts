@@ -8,6 +8,8 @@ import { formatSeconds } from "./duration.ts";
 
 type Row = readonly [label: string, text: string];
 
+/** So many are named; more are counted. */
+const fewPackages = 4;
 /** New services that are shown by their names and addresses. */
 const shownServices = 8;
 
@@ -56,9 +58,14 @@ function describePackages(installs: Installs | undefined, sends: number): Row[] 
   const sent = sends < 1024 ? [] : [`${formatBytes(sends)} are sent from here`];
   if (installs === undefined) return sent.map((text) => ["sends", text]);
   const { packages, count, archives, installed } = installs;
-  const noun = packages.length === 1 ? `package ${packages[0]}` : `${packages.length} packages`;
+  const isFew = packages.length <= fewPackages;
+  const names = isFew ? packages.join(", ") : `${packages.length} packages`;
   const whole =
-    count === undefined ? `${noun} and what they need` : `${noun}, ${count} with what they need`;
+    count === undefined
+      ? `${names} and what ${packages.length === 1 ? "it needs" : "they need"}`
+      : count > packages.length
+        ? `${names}; ${count} packages with all that is needed`
+        : names;
   const sizes = [
     ...(archives === undefined ? [] : [`${formatBytes(archives * 1024)} to fetch`]),
     ...(installed === undefined ? [] : [`${formatBytes(installed * 1024)} on the disk`]),

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { HostkitError } from "../../../src/errors.ts";
+import type { Installs } from "../../../src/plan/page/contents.ts";
 import { makePlanPage } from "../../../src/plan/page/page.ts";
-import type { PageInput } from "../../../src/plan/page/page.ts";
+import type { PageInput, PlanPage } from "../../../src/plan/page/page.ts";
 import { makeColors } from "../../../src/report/colors.ts";
+import { listMeanings } from "../../../src/report/plan-meaning.ts";
 import { renderPlanPage } from "../../../src/report/plan-page.ts";
 import type { PageStyle } from "../../../src/report/plan-page.ts";
 import { describePlans } from "../../../src/report/plan.ts";
@@ -149,6 +151,63 @@ dx1 (Debian 13): 2 changes (2 to update)
       expect(renderPlanPage(shown, { ...style, details })).toContain(
         "\n\n  provision would refuse: port 80 is taken\n  next: ss -ltn",
       );
+  });
+});
+
+describe("rows", () => {
+  const mebibyte = 1024;
+  test.each<[string, Installs, number, string]>([
+    ["a host without lists", { packages: ["caddy"] }, 0, "caddy and what it needs"],
+    [
+      "one with lists",
+      { packages: ["a", "b"], count: 12, archives: 2 * mebibyte, installed: 10 * mebibyte },
+      0,
+      "a, b; 12 packages with all that is needed; 2.0 MiB to fetch; 10 MiB on the disk",
+    ],
+    ["nothing but themselves", { packages: ["a", "b"], count: 2 }, 0, "a, b"],
+    ["many", { packages: [..."abcde"] }, 0, "5 packages and what they need"],
+    ["and what is sent", { packages: ["a"], count: 1 }, 4096, "a; 4.0 KiB are sent from here"],
+  ])("installs: %s", async (_name, installs, sends, expected) => {
+    const { page } = shownOf(await later(["release:api"]));
+    expect(listMeanings({ ...page, installs, sends })).toContainEqual(["installs", expected]);
+  });
+
+  test.each<[string, PlanPage["takes"], string]>([
+    [
+      "nothing is known",
+      { unknown: ["image:a"] },
+      "not known: nothing like it was done on this host yet",
+    ],
+    [
+      "only quick things",
+      { unknown: [] },
+      "not measured on this host yet; only what is usually quick",
+    ],
+    ["all is known", { seconds: 20.6, unknown: [] }, "about 21 s, by this host's last runs"],
+    ["less than a second", { seconds: 0.04, unknown: [] }, "about 1 s, by this host's last runs"],
+    ["a part is", { seconds: 4, unknown: ["image:a"] }, "4 s or more; not known for image:a"],
+    [
+      "much is not",
+      { seconds: 130, unknown: ["image:a", "image:b", "image:c", "image:d", "image:e"] },
+      "2 min 10 s or more; not known for image:a, image:b, image:c and 2 more",
+    ],
+  ])("takes: %s", async (_name, takes, expected) => {
+    const { page } = shownOf(await later(["release:api"]));
+    expect(listMeanings({ ...page, takes })).toContainEqual(["takes", expected]);
+  });
+
+  test.each<[string, PlanPage["pauses"][number], string]>([
+    ["never done", { what: "a" }, "a (not known for how long)"],
+    ["done once", { what: "a", seconds: 1.03 }, "a (1.0 s last time)"],
+    [
+      "a part of it",
+      { what: "a", seconds: 24, isPartly: true },
+      "a (for a part of the release, which took 24 s last time)",
+    ],
+    ["perhaps", { what: "a", onlyIf: "b" }, "a (only if b; not known for how long)"],
+  ])("restarts: %s", async (_name, pause, expected) => {
+    const { page } = shownOf(await later(["release:api"]));
+    expect(listMeanings({ ...page, pauses: [pause] })).toContainEqual(["restarts", expected]);
   });
 });
 
