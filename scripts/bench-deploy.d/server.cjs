@@ -60,8 +60,8 @@ server.on("upgrade", (request, socket) => {
 server.keepAliveTimeout = 5000;
 server.listen(8000);
 process.on("SIGTERM", () => {
-  // 1001: going away.
-  for (const socket of sockets) socket.end(Buffer.from([0x88, 2, 0x03, 0xe9]));
+  // 4001, a code of its own: a proxy that closes a stream for itself says 1001.
+  for (const socket of sockets) socket.end(Buffer.from([0x88, 2, 0x0f, 0xa1]));
   for (const answer of events) answer.end("event: bye\ndata: bye\n\n");
   server.close(() => process.exit());
   setInterval(() => server.closeIdleConnections(), 100);

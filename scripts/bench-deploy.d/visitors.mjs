@@ -117,7 +117,7 @@ async function holdWebSocket(site) {
           if (isOver) socket.destroy();
         }, 100);
         socket.on("data", (data) => {
-          if (data.includes(Buffer.from([0x88, 2, 0x03, 0xe9]))) isClosed = true;
+          if (data.includes(Buffer.from([0x88, 2, 0x0f, 0xa1]))) isClosed = true;
         });
         socket.on("error", () => {});
         socket.on("close", () => {
