@@ -9,11 +9,11 @@ export function devFolderOf(stack: string): string {
 
 /**
  * The manifest in which these services have their sources mounted over the image's copy. Whoever develops looks himself: no release is
- * watched.
+ * watched, and none waits for a page that is still open in a browser.
  */
 export function withMounts(manifest: Manifest, sources: readonly ServiceSource[]): Manifest {
   const mount = <S extends ServiceBase>(written: S): S => {
-    const service = { ...written, watchSeconds: 0 };
+    const service = { ...written, watchSeconds: 0, drainSeconds: 0 };
     const source = sources.find((one) => one.service === service.name);
     if (source === undefined || source.mounts.length === 0) return service;
     const volumes = source.mounts.map((one) => ({

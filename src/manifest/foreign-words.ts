@@ -26,7 +26,7 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
     host_name: "the host's own name is `host.hostname`",
     inventory: "machines are `hosts`",
     registry:
-      "logins are `registries`: {ghcr.io: {user, password}}; without one images are built on the host (`build`), loaded from a file (`archive`) or pulled (`image`)",
+      "none is needed: images are built on the host (`build`), or loaded from a file (`archive`); where one is pulled (`image`) that wants a login, logins are `registries`: {ghcr.io: {user, password}}",
     builder: "images are built on the host: `build` of a service",
     accessories: "databases are `database`, other programs entries of `services`",
     tasks:

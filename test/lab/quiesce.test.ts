@@ -290,16 +290,19 @@ describe(`volumes of programs that write all the time, on ${os}`, { sequential: 
     await nothingStandsStill();
   });
 
-  test("a power cut while a service stands still: it starts with the host, and the next backup clears up", async () => {
-    await waitForRest();
-    await powerOffLabHost(project.host.name);
-    await powerOnLabHost(project.host.name);
-    await until("it runs again", () => isActive("rest-pair-a"));
-    await backUp();
-    await nothingLeft();
-    expect(await project.hostkit("status")).toMatchObject({ exitCode: 0 });
-    expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
-  });
+  test.runIf(process.env["HOSTKIT_LONG"] === "1")(
+    "a power cut while a service stands still: it starts with the host, and the next backup clears up",
+    async () => {
+      await waitForRest();
+      await powerOffLabHost(project.host.name);
+      await powerOnLabHost(project.host.name);
+      await until("it runs again", () => isActive("rest-pair-a"));
+      await backUp();
+      await nothingLeft();
+      expect(await project.hostkit("status")).toMatchObject({ exitCode: 0 });
+      expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
+    },
+  );
 
   test("what cannot be made consistent is a backup that failed, with the first cause; no folder is made for a volume that is not there", async () => {
     await project.edit([

@@ -44,7 +44,7 @@ firewall: none
     project.write(
       "page/Dockerfile",
       `FROM ${nodeImageTag}
-CMD ["node", "-e", "${exit}require('http').createServer((_, r) => r.end('${text}')).listen(8000)"]
+CMD ["node", "-e", "${exit}process.on('SIGTERM', () => process.exit()); require('http').createServer((_, r) => r.end('${text}')).listen(8000)"]
 `,
     );
   const provision = async (): Promise<CliResult> => project.hostkit("provision", "--yes");

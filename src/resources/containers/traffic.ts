@@ -178,10 +178,14 @@ export function describeReload(resource: ReleaseResource, next: SlotPlan, facts:
   return isRead || !isRouted(resource) ? [] : [reloadNote];
 }
 
-/** All files that say where a service's requests go. */
+/** All files that say where a service's requests go, and what a run leaves of them that is killed while it changes one. */
 export function listTrafficFiles(upstreamPath: string): string[] {
   const { routing, upstreams, marks } = trafficPathsOf(upstreamPath);
-  return [routing, upstreams.a, upstreams.b, marks.a, marks.b];
+  const read = [routing, upstreams.a, upstreams.b];
+  return [
+    ...[...read, marks.a, marks.b].flatMap((path) => [path, `${path}.new`]),
+    ...read.flatMap((path) => [`${path}.former`, `${path}.none`]),
+  ];
 }
 
 /** What does not stand as the release in this slot wants it, in words. */
