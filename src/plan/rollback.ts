@@ -34,8 +34,8 @@ export function isReturnable(record: ReleaseRecord): boolean {
 
 /**
  * Which release is meant.
- * @param word an id or the beginning of one; absent: the newest that served before the one that serves now, and before whatever that one
- *   was gone back to, so that a second rollback goes further back
+ * @param word an id or the beginning of one; absent: what served before the one that serves now, so that nobody comes to what was gone back
+ *   from; where that one was gone back to itself, what is older than it, so that a second rollback goes further back
  */
 export function chooseRelease(
   releases: StackReleases | undefined,
@@ -52,12 +52,15 @@ export function chooseRelease(
           why: "its releases are older than records, or a run was cut short: hostkit provision writes it down",
         };
   if (word === undefined) {
+    // After a release what served just before it; after a way back what is older than where that led.
+    const placeOf = ({ id, back }: ReleaseRecord) =>
+      serving.back === undefined ? id : (back ?? id);
     const [found] = records
       .filter(
         (one) =>
-          originOf(one) < originOf(serving) && isReturnable(one) && one.release !== serving.release,
+          placeOf(one) < placeOf(serving) && isReturnable(one) && one.release !== serving.release,
       )
-      .toSorted((left, right) => (originOf(left) < originOf(right) ? 1 : -1));
+      .toSorted((left, right) => (placeOf(left) < placeOf(right) ? 1 : -1));
     return (
       found ?? { what: `there is no release of ${service} to go back to`, ...whyNone(records) }
     );

@@ -61,6 +61,17 @@ const words: readonly [string, StackReleases | undefined, string | undefined, st
     "4",
   ],
   [
+    "not one that was gone back from, when a newer one turns out bad, too",
+    releases(
+      record("1"),
+      record("2"),
+      record("3", { back: "1", release: "11", undoes: ["22"] }),
+      record("4", serving),
+    ),
+    undefined,
+    "3",
+  ],
+  [
     "not one that is the same",
     releases(record("1"), record("2", { release: "x" }), record("3", { ...serving, release: "x" })),
     undefined,
