@@ -43,5 +43,5 @@ if (isWhole && options.os === "debian-13") {
   const text = await readFile(performance, "utf8");
   const at = text.indexOf("## Releases under load");
   const end = text.indexOf("\n## ", at + 1);
-  await writeFile(performance, `${text.slice(0, at)}${page}${text.slice(end + 1)}`);
+  await writeFile(performance, `${text.slice(0, at)}${page}\n${text.slice(end + 1)}`);
 }

@@ -217,10 +217,13 @@ async function writePage(results) {
   const all = await withEarlierRows(results);
   const whole = { ...results, rows: all, ratios: ratiosOf(all), targets: verdictsOf(all) };
   const comparison = await readFile(new URL("comparison.md", import.meta.url), "utf8");
+  // What scripts/bench-deploy measured stands in the same page.
+  const deploys = await readFile(new URL("../bench-deploy.d/results.md", import.meta.url), "utf8");
+  const page = renderPage(whole, comparison.trim());
   await writeFile(resultsFile, `${JSON.stringify(whole, undefined, 1)}\n`);
   await writeFile(
     new URL("../../docs/performance.md", import.meta.url),
-    renderPage(whole, comparison.trim()),
+    page.replace("## Measured on\n", () => `${deploys}\n## Measured on\n`),
   );
   log("wrote docs/performance.md");
 }
