@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { withGivenSource } from "../manifest/given-source.ts";
-import { listTaggedImages } from "../manifest/lock.ts";
+import { lockKeyOf } from "../manifest/lock.ts";
 import { assertServices, findService } from "../manifest/services.ts";
 import type { Source } from "../manifest/manifest.ts";
 import { lookUpImages } from "../session/ask-registries.ts";
@@ -39,9 +39,9 @@ export const runDeploy: Verb<DeployOptions> = async (context, options, names) =>
     return provision(context, project, { only: names, yes, details });
   }
   const service = assertOneContainer(project, names, given);
-  const manifest = withGivenSource(project.manifest, service, source, given);
-  const pinned = await pin(context, { ...project, manifest }, service);
-  return provision(context, pinned, { only: names, yes, details });
+  const pinned = await pin(context, project, service, source);
+  const manifest = withGivenSource(project.manifest, service, pinned, given);
+  return provision(context, { ...project, manifest }, { only: names, yes, details });
 };
 
 /** What the command line says instead of the manifest. */
@@ -70,16 +70,17 @@ async function readGiven(
 }
 
 /** A tag is looked up now, whatever the lock says: what is deployed is one image, also when the tag is another one later. */
-async function pin(context: Context, project: Project, name: string): Promise<Project> {
-  const { manifest } = project;
-  const tagged = listTaggedImages(manifest).filter(({ services }) => services.includes(name));
-  const [image] = tagged;
-  const service = findService(manifest, name);
-  if (image === undefined || service === undefined) return project;
-  const found = await lookUpImages(context, project, tagged, new Map(), false);
-  const { digest = "" } = found.get(image.key) ?? {};
-  const source: Source = { kind: "image", reference: `${image.key}@${digest}` };
-  return { ...project, manifest: withGivenSource(manifest, name, source, service.given ?? "") };
+async function pin(
+  context: Context,
+  project: Project,
+  service: string,
+  source: Source,
+): Promise<Source> {
+  const key = source.kind === "image" ? lockKeyOf(source.reference) : undefined;
+  if (key === undefined) return source;
+  const wanted = [{ key, services: [service] }];
+  const found = await lookUpImages(context, project, wanted, new Map(), false);
+  return { kind: "image", reference: `${key}@${found.get(key)?.digest ?? ""}` };
 }
 
 /** @throws HostkitError usage */

@@ -6,6 +6,7 @@ import { prepareScript, refusals } from "../stack/services/one-off-prepare.ts";
 import type { Refusal } from "../stack/services/one-off-prepare.ts";
 import {
   followScript,
+  notRunning,
   signalScript,
   startDetachedScript,
   startScript,
@@ -122,10 +123,21 @@ export async function followOneOff(
   });
 }
 
-/** @returns false where it does not run (any more) */
+/**
+ * Ends a command that goes on.
+ * @returns false where it does not run (any more)
+ * @throws HostkitError run_failed where systemd did not end it
+ */
 export async function stopOneOff(connection: Connection, oneOff: OneOffRef): Promise<boolean> {
-  const { code } = await connection.exec(stopScript(oneOff).text);
-  return code === 0;
+  const { code, stderr } = await connection.exec(stopScript(oneOff).text);
+  if (code === 0) return true;
+  if (code === notRunning) return false;
+  throw new HostkitError("run_failed", {
+    what: `${oneOff.id} was not ended`,
+    where: connection.description,
+    details: stderr.trim().split("\n").slice(-5),
+    next: `look on the host: systemctl status ${oneOffUnitOf(oneOff)}`,
+  });
 }
 
 /** Once the host watches. */

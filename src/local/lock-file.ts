@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
 import { findUnpinned, lockFileOf, lockKeyOf, parseLock, renderLock } from "../manifest/lock.ts";
@@ -8,6 +8,7 @@ import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Problem } from "../manifest/parse.ts";
 import { decodeText } from "./decode-text.ts";
 import type { LoadedManifest } from "./manifest.ts";
+import { replaceFile } from "./output.ts";
 import { explainFileError } from "./paths.ts";
 
 /** Thousands of images. */
@@ -83,21 +84,9 @@ export async function writeLockFile(
   const file = placeOf(loaded);
   const text = lock.size === 0 ? undefined : renderLock(lock);
   if (text === before) return false;
-  const made = `${file}.hostkit-new`;
   try {
-    if (text === undefined) {
-      await rm(file, { force: true });
-      return true;
-    }
-    await rm(made, { force: true });
-    const handle = await open(made, "wx", 0o644);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(made, file);
+    if (text === undefined) await rm(file, { force: true });
+    else await replaceFile(file, text, 0o644);
     return true;
   } catch (cause) {
     throw new HostkitError(

@@ -20,17 +20,8 @@ export async function writeOutput(file: string, text: string): Promise<void> {
  * @throws HostkitError usage
  */
 export async function writeSecretOutput(file: string, text: string): Promise<void> {
-  const made = `${file}.hostkit-new`;
   try {
-    await rm(made, { force: true });
-    const handle = await open(made, "wx", 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(made, file);
+    await replaceFile(file, text, 0o600);
   } catch (cause) {
     throw new HostkitError(
       "usage",
@@ -38,6 +29,20 @@ export async function writeSecretOutput(file: string, text: string): Promise<voi
       { cause },
     );
   }
+}
+
+/** Puts a file in place, whole or not at all, and on the disk when this returns. @throws the error of the file system */
+export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
+  const made = `${file}.hostkit-new`;
+  await rm(made, { force: true });
+  const handle = await open(made, "wx", mode);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(made, file);
 }
 
 /** Reads a JSON file that the user named. @throws HostkitError usage */

@@ -1,3 +1,4 @@
+import { HostkitError } from "../errors.ts";
 import type { RestoreChoice } from "../facts/backups/restored-from.ts";
 import type { System } from "../facts/system/system.ts";
 import type { Lock } from "../manifest/lock.ts";
@@ -30,6 +31,19 @@ export interface StackInputs {
   readonly isLab: boolean;
   /** What the stack is to be brought back from; absent: nobody asks for that now. */
   readonly restoreFrom?: RestoreChoice;
+}
+
+/**
+ * The value of a secret.
+ * @throws HostkitError file_missing where nobody brought it
+ */
+export function requireSecret(secrets: StackInputs["secrets"], name: string): string | Uint8Array {
+  const value = secrets.get(name);
+  if (value !== undefined) return value;
+  throw new HostkitError("file_missing", {
+    what: `the secret ${name} has no value`,
+    next: `set the environment variable ${name}, or write it to .hostkit/secrets beside the manifest`,
+  });
 }
 
 /** What one manifest section contributes. */

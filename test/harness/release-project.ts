@@ -65,9 +65,7 @@ firewall: none
   );
   await offerNodeImage(project.host);
   await mkdir(path.join(project.folder, "page"));
-  await mkdir(path.join(project.folder, ".hostkit"));
-  await project.write(".hostkit/secrets", "TOKEN=sesame-under-the-mat\n");
-  await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
+  await writeSecrets(project, "TOKEN=sesame-under-the-mat\n");
   await project.write("page/server.js", releaseProgram);
   await project.write(
     "page/Dockerfile",
@@ -91,6 +89,13 @@ firewall: none
       );
     },
   };
+}
+
+/** Lays the secrets of a project down as a user does. */
+export async function writeSecrets(project: LabProject, text: string): Promise<void> {
+  await mkdir(path.join(project.folder, ".hostkit"), { recursive: true });
+  await project.write(".hostkit/secrets", text);
+  await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
 }
 
 /** The result of a command that has to end well. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import type { Options } from "execa";
@@ -9,7 +9,7 @@ import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { makeProject, until } from "../harness/lab-project.ts";
 import type { LabProject } from "../harness/lab-project.ts";
-import { succeed } from "../harness/release-project.ts";
+import { succeed, writeSecrets } from "../harness/release-project.ts";
 
 const cli = path.resolve(import.meta.dirname, "../../dist/cli.js");
 
@@ -81,9 +81,7 @@ firewall: none
     );
     await offerNodeImage(project.host);
     await mkdir(path.join(project.folder, "page"));
-    await mkdir(path.join(project.folder, ".hostkit"));
-    await project.write(".hostkit/secrets", "TOKEN=sesame-under-the-mat\n");
-    await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
+    await writeSecrets(project, "TOKEN=sesame-under-the-mat\n");
     await project.write("page/server.js", program);
     await project.write("page/Dockerfile", dockerfile());
     await succeed(project.hostkit("provision", "--yes"));

@@ -1,5 +1,3 @@
-import { chmod, mkdir } from "node:fs/promises";
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LabOs } from "../../src/lab/systems.ts";
 import { getSite, makeProject } from "../harness/lab-project.ts";
@@ -11,7 +9,7 @@ import {
   startRegistry,
 } from "../harness/lab-registry.ts";
 import type { LabRegistry } from "../harness/lab-registry.ts";
-import { succeed } from "../harness/release-project.ts";
+import { succeed, writeSecrets } from "../harness/release-project.ts";
 
 const site = "shop.lab.example";
 const digest = (text: string) => /sha256:[0-9a-f]{64}/.exec(text)?.[0];
@@ -48,19 +46,13 @@ firewall: none
     );
     registry = await startRegistry(project);
     await project.write("registry-ca.pem", registry.ca);
-    await mkdir(path.join(project.folder, ".hostkit"));
     await giveSecret(registryPassword);
     first = await registry.push("team/page:1", "one");
   });
   afterAll(() => project?.down());
 
-  const giveSecret = async (value: string) => {
-    await project.write(
-      ".hostkit/secrets",
-      `REGISTRY_PASSWORD="${value.replaceAll("$", "\\$")}"\n`,
-    );
-    await chmod(path.join(project.folder, ".hostkit/secrets"), 0o600);
-  };
+  const giveSecret = (value: string) =>
+    writeSecrets(project, `REGISTRY_PASSWORD="${value.replaceAll("$", "\\$")}"\n`);
   const page = async () => (await getSite(project.host.address, site, "/")).body;
   const useImage = (image: string) => project.edit([["web", "page", "image"], image]);
   const provision = () => project.hostkit("provision", "--yes");

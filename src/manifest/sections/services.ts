@@ -249,7 +249,7 @@ const common = {
     "alembic upgrade head",
   ),
   post_deploy: hook(
-    "Containers: the same, once a release has the traffic and the old one is gone. Where it fails the new release stays. A command, or {command, timeout}.",
+    "Containers: the same, once a release has the traffic and was watched. Where it fails the new release stays. A command, or {command, timeout}.",
     "bin/warm-cache",
   ),
   watch: z

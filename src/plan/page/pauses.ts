@@ -1,9 +1,9 @@
 import type { Facts } from "../../facts/fact.ts";
 import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import { findService } from "../../manifest/services.ts";
+import { defaultDrainSeconds } from "../../resources/containers/slots.ts";
 import { isPostgresUnit } from "../../resources/postgres/unit.ts";
 import { reloadNote, restartNote } from "../../resources/proxy/caddy-places.ts";
-import { defaultDrainSeconds } from "../../stack/services/workload.ts";
 import type { Plan, PlannedChange } from "../types.ts";
 import { secondsOf } from "./estimate.ts";
 

@@ -9,7 +9,7 @@ import { openTraffic, splitUpstream } from "./traffic.ts";
 export function describeHooks({ hooks = [] }: SlotPlan): string[] {
   const when = {
     pre_deploy: "once in the new image, before it gets any traffic",
-    post_deploy: "once in the new image, after the former release is gone",
+    post_deploy: "once in the new image, after it has the traffic and was watched",
   };
   return hooks.map(({ name, shown }) => `${name}, ${when[name]}: ${shown}`);
 }

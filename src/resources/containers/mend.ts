@@ -34,8 +34,8 @@ export function mend(
   if (reasons.length === 0 && isUnfinished)
     reasons.push(
       plan.hooks?.some(({ name }) => name === "post_deploy") === true
-        ? "a run ended before the former release was gone and post_deploy had run"
-        : "a run ended before the former release was gone",
+        ? "a run ended before it was done with the former release and post_deploy had run"
+        : "a run ended before it was done with the former release",
     );
   if (reasons.length === 0) return undefined;
   return {

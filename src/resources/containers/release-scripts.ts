@@ -4,7 +4,7 @@ import type { Bound } from "../resource.ts";
 import { noteFilesScript, pruneImagesScript, recordsDirectoryOf, settleScript } from "./records.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
-import { layScript, openTraffic, sendScript } from "./traffic.ts";
+import { drainSecondsOf, layScript, openTraffic, sendScript } from "./traffic.ts";
 
 /** Beside its record: where the traffic went before a release, as the mark had it. */
 export const formerMarkName = "former";
@@ -179,11 +179,6 @@ export function retireScript(resource: ReleaseResource, old: SlotPlan, waits = t
     openTraffic(resource),
     sh`hk_retire ${old.slot} ${seconds} ${waits ? drainPatienceSeconds : 0} ${old.possibleUnits}`,
   ]);
-}
-
-/** How long a slot has for what it still has: none where it was stopped before. */
-function drainSecondsOf({ exclusive, drainSeconds = 30 }: ReleaseResource): number {
-  return exclusive ? 0 : drainSeconds;
 }
 
 /** Waits until what a slot still has is ended: a new release needs it. */

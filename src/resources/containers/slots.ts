@@ -44,6 +44,9 @@ export interface SlotPlan {
   readonly checks?: readonly Script[];
 }
 
+/** As long as most requests take at all; streams are asked for. */
+export const defaultDrainSeconds = 30;
+
 /**
  * One version of a container service. A new one starts in the idle slot beside the active one, must become healthy,
  * takes the traffic, and only then the old one stops.

@@ -12,6 +12,7 @@ import { caddyfile, caddyToken } from "../../writers/caddyfile.ts";
 import { reloadNote } from "../proxy/caddy-places.ts";
 import type { Step } from "../resource.ts";
 import { openRecords } from "./records.ts";
+import { defaultDrainSeconds } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
 
 /** Name of the stamp that says which of a service's files the proxy has read. */
@@ -139,6 +140,14 @@ export function drainUnitOf(stack: string, service: string): string {
   return `hostkit-drain-${stack}-${service}.service`;
 }
 
+/** How long a slot that lost the traffic has for what it still has: none where it was stopped before. */
+export function drainSecondsOf({
+  exclusive,
+  drainSeconds = defaultDrainSeconds,
+}: ReleaseResource): number {
+  return exclusive ? 0 : drainSeconds;
+}
+
 /** Ids of the releases that lost the traffic and still end what they have; asks for the units of `drainUnitOf`. */
 export function findDraining(
   records: readonly ReleaseRecord[],
@@ -158,14 +167,11 @@ export function findDraining(
 }
 
 /** What a plan says where the slot that a release needs still has what a former one began; nothing where it does not. */
-export function describeDrain(
-  { stack, service, drainSeconds = 0 }: ReleaseResource,
-  next: SlotPlan,
-  facts: Facts,
-): string[] {
+export function describeDrain(resource: ReleaseResource, next: SlotPlan, facts: Facts): string[] {
+  const { stack, service } = resource;
   if (facts.get(usedUnitFacts, drainUnitOf(stack, service))?.activeState !== "active") return [];
   return [
-    `waits for a former release that still has connections in slot ${next.slot}, at most ${drainSeconds} s (drain)`,
+    `waits for a former release that still has connections in slot ${next.slot}, at most ${drainSecondsOf(resource)} s (drain)`,
   ];
 }
 

@@ -77,9 +77,12 @@ journalctl --sync
 show`;
 }
 
-/** Ends a command that goes on; all that it has started goes with it. Ends with 3 where it does not run. */
+/** How `stopScript` ends where there is nothing to end. */
+export const notRunning = 3;
+
+/** Ends a command that goes on; all that it has started goes with it. */
 export function stopScript(oneOff: Pick<OneOff, "stack" | "id">): Script {
   const unit = oneOffUnitOf(oneOff);
-  return sh`systemctl is-active -q ${unit} || exit 3
+  return sh`systemctl is-active -q ${unit} || exit ${notRunning}
 systemctl stop ${unit}`;
 }

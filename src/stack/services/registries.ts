@@ -1,4 +1,3 @@
-import { HostkitError } from "../../errors.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import type { ImageSource } from "../../resources/containers/image.ts";
@@ -9,6 +8,7 @@ import type { Resource } from "../../resources/resource.ts";
 import { writeDockerConfig } from "../../writers/docker-config.ts";
 import type { RegistryLogin } from "../../writers/docker-config.ts";
 import { readImageReference } from "../../writers/image-reference.ts";
+import { requireSecret } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { registriesDirectoryOf } from "../names.ts";
 
@@ -56,17 +56,8 @@ function listLogins({ manifest, secrets }: Inputs): RegistryLogin[] {
   return (manifest.registries ?? []).flatMap(({ name, login }) =>
     login === undefined || !used.has(name)
       ? []
-      : [{ registry: name, user: login.user, password: requirePassword(secrets, login.password) }],
+      : [{ registry: name, user: login.user, password: requireSecret(secrets, login.password) }],
   );
-}
-
-function requirePassword(secrets: Inputs["secrets"], name: string): string | Uint8Array {
-  const value = secrets.get(name);
-  if (value !== undefined) return value;
-  throw new HostkitError("file_missing", {
-    what: `the secret ${name} has no value`,
-    next: `set the environment variable ${name}, or write it to .hostkit/secrets beside the manifest`,
-  });
 }
 
 /** dockerd reads it at each pull: nothing is started anew. */

@@ -1,4 +1,3 @@
-import { HostkitError } from "../../errors.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type {
   AnyService,
@@ -12,11 +11,13 @@ import type {
 import { servicesOf } from "../../manifest/services.ts";
 import { lockKeyOf } from "../../manifest/lock.ts";
 import type { ImageSource } from "../../resources/containers/image.ts";
+import { defaultDrainSeconds } from "../../resources/containers/slots.ts";
 import { dockerArchitectureOf } from "../../resources/containers/pull.ts";
 import type { Blob } from "../../resources/resource.ts";
 import { readImageReference, shortenImage } from "../../writers/image-reference.ts";
 import { describeDatabase } from "../database/database-access.ts";
 import type { WorkloadDatabase } from "../database/database-access.ts";
+import { requireSecret } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { userOf } from "../names.ts";
 import { configFolderFor } from "./registries.ts";
@@ -101,9 +102,6 @@ export type Workload = ServiceWorkload | WebWorkload;
 /** Long enough for what is bad from its first requests on; a run takes that much longer. */
 const defaultWatchSeconds = 15;
 
-/** As long as most requests take at all; streams are asked for. */
-export const defaultDrainSeconds = 30;
-
 type Inputs = Pick<StackInputs, "manifest" | "system" | "blobs" | "images" | "texts" | "secrets">;
 
 /**
@@ -164,12 +162,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
 }
 
 function giveSecret({ secrets }: Inputs, name: string): SecretFile {
-  const value = secrets.get(name);
-  if (value !== undefined) return { kind: "given", name, value };
-  throw new HostkitError("file_missing", {
-    what: `the secret ${name} has no value`,
-    next: `set the environment variable ${name}, or write it to .hostkit/secrets beside the manifest`,
-  });
+  return { kind: "given", name, value: requireSecret(secrets, name) };
 }
 
 function findEarlier(manifest: Manifest, service: AnyService): WorkloadBase["after"] {
