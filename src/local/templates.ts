@@ -20,20 +20,34 @@ export async function readTemplates(): Promise<ReadonlyMap<string, string>> {
 export async function readRunPrograms(): Promise<RunPrograms> {
   const read = async (name: string) =>
     readFile(path.join(packageRoot, "templates/run", name), "utf8");
-  const [runner = "", paths = "", records = "", traffic = "", guard = "", ...restore] =
-    await Promise.all(
-      [
-        "runner.sh",
-        "paths.sh",
-        "records.sh",
-        "traffic.sh",
-        "guard.sh",
-        "restore.sh",
-        "restore-part.sh",
-        "restore-settle.sh",
-      ].map(read),
-    );
-  return { runner, paths, records: `${records}\n${traffic}`, guard, restore: restore.join("\n") };
+  const [
+    runner = "",
+    paths = "",
+    records = "",
+    traffic = "",
+    exchange = "",
+    guard = "",
+    ...restore
+  ] = await Promise.all(
+    [
+      "runner.sh",
+      "paths.sh",
+      "records.sh",
+      "traffic.sh",
+      "exchange.sh",
+      "guard.sh",
+      "restore.sh",
+      "restore-part.sh",
+      "restore-settle.sh",
+    ].map(read),
+  );
+  return {
+    runner,
+    paths,
+    records: `${records}\n${traffic}\n${exchange}`,
+    guard,
+    restore: restore.join("\n"),
+  };
 }
 
 /** hostkit's own version. */

@@ -1,6 +1,9 @@
 import { HostkitError } from "../errors.ts";
 import type { AnyService, Manifest } from "./manifest.ts";
 
+/** Most replicas of a web service: as many ports as a slot has. */
+export const mostReplicas = 8;
+
 /** The sections whose entries are what a stack runs. */
 export const serviceSections = ["services", "web"] as const;
 

@@ -30,7 +30,7 @@ export interface RunPrograms {
   readonly runner: string;
   /** templates/run/paths.sh */
   readonly paths: string;
-  /** templates/run/records.sh and traffic.sh */
+  /** templates/run/records.sh, traffic.sh and exchange.sh */
   readonly records: string;
   /** templates/run/guard.sh */
   readonly guard: string;

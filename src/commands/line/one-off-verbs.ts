@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
-import { mostReplicas } from "../../stack/services/service-places.ts";
+import { mostReplicas } from "../../manifest/services.ts";
 import { collect } from "./collect.ts";
 import type { Define } from "./verb.ts";
 

@@ -20,7 +20,6 @@ export const serviceRules: readonly Rule[] = [
   dockerfileOutside,
   afterUnknown,
   afterCycle,
-  statefulReplicas,
   sharedVolume,
   sameMountPath,
   dockerSocket,
@@ -190,19 +189,6 @@ function afterCycle({ services }: RuleInput): Finding[] {
       complain([...start.pointer, "after"], `each waits for the other: ${cycle.join(" → ")}`),
     ];
   });
-}
-
-function statefulReplicas({ services }: RuleInput): Finding[] {
-  return services.flatMap(({ pointer, entry, web }) =>
-    entry.stateful === true && (web?.replicas ?? 1) > 1
-      ? [
-          complain(
-            [...pointer, "replicas"],
-            "a stateful service runs once: replicas would share its data",
-          ),
-        ]
-      : [],
-  );
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   text,
   variableName,
 } from "../values.ts";
+import { mostReplicas } from "../services.ts";
 
 const download = mapping({
   url: httpsUrl("an https:// URL").meta({
@@ -242,7 +243,7 @@ const common = {
     .meta({ description: "Limits.", examples: [{ memory: "512M", cpus: 1 }] }),
   stateful: flag().optional().meta({
     description:
-      "true: the old release is stopped before the new one starts, for programs that own their data. Default: false (the new one starts beside the old).",
+      "true: the old release is stopped before the new one starts, for programs that own their data; with `replicas` one after the other. Default: false (the new one starts beside the old).",
   }),
   pre_deploy: hook(
     "Containers: a command that runs once in the new image before a release gets any traffic, with its environment, secrets, volumes, user and database login: migrations by the program itself. Where it fails the old release serves on. A command, or {command, timeout}.",
@@ -294,9 +295,10 @@ const webSchema = mapping({
         "Containers: how long the old release may still end its requests and streams (WebSockets, event streams, gRPC) once a new one has the traffic; it stops as soon as nobody is connected any more. The run does not wait for it; the next release does, where it needs the place. Default: 30s; hours are fine (8h); none: not at all.",
       examples: ["10m"],
     }),
-  replicas: count(1, 32)
-    .optional()
-    .meta({ description: "Copies running side by side, with the proxy in front. Default: 1." }),
+  replicas: count(1, mostReplicas).optional().meta({
+    description:
+      "Copies running side by side, with the proxy in front: the one with the fewest open requests is asked, one that does not answer is left out for 10 s. A `stateful` service is released one replica at a time. Default: 1.",
+  }),
 });
 
 export const servicesSectionSchema = named(

@@ -1,6 +1,7 @@
 import type { Facts } from "../../facts/fact.ts";
 import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import { findService } from "../../manifest/services.ts";
+import { allAtOnceNote } from "../../resources/containers/exchange.ts";
 import { defaultDrainSeconds } from "../../resources/containers/slots.ts";
 import { isPostgresUnit } from "../../resources/postgres/unit.ts";
 import { reloadNote, restartNote } from "../../resources/proxy/caddy-places.ts";
@@ -44,11 +45,19 @@ function pausedBy(
   if (kind === "unit" && action === "restart" && !name.endsWith(".timer"))
     return { what: name.replace(/\.service$/, "").replace(`${plan.stack}-`, "") };
   if (switches(change))
-    return findService(manifest, name)?.stateful === true
-      ? { what: name, isPartly: true }
-      : undefined;
+    return isAway(change, findService(manifest, name)) ? { what: name, isPartly: true } : undefined;
   if (change.notes?.includes(restartNote) === true) return { what: "Caddy, with all sites" };
   return undefined;
+}
+
+/** The old release stops before the new one starts, and no replica of it has the traffic meanwhile. */
+function isAway({ notes = [] }: PlannedChange, service: AnyService | undefined): boolean {
+  if (service?.stateful !== true) return false;
+  return !hasReplicas(service) || notes.includes(allAtOnceNote);
+}
+
+function hasReplicas(service: AnyService): boolean {
+  return service.section === "web" && service.replicas > 1;
 }
 
 /** What ends for those who are connected. */
@@ -63,7 +72,7 @@ export function listCuts({ changes }: Plan, manifest: Manifest): string[] {
 }
 
 function describeDrain(service: AnyService | undefined): string[] {
-  if (service?.section !== "web" || service.stateful) return [];
+  if (service?.section !== "web" || (service.stateful && !hasReplicas(service))) return [];
   const { name, drainSeconds = defaultDrainSeconds } = service;
   const when = drainSeconds === 0 ? "at once" : `after ${sayDuration(drainSeconds)}`;
   return [`what the old release of ${name} still has open ${when}`];

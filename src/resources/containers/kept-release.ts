@@ -41,6 +41,13 @@ const schema = z.object({
   image: z.string(),
   graceSeconds: z.number(),
   exclusive: z.boolean(),
+  exchange: z
+    .object({
+      marks: z.string().regex(/^\/run\/hostkit-exchange\/[^/\0\n]+\/[^/\0\n]+$/),
+      routing: z.string(),
+      addresses: z.object({ a: z.array(z.string()), b: z.array(z.string()) }),
+    })
+    .exactOptional(),
   seam: z
     .object({
       user: z.string(),

@@ -5,8 +5,10 @@ import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts } from "../../shell/script.ts";
 import { idOf } from "../resource.ts";
 import type { Change } from "../resource.ts";
+import { listExchangeFaults } from "./exchange.ts";
 import { postDeploySteps } from "./hooks.ts";
 import {
+  leaveExchange,
   mendScript,
   pruneImages,
   retireScript,
@@ -49,7 +51,7 @@ export function mend(
         type: "script",
         title: `start ${plan.units.join(", ")} and wait until healthy`,
         bound: waitForHealth(resource, plan),
-        script: mendScript(resource, plan),
+        script: joinScripts([leaveExchange(resource, plan), mendScript(resource, plan)]),
       },
       {
         type: "script",
@@ -102,5 +104,9 @@ function listFaults(
   const drains = facts.get(usedUnitFacts, drainUnitOf(resource.stack, resource.service));
   if (leftover.length > 0 && drains?.activeState !== "active")
     reasons.push(`${leftover.join(", ")} of another release still runs`);
-  return [...reasons, ...listTrafficFaults(resource, plan, facts)];
+  return [
+    ...reasons,
+    ...listExchangeFaults(resource, facts),
+    ...listTrafficFaults(resource, plan, facts),
+  ];
 }

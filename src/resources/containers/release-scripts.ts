@@ -1,10 +1,11 @@
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Bound } from "../resource.ts";
+import { exchangeBackScript, endExchangeScript } from "./exchange.ts";
 import { noteFilesScript, pruneImagesScript, recordsDirectoryOf, settleScript } from "./records.ts";
 import { hookContainerOf } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
-import { drainSecondsOf, layScript, openTraffic, sendScript } from "./traffic.ts";
+import { drainSecondsOf, layScript, openTraffic, renderRouting, sendScript } from "./traffic.ts";
 
 /** Beside its record: where the traffic went before a release, as the mark had it. */
 export const formerMarkName = "former";
@@ -71,6 +72,7 @@ export function giveUp(
   old: SlotPlan | undefined,
 ): Script {
   return joinScripts([
+    old === undefined ? sh`` : leaveExchange(resource, old),
     emptySlot(next),
     old === undefined || !resource.exclusive
       ? sh``
@@ -79,6 +81,33 @@ ${startEnabled(old)}`,
     settleScript(resource),
     sh`exit 1`,
   ]);
+}
+
+/** Where replicas are being exchanged, all of them run in this slot again, and it alone has the traffic. */
+export function leaveExchange(resource: ReleaseResource, to: SlotPlan): Script {
+  if (resource.exchange === undefined) return sh``;
+  return joinScripts([
+    openTraffic(resource),
+    beginWaiting(to.units, resource.graceSeconds),
+    exchangeBackScript(resource, to),
+    endExchangeScript(resource),
+  ]);
+}
+
+/**
+ * Puts the new release in the old one's place, where both must not run at once: one replica at a time where there are several and Caddy
+ * has them so in its configuration, else all at once. Ends in a failure where the new one does not become healthy.
+ */
+function replaceScript(resource: ReleaseResource, next: SlotPlan, old: SlotPlan): Script {
+  const atOnce = sh`${stopOld(old)}
+systemctl start --no-block ${next.units} && wait_healthy`;
+  if (resource.exchange === undefined) return atOnce;
+  return sh`printf '%s' ${renderRouting(resource)} >routing
+if cmp -s routing "$hk_switch"; then
+  hk_exchange_replicas ${next.slot} ${drainSecondsOf(resource)} && units=${next.units.join(" ")}
+else
+${atOnce}
+fi`;
 }
 
 /** Starts a release in its slot; when it does not get healthy the slot is emptied and the old one serves on. */
@@ -90,6 +119,9 @@ export function startScript(
   const unused = next.possibleUnits.filter((name) => !next.units.includes(name));
   return joinScripts([
     noteFilesScript(resource, next),
+    // An earlier run was cut short between two replicas: the one that goes on serving has all of them first.
+    old === undefined ? sh`` : leaveExchange(resource, old),
+    openTraffic(resource),
     beginWaiting(next.units, resource.graceSeconds),
     // A hook of a run that was cut off may still be at it.
     sh`docker rm -f ${hookContainerOf(resource.stack, resource.service)} >/dev/null 2>&1 || true
@@ -98,9 +130,14 @@ for u in ${unused}; do rm -f "/etc/systemd/system/$u"; done
 ${unused.length === 0 ? sh`` : sh`rm -f ${launchersOf(resource.upstreamPath, unused)}`}
 systemctl daemon-reload
 systemctl reset-failed ${next.possibleUnits} 2>/dev/null || true`,
-    old !== undefined && resource.exclusive ? stopOld(old) : sh``,
-    sh`systemctl start --no-block ${next.units}
-if ! wait_healthy; then
+    sh`replace_release() {
+${
+  old !== undefined && resource.exclusive
+    ? replaceScript(resource, next, old)
+    : sh`systemctl start --no-block ${next.units} && wait_healthy`
+}
+}
+if ! replace_release; then
 ${giveUp(resource, next, old)}
 fi`,
   ]);
@@ -232,9 +269,14 @@ systemctl reset-failed ${owned.units} 2>/dev/null || true
 for f in ${owned.files}; do rmdir -p --ignore-fail-on-non-empty "$(dirname "$f")" 2>/dev/null || true; done`;
 }
 
-/** The script's own patience ends first, and tidies up. */
-export function waitForHealth({ graceSeconds }: ReleaseResource, plan: SlotPlan): Bound {
-  return { seconds: graceSeconds + 300, waitsFor: `${plan.units.join(", ")} to become healthy` };
+/** The script's own patience ends first, and tidies up: one at a time there and, where one fails, back. */
+export function waitForHealth(resource: ReleaseResource, plan: SlotPlan): Bound {
+  const { graceSeconds, exchange } = resource;
+  const replicas = exchange === undefined ? 0 : plan.units.length;
+  return {
+    seconds: graceSeconds + 300 + replicas * (2 * graceSeconds + drainSecondsOf(resource) + 60),
+    waitsFor: `${plan.units.join(", ")} to become healthy`,
+  };
 }
 
 /** For a step that begins with `awaitDrainScript`. */

@@ -10,6 +10,7 @@ import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { diffLines } from "../files/difference.ts";
 import { findDifferences } from "../files/file.ts";
+import { describeExchange, listExchangeMarks } from "./exchange.ts";
 import { mend } from "./mend.ts";
 import {
   awaitDrainScript,
@@ -33,6 +34,7 @@ import type { ReleaseResource, SlotPlan } from "./slots.ts";
 import {
   describeDrain,
   describeReload,
+  hasRouting,
   drainUnitOf,
   listTrafficFiles,
   releaseStamp,
@@ -52,7 +54,9 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     const { upstreams } = trafficPathsOf(resource.upstreamPath);
     return [
       ...activeNeeds(resource.upstreamPath),
-      ...[upstreams.a, upstreams.b].map((path) => need(textFacts, path)),
+      ...[upstreams.a, upstreams.b, ...listExchangeMarks(resource)].map((path) =>
+        need(textFacts, path),
+      ),
       need(usedUnitFacts, drainUnitOf(resource.stack, resource.service)),
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
       need(releaseFacts, resource.stack),
@@ -118,7 +122,10 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
     service: resource.service,
     upstreamPath: resource.upstreamPath,
     units: [...resource.slots.a.possibleUnits, ...resource.slots.b.possibleUnits],
-    files: [...resource.slots.a.files, ...resource.slots.b.files].map((file) => file.path),
+    files: [
+      ...[...resource.slots.a.files, ...resource.slots.b.files].map((file) => file.path),
+      ...listExchangeMarks(resource),
+    ],
   }),
   removalNeeds: (owned) => [need(fileFacts, String(owned["upstreamPath"]))],
 
@@ -276,6 +283,7 @@ function deploy(
     ...notesOf([
       ...describeDrain(resource, next, facts),
       ...(old === undefined ? [] : describeReload(resource, next, facts)),
+      ...(old === undefined ? [] : describeExchange(resource, next, hasRouting(resource, facts))),
       ...describeHooks(next),
       ...describeWatch(resource, old),
     ]),

@@ -44,6 +44,19 @@ export interface SlotPlan {
   readonly checks?: readonly Script[];
 }
 
+/**
+ * How the replicas of a stateful service are exchanged: one stops, its successor starts and becomes well, then the next. Two of the same
+ * replica never run at once, and the others have the traffic meanwhile (templates/run/exchange.sh).
+ */
+export interface ExchangePlan {
+  /** Path of the marks without their number, below /run: a boot starts every replica of the release that serves, and finds no mark. */
+  readonly marks: string;
+  /** What Caddy does where a mark is there, for all of them: it stands before all else in the service's routing. */
+  readonly routing: string;
+  /** Where the replicas listen on the host. */
+  readonly addresses: Readonly<Record<SlotName, readonly string[]>>;
+}
+
 /** As long as most requests take at all; streams are asked for. */
 export const defaultDrainSeconds = 30;
 
@@ -65,6 +78,8 @@ export interface ReleaseResource extends Resource {
   readonly graceSeconds: number;
   /** Stops the old one first: it has data, or publishes a port that only one can have. */
   readonly exclusive: boolean;
+  /** Several replicas of what is exclusive: they are exchanged one at a time. */
+  readonly exchange?: ExchangePlan;
   /** The old one is stopped before `pre_deploy` runs, too: both would work on the same data. */
   readonly stopsForHook?: true;
   /** It is watched for so long once it has the traffic, while the old one can still have it back. */

@@ -11,6 +11,7 @@ import type { Script } from "../../shell/script.ts";
 import { caddyfile, caddyToken } from "../../writers/caddyfile.ts";
 import { reloadNote } from "../proxy/caddy-places.ts";
 import type { Step } from "../resource.ts";
+import { endExchangeScript, openExchange } from "./exchange.ts";
 import { openRecords } from "./records.ts";
 import { defaultDrainSeconds } from "./slots.ts";
 import type { ReleaseResource, SlotPlan } from "./slots.ts";
@@ -38,7 +39,10 @@ export function isRouted(resource: Pick<ReleaseResource, "slots">): boolean {
  * What Caddy asks for each request: which of the marks is there. Its `file` matcher looks at the file system each time
  * (modules/caddyhttp/fileserver/matcher.go of 2.6.2), so that no reload moves traffic.
  */
-export function renderRouting(upstreamPath: string): string {
+export function renderRouting({
+  upstreamPath,
+  exchange,
+}: Pick<ReleaseResource, "upstreamPath" | "exchange">): string {
   const { upstreams, marks } = trafficPathsOf(upstreamPath);
   const at = upstreamPath.lastIndexOf("/");
   const folder = caddyToken(upstreamPath.slice(0, at));
@@ -54,11 +58,13 @@ handle ${matcher} {
 }
 `;
   };
-  return caddyfile`# Written by hostkit. Which of these has the traffic is said by a file beside this one; Caddy looks for each request.
-${branch("b")}${branch("a")}handle {
+  const first =
+    "# Written by hostkit. Which of these has the traffic is said by a file beside this one; Caddy looks for each request.\n";
+  const slots = caddyfile`${branch("b")}${branch("a")}handle {
 	error 503
 }
-`.text;
+`;
+  return `${first}${exchange?.routing ?? ""}${slots.text}`;
 }
 
 /** What is read by Caddy of a service, in one: the stamp is its hash. */
@@ -98,7 +104,7 @@ export function layScript(resource: ReleaseResource, next: SlotPlan, refused: Sc
   const lay = isRouted(resource)
     ? sh`sed 1d ${`upstream-${next.slot}`} >addresses
 sed 1d ${`upstream-${other}`} >other-addresses
-printf '%s' ${renderRouting(upstreamPath)} >routing
+printf '%s' ${renderRouting(resource)} >routing
 laid=$(hk_put_text addresses ${upstreams[next.slot]}
 [ -e ${upstreams[other]} ] || hk_put_text other-addresses ${upstreams[other]}
 hk_put_text routing ${routing})
@@ -127,12 +133,15 @@ if [ "$(hk_mark)" = ${routing} ] && [ -n "$(hk_traffic)" ]; then hk_send ${routi
 /** Moves the traffic to a slot, and looks whether the proxy can see that. */
 export function sendScript(resource: ReleaseResource, next: SlotPlan, refused: Script): Script {
   const mark = trafficPathsOf(resource.upstreamPath).marks[next.slot];
-  return sh`hk_send ${`upstream-${next.slot}`}
+  return joinScripts([
+    sh`hk_send ${`upstream-${next.slot}`}
 if hk_reads_switch && ! hk_sees_switch ${mark}; then
   echo ${`caddy's user cannot see ${mark}: somebody changed the folders on the way to it`} >&2
   ${refused}
   exit 1
-fi`;
+fi`,
+    endExchangeScript(resource),
+  ]);
 }
 
 /** The unit that waits for what a slot still has, once it lost the traffic: one a service. */
@@ -143,9 +152,10 @@ export function drainUnitOf(stack: string, service: string): string {
 /** How long a slot that lost the traffic has for what it still has: none where it was stopped before. */
 export function drainSecondsOf({
   exclusive,
+  exchange,
   drainSeconds = defaultDrainSeconds,
 }: ReleaseResource): number {
-  return exclusive ? 0 : drainSeconds;
+  return exclusive && exchange === undefined ? 0 : drainSeconds;
 }
 
 /** Ids of the releases that lost the traffic and still end what they have; asks for the units of `drainUnitOf`. */
@@ -175,11 +185,18 @@ export function describeDrain(resource: ReleaseResource, next: SlotPlan, facts: 
   ];
 }
 
+/** Whether Caddy's files send requests on as this version of the service wants it. */
+export function hasRouting(resource: ReleaseResource, facts: Facts): boolean {
+  return (
+    facts.get(textFacts, trafficPathsOf(resource.upstreamPath).routing) === renderRouting(resource)
+  );
+}
+
 /** What a plan says where a release makes Caddy read anew: another number of copies. */
 export function describeReload(resource: ReleaseResource, next: SlotPlan, facts: Facts): string[] {
-  const { routing, upstreams } = trafficPathsOf(resource.upstreamPath);
+  const { upstreams } = trafficPathsOf(resource.upstreamPath);
   const isRead =
-    facts.get(textFacts, routing) === renderRouting(resource.upstreamPath) &&
+    hasRouting(resource, facts) &&
     facts.get(textFacts, upstreams[next.slot]) === splitUpstream(next).addresses;
   return isRead || !isRouted(resource) ? [] : [reloadNote];
 }
@@ -214,7 +231,7 @@ export function listTrafficFaults(
         : [`${mark.path} was edited`];
   if (!isRouted(resource)) return faults;
   const wanted = [
-    [routing, renderRouting(upstreamPath)],
+    [routing, renderRouting(resource)],
     [upstreams[plan.slot], addresses],
   ] as const;
   for (const [path, text] of wanted)
@@ -233,6 +250,7 @@ export function listTrafficFaults(
 export function openTraffic(resource: ReleaseResource): Script {
   return joinScripts([
     openRecords(resource),
+    openExchange(resource),
     sh`hk_drain=${drainUnitOf(resource.stack, resource.service)}`,
   ]);
 }

@@ -1,6 +1,7 @@
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Step } from "../resource.ts";
+import { endExchangeScript } from "./exchange.ts";
 import { settleScript } from "./records.ts";
 import {
   beginWaiting,
@@ -76,7 +77,7 @@ export function describeWatch(resource: ReleaseResource, old: SlotPlan | undefin
   if (!isWatched(resource, old)) return [];
   const { watchSeconds = 0, exclusive } = resource;
   return [
-    exclusive
+    exclusive && resource.exchange === undefined
       ? `watched for ${watchSeconds} s; where it turns bad, the former release is started again`
       : `watched for ${watchSeconds} s with the traffic, which goes back to the former release where it turns bad`,
   ];
@@ -150,6 +151,16 @@ bad=$(printf %s "$bad" | tr -d ${String.raw`\000-\037"\\\177`} | cut -c1-300)`,
   ]);
 }
 
+/** Stops a release that turned bad before the former one starts: one replica at a time where there are several. */
+function takeOut(resource: ReleaseResource, next: SlotPlan, old: SlotPlan): Script {
+  if (resource.exchange === undefined) return stopOld(next);
+  return sh`grace=${resource.graceSeconds}
+former_units=$units
+hk_exchange_replicas ${old.slot} 0 || echo "a former replica is not healthy yet" >&2
+units=$former_units
+${stopOld(next)}`;
+}
+
 /** First what was found is written down, then the old one is seen to run, then the traffic goes to it, then the record says so. */
 function takeBackScript(resource: ReleaseResource, next: SlotPlan, old: SlotPlan): Script {
   return joinScripts([
@@ -158,7 +169,7 @@ units=
 for u in ${old.possibleUnits}; do if systemctl is-enabled -q "$u" 2>/dev/null; then units="$units $u"; fi; done
 [ -e "$former" ] && [ -n "$units" ] || { echo "$bad; there is no former release left to go back to" >&2; exit 1; }
 printf '{"bad":"%s"}\\n' "$bad" | hk_amend "$record"`,
-    resource.exclusive ? stopOld(next) : sh``,
+    resource.exclusive ? takeOut(resource, next, old) : sh``,
     startEnabled(old),
     sh`is_up() { for u in $units; do systemctl is-active -q "$u" || return 1; done; }
 deadline=$(($(date +%s) + ${resource.graceSeconds}))
@@ -169,6 +180,7 @@ ${
     : sh`is_up || { echo "$bad; the former release does not run either: the traffic stays where it is" >&2; exit 1; }`
 }`,
     sh`hk_send "$former"`,
+    endExchangeScript(resource),
     emptySlot(next),
     settleScript(resource),
     sh`echo "turned bad while it was watched: $bad" >&2

@@ -3,6 +3,7 @@ import type { Volume } from "../../manifest/schema.ts";
 import { containersOf } from "../../manifest/services.ts";
 import { image } from "../../resources/containers/image.ts";
 import type { ImageResource } from "../../resources/containers/image.ts";
+import { exchangeFolderOf, listOthers } from "../../resources/containers/exchange.ts";
 import type { ReleaseResource, SlotPlan } from "../../resources/containers/slots.ts";
 import { volume } from "../../resources/containers/volume.ts";
 import { idOf } from "../../resources/resource.ts";
@@ -93,11 +94,10 @@ function resolveRelease(
   const release = hashRelease(a);
   const finish = (plan: OpenPlan): SlotPlan => ({
     ...plan,
-    upstream: renderTemplate(inputs.templates, "etc/caddy/upstream.caddy.ejs", {
-      slot: caddyToken(plan.slot),
-      release: caddyToken(release),
-      image: caddyToken(made.reference),
-      addresses: plan.addresses.map((address) => caddyToken(address)),
+    upstream: renderUpstream(inputs, plan.addresses, {
+      slot: plan.slot,
+      release,
+      image: made.reference,
     }),
   });
   return {
@@ -114,6 +114,7 @@ function resolveRelease(
     exclusive: workload.isExclusive,
     watchSeconds: workload.watchSeconds,
     drainSeconds: workload.drainSeconds,
+    ...resolveExchange(inputs, workload, a, b),
     ...(workload.given === undefined ? {} : { given: workload.given }),
     ...(workload.isStoppedForHooks && workload.hooks.pre_deploy !== undefined
       ? { stopsForHook: true as const }
@@ -124,6 +125,44 @@ function resolveRelease(
       ? {}
       : { imageRepository: made.reference.replace(/:[^:]*$/, "") }),
   };
+}
+
+function renderUpstream(
+  { templates }: StackInputs,
+  addresses: readonly string[],
+  said: { readonly slot: string; readonly release: string; readonly image: string },
+): string {
+  return renderTemplate(templates, "etc/caddy/upstream.caddy.ejs", {
+    slot: caddyToken(said.slot),
+    release: caddyToken(said.release),
+    image: caddyToken(said.image),
+    addresses: addresses.map((address) => caddyToken(address)),
+  });
+}
+
+/** Several replicas, of which no two versions may run at once. */
+function resolveExchange(
+  inputs: StackInputs,
+  { stack, name, isExclusive }: Workload,
+  a: OpenPlan,
+  b: OpenPlan,
+): Pick<ReleaseResource, "exchange"> {
+  if (!isExclusive || a.units.length < 2) return {};
+  const addresses = { a: a.addresses, b: b.addresses };
+  const folder = exchangeFolderOf(stack);
+  const states = a.addresses.map((_, index) => {
+    const others = listOthers(addresses, index + 1);
+    return {
+      matcher: caddyToken(`@hostkit_exchange_${index + 1}`),
+      mark: caddyToken(`${name}.${index + 1}`),
+      addresses: others.map((address) => caddyToken(address)),
+    };
+  });
+  const routing = renderTemplate(inputs.templates, "etc/caddy/exchange.caddy.ejs", {
+    folder: caddyToken(folder),
+    states,
+  });
+  return { exchange: { marks: `${folder}/${name}`, routing, addresses } };
 }
 
 /** Of slot a, whichever is active: the version is the same in both. */

@@ -4,9 +4,6 @@ import { servicesOf } from "../../manifest/services.ts";
 import { configDirectoryOf, webUnitOf } from "../names.ts";
 import type { SlotName } from "../../facts/containers/releases.ts";
 
-/** Most replicas of a web service: as many ports as a slot has. */
-export const mostReplicas = 8;
-
 const firstPort = 20_000;
 /** 16 ports a service, all below the kernel's range for outgoing connections (from 32768). */
 const blocks = 750;

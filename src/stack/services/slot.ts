@@ -1,4 +1,5 @@
 import type { SlotName } from "../../facts/containers/releases.ts";
+import { mostReplicas } from "../../manifest/services.ts";
 import { hookContainerOf } from "../../resources/containers/slots.ts";
 import type { HookPlan, SlotFile, SlotPlan } from "../../resources/containers/slots.ts";
 import { writeDockerEnvironment } from "../../writers/environment.ts";
@@ -15,13 +16,7 @@ import {
   watchdogSecondsOf,
 } from "./launcher.ts";
 import type { ContainerPlan } from "./launcher.ts";
-import {
-  allocatePorts,
-  commandLauncherOf,
-  containerOf,
-  mostReplicas,
-  portOf,
-} from "./service-places.ts";
+import { allocatePorts, commandLauncherOf, containerOf, portOf } from "./service-places.ts";
 import { startAfterUnits } from "./start-order.ts";
 import { fillVariables } from "./variables.ts";
 import type { Places } from "./variables.ts";
@@ -103,7 +98,7 @@ function listCopies({ manifest }: StackInputs, workload: Workload, slot: SlotNam
   const { stack, name } = workload;
   const ports = allocatePorts(manifest);
   const replicas = workload.kind === "web" ? workload.replicas : 1;
-  return Array.from({ length: Math.min(replicas, mostReplicas) }, (_, index) => ({
+  return Array.from({ length: replicas }, (_, index) => ({
     slot,
     replica: index + 1,
     container: containerOf(stack, name, slot, index + 1),
@@ -217,6 +212,10 @@ function renderCopyUnit(
     wants: wants.map((one) => systemdNames(one)),
     after: startAfterUnits(stack, workload.after).map((one) => systemdNames(one)),
     subnets: subnets.map((one) => systemdNames(one)),
+    rival: workload.isExclusive
+      ? systemdNames(webUnitOf(stack, workload.name, slot === "a" ? "b" : "a", replica))
+      : undefined,
+    isFirst: slot === "a",
     startSeconds: workload.graceSeconds + 30,
     watchdogSeconds: watchdogSecondsOf(health),
   });

@@ -130,6 +130,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
   const access = describeDatabase(inputs, service);
   const isExclusive = service.stateful || service.section !== "web" || ports.length > 0;
   const { preDeploy, postDeploy } = service;
+  const replicas = service.section === "web" ? service.replicas : 1;
   return {
     stack: manifest.stack,
     name: service.name,
@@ -151,7 +152,10 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     after: findEarlier(manifest, service),
     graceSeconds: service.section === "web" ? service.health.graceSeconds : 60,
     isExclusive,
-    isStoppedForHooks: service.stateful || (isExclusive && mounts.some((one) => !one.readOnly)),
+    // Replicas of it have the same volumes at once anyway.
+    isStoppedForHooks:
+      (service.stateful && replicas === 1) ||
+      (isExclusive && replicas === 1 && mounts.some((one) => !one.readOnly)),
     watchSeconds: service.watchSeconds ?? defaultWatchSeconds,
     drainSeconds: service.section === "web" ? (service.drainSeconds ?? defaultDrainSeconds) : 0,
     hooks: {

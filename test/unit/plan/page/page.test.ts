@@ -16,6 +16,7 @@ import type { Plan, PlannedChange } from "../../../../src/plan/types.ts";
 import { claimsOf } from "../../../../src/resources/claims.ts";
 import { image } from "../../../../src/resources/containers/image.ts";
 import { answersOf, kindNames } from "../../../../src/resources/kinds.ts";
+import { allAtOnceNote } from "../../../../src/resources/containers/exchange.ts";
 import { reloadNote, restartNote } from "../../../../src/resources/proxy/caddy-places.ts";
 import { claimOpening, claimSharedPort } from "../../../../src/resources/port-claims.ts";
 import { sh } from "../../../../src/shell/script.ts";
@@ -66,6 +67,7 @@ services:
 web:
   api: { build: ./api, port: 8080, pre_deploy: ./migrate }
   board: { build: ./board, port: 8080, stateful: true }
+  ledger: { build: ./ledger, port: 8080, stateful: true, replicas: 2, drain: 1m }
   chat: { build: ./chat, port: 8080, drain: 8h }
   hasty: { build: ./hasty, port: 8080, drain: none }
 proxy:
@@ -141,6 +143,12 @@ describe("what a plan comes to", () => {
     ["a service that only reads its files", { id: "unit:ssh.service", action: "reload" }, []],
     ["a release beside the old one", switched("api"), []],
     ["a release of a stateful service", switched("board"), [{ what: "board", isPartly: true }]],
+    ["replicas of one, exchanged one at a time", switched("ledger"), []],
+    [
+      "another number of them",
+      { ...switched("ledger"), notes: [allAtOnceNote] },
+      [{ what: "ledger", isPartly: true }],
+    ],
     ["the first release of one", { id: "release:board", action: "create" }, []],
     [
       "a database whose unit changes",
@@ -192,7 +200,12 @@ describe("what a plan comes to", () => {
     ],
     ["a stateful one is away anyway", [switched("board")], []],
     [
-      "a release that has another number of copies",
+      "each replica of one has its drain",
+      [switched("ledger")],
+      ["what the old release of ledger still has open after 1 min"],
+    ],
+    [
+      "a release that has another number of replicas",
       [{ ...switched("api"), notes: [reloadNote] }],
       [reloaded, "what the old release of api still has open after 30 s"],
     ],

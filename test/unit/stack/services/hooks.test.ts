@@ -26,7 +26,7 @@ function changeOf(release: ReleaseResource, upstream?: string, isUnfinished = fa
   const { routing, upstreams, marks } = trafficPathsOf(release.upstreamPath);
   const { a, b } = release.slots;
   const laid = {
-    [routing]: renderRouting(routing),
+    [routing]: renderRouting({ upstreamPath: routing }),
     [upstreams.a]: splitUpstream(a).addresses,
     [upstreams.b]: splitUpstream(b).addresses,
     [marks[parseUpstream(upstream)?.slot ?? "a"]]: upstream ?? "",
