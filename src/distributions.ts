@@ -16,6 +16,8 @@ export interface Distribution {
   readonly postgresql: number;
   /** Packages of its Docker Engine with the client. */
   readonly docker: readonly string[];
+  /** Its Engine's version, and what that needs besides for its BuildKit: from 23.0 on a plugin of the client. */
+  readonly builder: { readonly engine: string; readonly packages: readonly string[] };
   /** Whether it has a package caddy. */
   readonly hasCaddy: boolean;
   /** Key exchanges of OpenSSH 9.9 and later that its sshd knows; an older one refuses a list that names them. */
@@ -51,6 +53,7 @@ const ubuntu = {
   id: "ubuntu",
   name: "Ubuntu",
   docker: ["docker.io"],
+  builder: { engine: "29.1", packages: ["docker-buildx"] },
   updateOrigins: {
     security: [
       archive("-security"),
@@ -74,6 +77,7 @@ export const distributions: readonly Distribution[] = [
     version: "12",
     postgresql: 15,
     docker: ["docker.io"],
+    builder: { engine: "20.10", packages: [] },
     newKeyExchanges: [],
     pgbackrest: { sftp: false, bundle: true },
   },
@@ -83,6 +87,7 @@ export const distributions: readonly Distribution[] = [
     postgresql: 17,
     // The client is a package of its own since then.
     docker: ["docker.io", "docker-cli"],
+    builder: { engine: "26.1", packages: ["docker-buildx"] },
     newKeyExchanges: postQuantum,
     pgbackrest: { sftp: true, bundle: true },
   },

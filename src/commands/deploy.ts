@@ -4,7 +4,7 @@ import { HostkitError } from "../errors.ts";
 import { withGivenSource } from "../manifest/given-source.ts";
 import { lockKeyOf } from "../manifest/lock.ts";
 import { assertServices, findService } from "../manifest/services.ts";
-import type { Source } from "../manifest/manifest.ts";
+import type { Source } from "../manifest/source.ts";
 import { lookUpImages } from "../session/ask-registries.ts";
 import type { Context } from "../session/context.ts";
 import { openProject } from "../session/project.ts";

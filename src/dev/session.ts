@@ -279,8 +279,9 @@ export class DevSession {
     const { context, show } = this.#options;
     const project = this.project;
     const pinned = new Map(this.#pins);
-    for (const { service, context: name, blob } of now.services)
-      if (rebuild.includes(service) || !pinned.has(name)) this.#pins.set(name, blob);
+    for (const { service, taken } of now.services)
+      for (const { name, blob } of taken)
+        if (rebuild.includes(service) || !pinned.has(name)) this.#pins.set(name, blob);
     const before = this.#deployed;
     this.#deployed = undefined;
     let released;

@@ -15,6 +15,7 @@ import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
 import { checkBuild } from "./build-check.ts";
 import { checkAuthorities, checkCertificate } from "./certificates.ts";
+import { readContexts } from "./contexts.ts";
 import { requireText } from "./decode-text.ts";
 import { readPinned } from "./lock-file.ts";
 import type { LoadedManifest } from "./manifest.ts";
@@ -32,6 +33,8 @@ export interface LocalFiles {
   readonly migrations: ReadonlyMap<string, readonly MigrationFile[]>;
   /** Which image each tag of the manifest means. */
   readonly images: Lock;
+  /** What the build of a service may see of its context, by the service's name. */
+  readonly listings: ReadonlyMap<string, readonly string[]>;
   readonly problems: readonly Problem[];
 }
 
@@ -40,7 +43,7 @@ const readAs: Readonly<Record<ReferenceKind, "blob" | "tree" | "text" | "migrati
   deb: "blob",
   "image-archive": "blob",
   "build-context": "tree",
-  dockerfile: "none",
+  dockerfile: "text",
   migrations: "migrations",
   "env-file": "text",
   "secret-file": "none",
@@ -126,10 +129,19 @@ export async function readLocalFiles(
     );
   }
   problems.push(...locateEnvironmentProblems(loaded, manifest, texts));
+  const contexts = await readContexts(manifest, blobs, texts);
   for (const service of servicesOf(manifest)) {
-    const found = await checkBuild(service, blobs, commandFor(manifest, service.name));
-    for (const { at, message } of found) complain([service.section, service.name, ...at], message);
+    const found = await checkBuild(service, {
+      ...{ blobs, texts, entries: contexts.listings.get(service.name) },
+      command: commandFor(manifest, service.name),
+    });
+    for (const { at, severity = "error", message } of found)
+      problems.push({
+        ...problemAt(loaded.parsed, [service.section, service.name, ...at], message),
+        severity,
+      });
   }
+  for (const [key, blob] of contexts.taken) blobs.set(key, blob);
   problems.push(...findCertificateProblems(loaded, manifest, texts, options.now));
   for (const { written, ca } of manifest.registries ?? []) {
     const wrong = ca === undefined ? undefined : checkAuthorities(texts.get(ca), options.now);
@@ -137,7 +149,8 @@ export async function readLocalFiles(
   }
   const pinned = await readPinned(loaded, manifest);
   problems.push(...pinned.problems);
-  return { blobs, texts, migrations, images: pinned.lock, problems };
+  const { listings } = contexts;
+  return { blobs, texts, migrations, images: pinned.lock, listings, problems };
 }
 
 /** Certificates of sites that do not fit their site, their key or the day. */

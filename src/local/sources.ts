@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { lstat, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { HostkitError } from "../errors.ts";
-import type { Manifest } from "../manifest/manifest.ts";
+import type { AnyService, Manifest } from "../manifest/manifest.ts";
 import { servicesOf } from "../manifest/services.ts";
 import type { Blob } from "../resources/resource.ts";
+import { contextKeyOf } from "../stack/services/build-origin.ts";
 import { findSourceMounts } from "../stack/services/source-mounts.ts";
 import type { SourceMount } from "../stack/services/source-mounts.ts";
 import { requireText } from "./decode-text.ts";
@@ -18,6 +19,8 @@ export interface ServiceSource {
   readonly context: string;
   /** The context's folder, absolute, and its entries. */
   readonly blob: Blob;
+  /** What its image is built from, by its names among the local files; the first that is there counts. */
+  readonly taken: readonly { readonly name: string; readonly blob: Blob }[];
   /** Content and mode of every entry, as a hash. */
   readonly hashes: ReadonlyMap<string, string>;
   readonly mounts: readonly SourceMount[];
@@ -55,14 +58,16 @@ export async function readSources(
   for (const service of servicesOf(manifest)) {
     const { name, source } = service;
     if (source.kind !== "build" || !names.includes(name)) continue;
-    const blob = files.blobs.get(source.context);
-    if (blob === undefined) continue;
+    const whole = files.blobs.get(source.context);
+    if (whole === undefined) continue;
+    const blob = { ...whole, entries: files.listings.get(name) ?? whole.entries ?? [] };
     const dockerfile = await readDockerfile(path.join(blob.path, source.dockerfile), name);
     const mounts = findSourceMounts(dockerfile, blob.entries ?? [], source.target);
     services.push({
       service: name,
       context: source.context,
       blob,
+      taken: readTaken(files.blobs, service, source.context),
       hashes: await hashEntries(blob),
       // A place that the manifest gives to something else stays that one's.
       mounts: mounts.filter(({ path: place }) =>
@@ -83,6 +88,19 @@ export async function readSources(
     for (const { name, text } of found) rest.update(`\0${folder}\0${name}\0${text}`);
   }
   return { services, rest: rest.digest("hex") };
+}
+
+/** What is sent to the builder, by its name among the blobs. */
+function readTaken(
+  blobs: LocalFiles["blobs"],
+  service: AnyService,
+  context: string,
+): ServiceSource["taken"] {
+  const own = contextKeyOf(service);
+  return [own, context].flatMap((name) => {
+    const blob = blobs.get(name);
+    return blob === undefined ? [] : [{ name, blob }];
+  });
 }
 
 async function readDockerfile(file: string, service: string): Promise<string> {

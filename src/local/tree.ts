@@ -19,7 +19,12 @@ import { explainFileError } from "./paths.ts";
  * @param keep relative paths that are sent even when they are ignored: the Dockerfile
  */
 export async function readTree(folder: string, keep: readonly string[] = []): Promise<Blob> {
-  const entries = await listTree(folder, new Set(keep));
+  const { entries } = await listTree(folder, ignoreFile, keep);
+  return hashTree(folder, entries);
+}
+
+/** Some entries of a folder as a blob. */
+export async function hashTree(folder: string, entries: readonly string[]): Promise<Blob> {
   const hash = createHash("sha256");
   let size = 0;
   for await (const chunk of openTree(folder, entries)) {
@@ -72,17 +77,30 @@ async function addEntry(tar: Pack, folder: string, name: string): Promise<void> 
   }
 }
 
-/** Relative paths of all that `docker build` would send, sorted by code unit; sockets and devices are left out. */
-async function listTree(folder: string, keep: ReadonlySet<string>): Promise<string[]> {
-  const ignoreText = await readFile(path.join(folder, ".dockerignore")).then(
-    (bytes) => readable(".dockerignore", () => requireText(bytes)),
+/** What `docker build` reads first in a context. */
+export const ignoreFile = ".dockerignore";
+
+/**
+ * Relative paths of all that `docker build` would send, sorted by code unit; sockets and devices are left out.
+ * @param ignore the file, in the folder, that says what stays behind
+ * @param keep relative paths that are listed even when they are ignored
+ */
+export async function listTree(
+  folder: string,
+  ignore: string,
+  keep: readonly string[] = [],
+): Promise<{ readonly entries: string[]; readonly links: ReadonlySet<string> }> {
+  const kept = new Set(keep);
+  const links = new Set<string>();
+  const ignoreText = await readFile(path.join(folder, ignore)).then(
+    (bytes) => readable(ignore, () => requireText(bytes)),
     (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return "";
       throw error;
     },
   );
   const rules = dockerignore.default({ ignorecase: false }).add(ignoreText);
-  const readmits = /^\s*!/m.test(ignoreText) || keep.size > 0;
+  const readmits = /^\s*!/m.test(ignoreText) || kept.size > 0;
   const found: string[] = [];
   const walk = async (relative: string): Promise<void> => {
     const items = await readdir(path.join(folder, relative), {
@@ -92,7 +110,7 @@ async function listTree(folder: string, keep: ReadonlySet<string>): Promise<stri
     for (const item of items) {
       const { text, isExact } = decodeName(item.name);
       const name = relative === "" ? text : `${relative}/${text}`;
-      const ignored = rules.ignores(name) && !keep.has(name) && name !== ".dockerignore";
+      const ignored = rules.ignores(name) && !kept.has(name) && name !== ignore;
       if (ignored && !isExact) continue;
       if (!isExact) throw unfitName(`the name of ${name}`);
       // A later "!" rule or `keep` may take back what lies inside an ignored folder.
@@ -101,12 +119,13 @@ async function listTree(folder: string, keep: ReadonlySet<string>): Promise<stri
       if (item.isSymbolicLink()) {
         const target = await readlink(path.join(folder, name), { encoding: "buffer" });
         if (!decodeName(target).isExact) throw unfitName(`the target of the link ${name}`);
+        links.add(name);
       }
       found.push(name);
     }
   };
   await walk("");
-  return found.sort((left, right) => (left < right ? -1 : 1));
+  return { entries: found.sort((left, right) => (left < right ? -1 : 1)), links };
 }
 
 /** A file's name is bytes; one that is not UTF-8 is shown with a backslash, and is not a path that could be opened. */

@@ -1,4 +1,5 @@
-import type { Manifest, ServiceBase, Source } from "./manifest.ts";
+import type { Manifest, ServiceBase } from "./manifest.ts";
+import type { Source } from "./source.ts";
 
 /**
  * The manifest in which one container service is made from something else than it says.

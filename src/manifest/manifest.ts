@@ -1,3 +1,4 @@
+import type { Source } from "./source.ts";
 import type { Registry } from "./registry.ts";
 
 /**
@@ -84,27 +85,6 @@ export type GrantObjects =
   /** Also those made later by the database's owner (ALTER DEFAULT PRIVILEGES). */
   | { readonly kind: "all tables" | "all sequences" | "all functions" }
   | { readonly kind: "schema" | "database" };
-
-/** What a service runs; the first four are native, the last three are containers. */
-export type Source =
-  | { readonly kind: "package"; readonly path: string }
-  | { readonly kind: "apt"; readonly name: string; readonly version?: string }
-  | { readonly kind: "download"; readonly url: string; readonly sha256: string }
-  /** A program that is already on the host: `command` says which. */
-  | { readonly kind: "exec" }
-  | {
-      readonly kind: "build";
-      /** Local directory. */
-      readonly context: string;
-      /** Relative to the context. */
-      readonly dockerfile: string;
-      readonly args: Readonly<Record<string, string>>;
-      readonly target?: string;
-    }
-  /** A registry reference as it is written: `ghcr.io/a/b:1.2`, for which hostkit.lock has the digest, or `ghcr.io/a/b@sha256:…`. */
-  | { readonly kind: "image"; readonly reference: string }
-  /** A local `docker save` or OCI archive. */
-  | { readonly kind: "image-archive"; readonly path: string };
 
 /** What both sections of programs have in common; `section` tells them apart. */
 export interface ServiceBase {

@@ -3,6 +3,7 @@ import type { Pointer } from "./problems.ts";
 import { identityOf } from "./sections/repositories.ts";
 import { fileOf } from "./sections/secrets.ts";
 import { servicesOf } from "./services.ts";
+import type { Source } from "./source.ts";
 
 export type ReferenceKind =
   | "deb"
@@ -62,6 +63,14 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
   return references;
 }
 
+/** The path of a build's Dockerfile, from the manifest's folder. */
+export function dockerfileOf({
+  context,
+  dockerfile,
+}: Pick<Extract<Source, { readonly kind: "build" }>, "context" | "dockerfile">): string {
+  return `${context.replace(/\/+$/, "")}/${dockerfile}`;
+}
+
 function addService(
   service: ServiceBase,
   add: (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => void,
@@ -72,7 +81,7 @@ function addService(
   if (source.kind === "image-archive") add("image-archive", source.path, at("archive"));
   if (source.kind === "build") {
     add("build-context", source.context, at("build"));
-    add("dockerfile", `${source.context.replace(/\/+$/, "")}/${source.dockerfile}`, at("build"));
+    add("dockerfile", dockerfileOf(source), at("build"));
   }
   add("env-file", service.envFile, at("env_file"));
 }

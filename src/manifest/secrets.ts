@@ -4,7 +4,7 @@ import type { WrittenManifest } from "./schema.ts";
 /**
  * What a secret is for. "service": a service gets it as a file. "repository": it opens a repository of backups. "key": a private key.
  * "environment": every value in the file is one. "keeper": it removes old backups from this machine, and no host ever has it.
- * "registry": it lets pulls in to a registry.
+ * "registry": it lets pulls in to a registry. "build": only the build of an image sees it.
  */
 export type SecretPurpose =
   | "service"
@@ -12,7 +12,8 @@ export type SecretPurpose =
   | "key"
   | "environment"
   | "keeper"
-  | "registry";
+  | "registry"
+  | "build";
 
 /** A place of the manifest that asks for a secret: by the name of a value, or by a file on this machine that is one. */
 export type SecretUse = {
@@ -28,8 +29,12 @@ const places: readonly {
 }[] = [
   { at: "hosts.*.identity", purpose: "key", holds: "path" },
   { at: "services.*.secrets.*", purpose: "service", holds: "name" },
+  { at: "services.*.build.secrets.*", purpose: "build", holds: "name" },
+  { at: "services.*.build.ssh", purpose: "build", holds: "name" },
   { at: "services.*.env_file", purpose: "environment", holds: "path" },
   { at: "web.*.secrets.*", purpose: "service", holds: "name" },
+  { at: "web.*.build.secrets.*", purpose: "build", holds: "name" },
+  { at: "web.*.build.ssh", purpose: "build", holds: "name" },
   { at: "web.*.env_file", purpose: "environment", holds: "path" },
   { at: "registries.*.password", purpose: "registry", holds: "name" },
   { at: "proxy.sites.*.tls.key", purpose: "key", holds: "path" },

@@ -17,9 +17,12 @@ export interface StackInputs {
   readonly hostname: string;
   /** EJS text of templates/host by its path there: `etc/systemd/system/service.service.ejs`. */
   readonly templates: ReadonlyMap<string, string>;
-  /** Local files and folders by the path written in the manifest. Folders of build contexts are trees. */
+  /**
+   * Local files and folders by the path written in the manifest. Folders of build contexts are trees; what a service's own build
+   * takes of one is there by its `contextKeyOf`.
+   */
   readonly blobs: ReadonlyMap<string, Blob>;
-  /** Text of local files that hostkit reads itself (certificates, env files). */
+  /** Text of local files that hostkit reads itself (certificates, env files, Dockerfiles). */
   readonly texts: ReadonlyMap<string, string>;
   /** Migrations by the folder written in the manifest, in the order in which they run. */
   readonly migrations?: ReadonlyMap<string, readonly MigrationFile[]>;

@@ -1,4 +1,5 @@
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { base64Of } from "./base64.ts";
 import { dockerHub } from "./image-reference.ts";
 
 /** Who logs in to a registry, and with what. */
@@ -16,7 +17,7 @@ export function basicCredentials({ user, password }: Omit<RegistryLogin, "regist
     utf8ToBytes(`${user}:`),
     typeof password === "string" ? utf8ToBytes(password) : password,
   );
-  return btoa(Array.from(bytes, (byte) => String.fromCodePoint(byte)).join(""));
+  return base64Of(bytes);
 }
 
 /** The key that Docker's client looks for where the Hub is meant: the address of its first API. */

@@ -9,6 +9,7 @@ import type { FactGroup, FactSource } from "../fact.ts";
  */
 const askProgram = String.raw`alarm 60;
 for my $path (@ARGV) {
+  if ($path =~ /^plugin (.*)/) { print "$path\n" if -x $1; next }
   socket(my $docker, 1, 1, 0) or exit 1;
   connect($docker, pack("Sa108", 1, "/run/docker.sock")) or exit 1;
   syswrite $docker, "GET $path HTTP/1.0\r\nHost: docker\r\n\r\n";
@@ -20,7 +21,17 @@ for my $path (@ARGV) {
   printf "volume %s %s %s\n", $name, getpwuid($folder[4]) // $folder[4], getgrgid($folder[5]) // $folder[5];
 }`;
 
-const dockerGroup: FactGroup = {
+/** Where Docker's client looks for its plugin buildx, but for a person's own folder. */
+const pluginPlaces = [
+  "/usr/libexec/docker/cli-plugins/docker-buildx",
+  "/usr/lib/docker/cli-plugins/docker-buildx",
+  "/usr/local/lib/docker/cli-plugins/docker-buildx",
+  "/usr/local/libexec/docker/cli-plugins/docker-buildx",
+  "/root/.docker/cli-plugins/docker-buildx",
+];
+
+/** Docker's daemon, and the plugins of its client. */
+export const dockerGroup: FactGroup = {
   name: "docker",
   lane: "units",
   script: (asked) =>
@@ -29,6 +40,9 @@ const dockerGroup: FactGroup = {
       ...(asked.get("docker-network") ?? []).map((name) => `/networks/${encodeURIComponent(name)}`),
       ...(asked.get("docker-volume") ?? []).map((name) => `/volumes/${encodeURIComponent(name)}`),
       ...(asked.has("docker-published") ? ["/containers/json"] : []),
+      ...(asked.has("docker-builder")
+        ? [...pluginPlaces.map((place) => `plugin ${place}`), "/version"]
+        : []),
     ]}`,
 };
 
@@ -45,12 +59,19 @@ interface DockerNetwork {
   readonly IPAM: { readonly Config: readonly { readonly Subnet?: string }[] | null } | null;
 }
 
+interface DockerVersion {
+  readonly Version: string;
+  readonly ApiVersion: string;
+}
+
 /** What is not there is answered with a `message`. */
-function readLines(stdout: string): readonly Partial<DockerImage & DockerNetwork>[] {
+export function readLines(
+  stdout: string,
+): readonly Partial<DockerImage & DockerNetwork & DockerVersion>[] {
   return stdout.split("\n").flatMap((line) => {
     if (!line.startsWith("{")) return [];
     try {
-      return [JSON.parse(line) as Partial<DockerImage & DockerNetwork>];
+      return [JSON.parse(line) as Partial<DockerImage & DockerNetwork & DockerVersion>];
     } catch {
       // Cut short: the daemon went away while it answered.
       return [];

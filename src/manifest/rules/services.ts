@@ -18,6 +18,7 @@ export const serviceRules: readonly Rule[] = [
   wrongRuntime,
   drainWithoutOverlap,
   dockerfileOutside,
+  lentAgent,
   afterUnknown,
   afterCycle,
   sharedVolume,
@@ -157,6 +158,20 @@ function dockerfileOutside({ services }: RuleInput): Finding[] {
       complain(
         [...pointer, "build", "dockerfile"],
         "must be inside the context: only that is sent to the host",
+      ),
+    ];
+  });
+}
+
+/** `ssh: true` and `default` are what other tools call the operator's own agent. */
+function lentAgent({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, entry }) => {
+    if (typeof entry.build !== "object" || entry.build.ssh === undefined) return [];
+    if (typeof entry.build.ssh === "string" && entry.build.ssh !== "default") return [];
+    return [
+      complain(
+        [...pointer, "build", "ssh"],
+        "your SSH agent is not lent to a host: a build goes on there without you, and root there could use every key in it; name a secret that holds a key which may only read: ssh: DEPLOY_KEY",
       ),
     ];
   });

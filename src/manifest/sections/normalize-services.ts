@@ -5,11 +5,11 @@ import type {
   PublishedPort,
   Service,
   ServiceBase,
-  Source,
   Volume,
   WebService,
 } from "../manifest.ts";
 import { compareText, sortKeys, sortNamed } from "../order.ts";
+import type { Source } from "../source.ts";
 import { ownerOf, type WrittenDatabase } from "./database.ts";
 import type { WrittenCommon, WrittenServices, WrittenWeb, WrittenWebService } from "./services.ts";
 
@@ -122,6 +122,8 @@ function normalizeSource(entry: WrittenCommon): Source {
       dockerfile: build.dockerfile ?? "Dockerfile",
       args: sortKeys(build.args ?? {}),
       ...(build.target === undefined ? {} : { target: build.target }),
+      ...(build.secrets === undefined ? {} : { secrets: [...new Set(build.secrets)].sort() }),
+      ...(typeof build.ssh === "string" ? { key: build.ssh } : {}),
     };
   }
   return { kind: "exec" };

@@ -42,12 +42,28 @@ const build = mapping({
   args: named(variableName(), scalarText(), "build arguments to values")
     .optional()
     .meta({
-      description: "Build arguments. They end up in the image's history: no secrets here.",
+      description:
+        "Build arguments. They end up in the image's history: no secrets here, but in `secrets`.",
       examples: [{ NODE_ENV: "production" }],
     }),
   target: line("a stage name")
     .optional()
     .meta({ description: "Stage to build. Default: the last one." }),
+  secrets: listOf(variableName(), "names of secrets")
+    .optional()
+    .meta({
+      description:
+        "Secrets that the build sees and the image never holds: `RUN --mount=type=secret,id=NAME` reads /run/secrets/NAME. A changed value alone builds nothing anew. See `secrets`.",
+      examples: [["NPM_TOKEN"]],
+    }),
+  ssh: z
+    .union([flag(), variableName()])
+    .optional()
+    .meta({
+      description:
+        "Name of the secret that holds the private key for `RUN --mount=type=ssh`, such as a deploy key that may only read. Your own agent is not lent to the host.",
+      examples: ["DEPLOY_KEY"],
+    }),
 });
 
 const userName = () =>

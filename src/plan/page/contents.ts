@@ -1,6 +1,7 @@
 import { aptSimulationFacts } from "../../facts/packages/apt-simulation.ts";
 import type { Facts } from "../../facts/fact.ts";
-import type { AnyService, Manifest, Source } from "../../manifest/schema.ts";
+import type { AnyService, Manifest } from "../../manifest/schema.ts";
+import type { Source } from "../../manifest/source.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import { isImage, shownAs } from "../../resources/containers/image.ts";
 import type { Content, Resource, Step } from "../../resources/resource.ts";

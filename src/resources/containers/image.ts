@@ -2,21 +2,18 @@ import { imageFacts } from "../../facts/containers/docker.ts";
 import { need } from "../../facts/fact.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
+import { builderFacts, builderSubject } from "../../facts/containers/builder.ts";
+import type { BuilderFact } from "../../facts/containers/builder.ts";
 import { idOf, removeByScript } from "../resource.ts";
+import { builderNeed, buildSteps, notesOn, refuseOn } from "./build.ts";
+import type { BuildSource } from "./build.ts";
 import { pullScript, refusePlatform } from "./pull.ts";
 import type { PullSource } from "./pull.ts";
 import { recordFunctions } from "./records.ts";
-import type { Blob, Change, Resource, ResourceKind, Step } from "../resource.ts";
+import type { Blob, Change, Refusal, Resource, ResourceKind, Step } from "../resource.ts";
 
 export type ImageSource =
-  | {
-      readonly kind: "build";
-      readonly context: Blob;
-      /** Relative to the context. */
-      readonly dockerfile: string;
-      readonly args: Readonly<Record<string, string>>;
-      readonly target?: string;
-    }
+  | BuildSource
   | { readonly kind: "archive"; readonly archive: Blob }
   /** The reference is in a registry. */
   | PullSource;
@@ -42,7 +39,10 @@ export function image(
 export const imageKind: ResourceKind<ImageResource> = {
   kind: "image",
   group: "containers",
-  needs: (resource) => [need(imageFacts, resource.reference)],
+  needs: (resource) => [
+    need(imageFacts, resource.reference),
+    ...(resource.source.kind === "build" ? [builderNeed] : []),
+  ],
 
   diff(resource, facts, context): Change | undefined {
     const isThere = facts.get(imageFacts, resource.reference) !== undefined;
@@ -50,14 +50,17 @@ export const imageKind: ResourceKind<ImageResource> = {
     const isHalf = isThere && resource.source.kind === "archive" && context.isUnfinished;
     if (isThere && !isHalf) return undefined;
     const { reference, source } = resource;
-    const refusal = source.kind === "pull" ? refusePlatform(reference, source) : undefined;
+    const builder = facts.get(builderFacts, builderSubject);
+    const notes = source.kind === "build" ? notesOn(source, builder) : [];
+    const refusal = refuse(reference, source, builder);
     return {
       id: idOf(resource),
       action: isThere ? "update" : "create",
       because: isThere
         ? "a run ended while it was loaded"
         : `image ${nameOf(resource)} is not on the host`,
-      steps: stepsOf(resource),
+      steps: stepsOf(resource, builder),
+      ...(notes.length === 0 ? {} : { notes }),
       ...(refusal === undefined ? {} : { refusal }),
     };
   },
@@ -100,7 +103,17 @@ function nameOf(resource: ImageResource): string {
   return shownAs(resource) ?? resource.reference;
 }
 
-function stepsOf(resource: ImageResource): Step[] {
+/** Why the host cannot have it, known from looking alone. */
+function refuse(
+  reference: string,
+  source: ImageSource,
+  builder: BuilderFact | undefined,
+): Refusal | undefined {
+  if (source.kind === "pull") return refusePlatform(reference, source);
+  return source.kind === "build" ? refuseOn(source, builder) : undefined;
+}
+
+function stepsOf(resource: ImageResource, builder: BuilderFact | undefined): Step[] {
   const { reference, source } = resource;
   if (source.kind === "pull") {
     return [
@@ -123,40 +136,7 @@ function stepsOf(resource: ImageResource): Step[] {
       },
     ];
   }
-  const words = [
-    ...["--file", source.dockerfile],
-    ...Object.entries(source.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
-    ...(source.target === undefined ? [] : ["--target", source.target]),
-  ];
-  return [
-    { type: "upload", as: "context.tar", content: { blob: source.context } },
-    {
-      type: "script",
-      title: `build ${reference}`,
-      bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
-      // The builder that is part of the Engine: the other one is a plugin that Debian does not install.
-      // What the build brings along (its base images) is hostkit's to take away again.
-      script: joinScripts([
-        sh`note_images() { docker image ls --format ${"{{.Repository}}:{{.Tag}}"} | LC_ALL=C sort -u; }
-note_images >images-before
-trap ${'note_images | LC_ALL=C comm -13 images-before - >>"$HOSTKIT_STACK_DIRECTORY/images"'} EXIT`,
-        logged(
-          sh`DOCKER_BUILDKIT=0 docker build --quiet=false --rm --force-rm --tag ${reference} ${words} - <context.tar`,
-          "the image does not build",
-        ),
-      ]),
-    },
-  ];
-}
-
-/** Runs a command with its output in a file, of which a failure shows the end. */
-function logged(command: Script, complaint: string): Script {
-  return sh`if ! ${command} >docker.log 2>&1; then
-  echo ${`${complaint}; the last lines were:`} >&2
-  tail -n 20 docker.log >&2
-  exit 1
-fi
-rm -f context.tar`;
+  return buildSteps(reference, source, builder);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { distributionOf } from "../../distributions.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest } from "../../manifest/schema.ts";
+import { servicesOf } from "../../manifest/services.ts";
 import { jsonFile } from "../../resources/files/json-file.ts";
 import { network, networkId } from "../../resources/containers/network.ts";
 import { idOf } from "../../resources/resource.ts";
@@ -57,7 +58,11 @@ export function resolveEngine(inputs: StackInputs): Section {
   const stackNetwork = network(networkOf(manifest.stack), { after: [idOf(docker)] });
   const resources: Resource[] = [daemon, docker, stackNetwork];
   return {
-    packages: [...distributionOf(system).docker, "curl", "iptables"],
+    packages: [
+      ...distributionOf(system).docker,
+      ...(buildsAny(manifest) ? distributionOf(system).builder.packages : []),
+      ...["curl", "iptables"],
+    ],
     alternatives: engineAlternatives,
     resources,
     // Read at Docker's first start, which is its package's.
@@ -65,8 +70,13 @@ export function resolveEngine(inputs: StackInputs): Section {
   };
 }
 
+function buildsAny(manifest: Manifest): boolean {
+  return servicesOf(manifest).some(({ source }) => source.kind === "build");
+}
+
 /** Docker's own packages, and Azure's: a host that has them keeps them. They conflict with the distribution's. */
 const engineAlternatives: Readonly<Record<string, readonly string[]>> = {
   "docker.io": ["docker-ce", "moby-engine"],
   "docker-cli": ["docker-ce-cli", "moby-cli"],
+  "docker-buildx": ["docker-buildx-plugin", "moby-buildx"],
 };

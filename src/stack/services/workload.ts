@@ -21,6 +21,7 @@ import { requireSecret } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { userOf } from "../names.ts";
 import { configFolderFor } from "./registries.ts";
+import { describeBuild } from "./build-origin.ts";
 import { readEnvironment } from "./env-text.ts";
 import type { OpenValue, SecretFile } from "./variables.ts";
 
@@ -175,20 +176,16 @@ function findEarlier(manifest: Manifest, service: AnyService): WorkloadBase["aft
     .map(({ name, runtime }) => ({ name, runtime }));
 }
 
-function describeOrigin(inputs: Inputs, { name, source }: AnyService): WorkloadBase["runs"] {
+function describeOrigin(inputs: Inputs, service: AnyService): WorkloadBase["runs"] {
+  const { name, source } = service;
   const { manifest, blobs } = inputs;
   // Our tags name the content: the same context and arguments give the same tag, on every host.
   const tag = (text: string): string =>
     `hostkit/${manifest.stack}-${name}:${hashText(text).slice(0, 16)}`;
   switch (source.kind) {
     case "build": {
-      const context = requireBlob(blobs, source.context);
-      const { kind, dockerfile, args, target } = source;
-      return {
-        as: "image",
-        reference: tag(JSON.stringify([context.sha256, dockerfile, args, target ?? ""])),
-        source: { kind, context, dockerfile, args, ...(target === undefined ? {} : { target }) },
-      };
+      const build = describeBuild(inputs, service, source);
+      return { as: "image", reference: tag(build.identity), source: build.source };
     }
     case "image-archive": {
       const archive = requireBlob(blobs, source.path);

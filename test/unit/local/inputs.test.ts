@@ -206,7 +206,10 @@ web: { api: { build: { context: api, dockerfile: docker/Dockerfile }, port: 80 }
   });
   expect(problems).toEqual([]);
   expect([...migrations]).toEqual([["db/", [{ name: "1.sql", text: "select 1;" }]]]);
-  expect([...texts]).toEqual([[`../${path.basename(folder)}/w.env`, "A=1\n"]]);
+  expect([...texts]).toEqual([
+    [`../${path.basename(folder)}/w.env`, "A=1\n"],
+    ["api/docker/Dockerfile", "FROM scratch\n"],
+  ]);
   expect(blobs.get("./w.deb")).toMatchObject({
     path: path.join(folder, "w.deb"),
     size: 8,

@@ -1,0 +1,140 @@
+import { builderFacts, builderSubject } from "../../facts/containers/builder.ts";
+import type { BuilderFact } from "../../facts/containers/builder.ts";
+import { need } from "../../facts/fact.ts";
+import type { FactNeed } from "../../facts/fact.ts";
+import { joinScripts, sh } from "../../shell/script.ts";
+import type { Script } from "../../shell/script.ts";
+import { base64Of } from "../../writers/base64.ts";
+import type { Blob, Refusal, Step } from "../resource.ts";
+import { keepsSyntax, refuseBuild } from "./builder.ts";
+import type { BuildWish } from "./builder.ts";
+
+/** An image that is built on the host. */
+export interface BuildSource {
+  readonly kind: "build";
+  /** What the Dockerfile takes of the manifest's folder. */
+  readonly context: Blob;
+  /** Name of the Dockerfile, as the builder is to call it. */
+  readonly name: string;
+  /** The Dockerfile, and the same without its `# syntax=` line. */
+  readonly text: string;
+  readonly plainText: string;
+  readonly wish: BuildWish;
+  readonly args: Readonly<Record<string, string>>;
+  readonly target?: string;
+  /** What only the build sees, by name. */
+  readonly secrets: readonly BuildSecret[];
+  /** The private key that `RUN --mount=type=ssh` logs in with. */
+  readonly key?: BuildSecret;
+  /** What the distribution's own packages bring, for a host that has no Docker yet. */
+  readonly usual: BuilderFact;
+}
+
+export interface BuildSecret {
+  readonly name: string;
+  readonly value: string | Uint8Array;
+}
+
+/** What decides whether, and how, this host can build it. */
+export const builderNeed: FactNeed = need(builderFacts, builderSubject);
+
+/** Whose processes a build's are, so that they give way to what runs. */
+export const buildSlice = "hostkit-build.slice";
+
+/** The builder that will be there: the packages of this run bring the plugin. */
+function expectBuilder(source: BuildSource, fact: BuilderFact | undefined): BuilderFact {
+  if (fact === undefined) return source.usual;
+  return { ...fact, hasPlugin: fact.hasPlugin || source.usual.hasPlugin };
+}
+
+/** Why the host cannot build it. @param fact undefined where no Docker answers yet */
+export function refuseOn(source: BuildSource, fact: BuilderFact | undefined): Refusal | undefined {
+  return refuseBuild(source.wish, expectBuilder(source, fact));
+}
+
+/** What a plan says besides: that a builder is fetched, which takes a way to its registry. */
+export function notesOn(source: BuildSource, fact: BuilderFact | undefined): string[] {
+  const { syntax, file } = source.wish;
+  if (syntax === undefined || !keepsSyntax(source.wish, expectBuilder(source, fact).engine))
+    return [];
+  return [`${file} is read by ${syntax.image}, which the host fetches from its registry`];
+}
+
+/** The steps that build an image on the host. */
+export function buildSteps(
+  reference: string,
+  source: BuildSource,
+  fact: BuilderFact | undefined,
+): Step[] {
+  const { engine } = expectBuilder(source, fact);
+  const text = keepsSyntax(source.wish, engine) ? source.text : source.plainText;
+  const hidden = [...source.secrets, ...(source.key === undefined ? [] : [source.key])];
+  return [
+    { type: "upload", as: "context.tar", content: { blob: source.context } },
+    { type: "upload", as: `recipe/${source.name}`, content: { text } },
+    {
+      type: "script",
+      title: `build ${reference}`,
+      bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
+      script: joinScripts([prepareScript(source), runScript(reference, source)]),
+      ...(hidden.length === 0 ? {} : { stdin: { secret: encode(hidden) } }),
+    },
+  ];
+}
+
+/** A line a secret, its bytes in base64. */
+function encode(secrets: readonly BuildSecret[]): string {
+  return [...new Map(secrets.map((one) => [one.name, one])).values()]
+    .map(({ name, value }) => `${name} ${base64Of(value)}\n`)
+    .join("");
+}
+
+/**
+ * The context as a folder of its own, whose path no other build has: BuildKit takes files of one size and one time for the same where
+ * it has seen the path before. What is ignored has stayed behind already. Docker's client gets root's own logins and plugins, and
+ * writes beside them nothing that would stay.
+ */
+function prepareScript({ name }: BuildSource): Script {
+  return sh`trap 'rm -rf context client hidden' EXIT
+rm -rf context client hidden
+mkdir -m 755 context
+mkdir client
+tar --extract --preserve-permissions --no-same-owner --file context.tar --directory context
+rm -f context.tar
+: >${`recipe/${name}.dockerignore`}
+for own in config.json contexts cli-plugins; do
+  [ ! -e "/root/.docker/$own" ] || ln -s "/root/.docker/$own" "client/$own"
+done
+export DOCKER_CONFIG="$PWD/client" BUILDX_CONFIG="$PWD/client/buildx" BUILDX_BUILDER=default
+export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 BUILDX_GIT_INFO=0`;
+}
+
+function runScript(reference: string, source: BuildSource): Script {
+  const { args, target, secrets, key } = source;
+  const words = [
+    ...["docker", "build", "--progress", "plain", "--cgroup-parent", buildSlice],
+    ...["--file", `recipe/${source.name}`, "--tag", reference],
+    ...Object.entries(args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+    ...(target === undefined ? [] : ["--target", target]),
+    ...secrets.flatMap(({ name }) => ["--secret", `id=${name},src=hidden/${name}`]),
+    ...(key === undefined ? [] : ["--ssh", `default=hidden/${key.name}`]),
+    "context",
+  ];
+  if (secrets.length === 0 && key === undefined) return sh`${words} 2>&1`;
+  return sh`mkdir hidden
+unshare --mount --propagation private sh -eu -c ${hiddenScript(words).text} 2>&1`;
+}
+
+/**
+ * The secrets are files in memory that only this process and its children see: they are gone with it, however it ends. Of what stood
+ * on the disk meanwhile the last is taken away before the build begins.
+ */
+function hiddenScript(words: readonly string[]): Script {
+  return sh`umask 077
+mount -t tmpfs -o mode=0700,size=64m hostkit-build hidden
+while read -r name value; do
+  printf %s "$value" | base64 -d >"hidden/$name"
+done
+rm -rf stdin
+${words}`;
+}
