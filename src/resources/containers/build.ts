@@ -6,6 +6,8 @@ import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { base64Of } from "../../writers/base64.ts";
 import type { Blob, Refusal, Step } from "../resource.ts";
+import { explainFailure } from "./build-failure.ts";
+import { buildSlice, limitBuilds, releaseBuilds } from "./build-slice.ts";
 import { keepsSyntax, refuseBuild } from "./builder.ts";
 import type { BuildWish } from "./builder.ts";
 
@@ -37,9 +39,6 @@ export interface BuildSecret {
 
 /** What decides whether, and how, this host can build it. */
 export const builderNeed: FactNeed = need(builderFacts, builderSubject);
-
-/** Whose processes a build's are, so that they give way to what runs. */
-export const buildSlice = "hostkit-build.slice";
 
 /** The builder that will be there: the packages of this run bring the plugin. */
 function expectBuilder(source: BuildSource, fact: BuilderFact | undefined): BuilderFact {
@@ -95,7 +94,13 @@ function encode(secrets: readonly BuildSecret[]): string {
  * writes beside them nothing that would stay.
  */
 function prepareScript({ name }: BuildSource): Script {
-  return sh`trap 'rm -rf context client hidden' EXIT
+  return sh`at_end() {
+  rm -rf context client hidden
+  ${releaseBuilds}
+}
+keeper=
+trap at_end EXIT
+${limitBuilds}
 rm -rf context client hidden
 mkdir -m 755 context
 mkdir client
@@ -120,9 +125,11 @@ function runScript(reference: string, source: BuildSource): Script {
     ...(key === undefined ? [] : ["--ssh", `default=hidden/${key.name}`]),
     "context",
   ];
-  if (secrets.length === 0 && key === undefined) return sh`${words} 2>&1`;
-  return sh`mkdir hidden
-unshare --mount --propagation private sh -eu -c ${hiddenScript(words).text} 2>&1`;
+  const recipe = `recipe/${source.name}`;
+  if (secrets.length === 0 && key === undefined)
+    return explainFailure(sh`${words}`, recipe, source.wish.file);
+  const inPrivate = sh`unshare --mount --propagation private sh -eu -c ${hiddenScript(words).text}`;
+  return joinScripts([sh`mkdir hidden`, explainFailure(inPrivate, recipe, source.wish.file)]);
 }
 
 /**
