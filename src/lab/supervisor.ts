@@ -91,7 +91,7 @@ boot='
   export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   exec systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$FOLDER/root" \\
     --network-namespace-path="/run/netns/$NETNS" --machine="$MACHINE" --hostname="$NAME" \\
-    --capability=all --system-call-filter="@keyring bpf perf_event_open" \\
+    --capability=all --system-call-filter="@keyring bpf perf_event_open pidfd_getfd" \\
     --resolv-conf=off --timezone=off --link-journal=no --console=read-only \\
     --bind="$FOLDER/volumes/docker:/var/lib/docker" --bind="$FOLDER/volumes/containerd:/var/lib/containerd"
 '

@@ -3,7 +3,13 @@ import { HostkitError } from "../errors.ts";
 import type { Manifest, Proxy, Site } from "../manifest/schema.ts";
 import { hashText } from "../facts/files/hash.ts";
 import { caddy } from "../resources/proxy/caddy.ts";
-import { caddyFolderOf, sitesPath, sitesPattern } from "../resources/proxy/caddy-places.ts";
+import {
+  caddyFolderOf,
+  handoverPath,
+  http3ConfigPath,
+  sitesPath,
+  sitesPattern,
+} from "../resources/proxy/caddy-places.ts";
 import type { CaddyFile } from "../resources/proxy/caddy-places.ts";
 import { idOf } from "../resources/resource.ts";
 import type { ServedPart } from "../resources/resource.ts";
@@ -36,14 +42,27 @@ export function resolveProxy(inputs: StackInputs): Section {
     {
       stack,
       stackDirectory: stackDirectoryOf(stack),
-      main: renderTemplate(templates, "etc/caddy/Caddyfile.ejs", {
-        sites: caddyToken(sitesPattern),
-      }),
+      main: renderMain(inputs, false),
       dropIn: renderTemplate(
         templates,
         "etc/systemd/system/caddy.service.d/60-hostkit.conf.ejs",
         {},
       ),
+      unitFiles: [
+        {
+          path: handoverPath,
+          content: {
+            text: renderTemplate(templates, "usr/local/lib/hostkit/caddy-handover.ejs", {}),
+          },
+          ...rootFile,
+          mode: "0755",
+        },
+        {
+          path: http3ConfigPath,
+          content: { text: renderMain(inputs, true) },
+          ...rootFile,
+        },
+      ],
       sites: renderSites(inputs, proxy),
       siteNames: proxy.sites.map((site) => site.name),
       files: [
@@ -64,6 +83,14 @@ export function resolveProxy(inputs: StackInputs): Section {
       { ...running, serves: listServed(inputs, proxy) },
     ],
   };
+}
+
+/** What a Caddy begins with; the sites are the same for both. */
+function renderMain({ templates }: StackInputs, isForHttp3: boolean): string {
+  return renderTemplate(templates, "etc/caddy/Caddyfile.ejs", {
+    sites: caddyToken(sitesPattern),
+    isForHttp3,
+  });
 }
 
 /** @throws HostkitError os_unsupported where the distribution has no Caddy */

@@ -7,6 +7,7 @@ import { fileFacts, textFacts } from "../../facts/files/file.ts";
 import { secretNeeds } from "../../facts/files/secret-bytes.ts";
 import { stampPath } from "../../facts/files/stamp.ts";
 import { usedUnitFacts } from "../../facts/units/unit.ts";
+import { handoverNeed } from "../proxy/handover.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { diffLines } from "../files/difference.ts";
 import { findDifferences } from "../files/file.ts";
@@ -60,6 +61,7 @@ export const releaseKind: ResourceKind<ReleaseResource> = {
       need(usedUnitFacts, drainUnitOf(resource.stack, resource.service)),
       need(textFacts, stampPath(resource.stackDirectory, releaseStamp(resource.service))),
       need(releaseFacts, resource.stack),
+      handoverNeed,
       ...[...a.files, ...b.files].flatMap((file) => [
         need(fileFacts, file.path),
         ...("secret" in file.content ? secretNeeds(file.path, file.content.secret) : []),

@@ -9,7 +9,7 @@ import { usedUnitFacts } from "../../facts/units/unit.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { caddyfile, caddyToken } from "../../writers/caddyfile.ts";
-import { reloadNote } from "../proxy/caddy-places.ts";
+import { noteReload } from "../proxy/handover.ts";
 import type { Step } from "../resource.ts";
 import { endExchangeScript, openExchange } from "./exchange.ts";
 import { openRecords } from "./records.ts";
@@ -198,7 +198,7 @@ export function describeReload(resource: ReleaseResource, next: SlotPlan, facts:
   const isRead =
     hasRouting(resource, facts) &&
     facts.get(textFacts, upstreams[next.slot]) === splitUpstream(next).addresses;
-  return isRead || !isRouted(resource) ? [] : [reloadNote];
+  return isRead || !isRouted(resource) ? [] : noteReload(facts);
 }
 
 /** All files that say where a service's requests go, and what a run leaves of them that is killed while it changes one. */

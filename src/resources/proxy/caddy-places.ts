@@ -13,8 +13,17 @@ export const caddyfilePath = "/etc/caddy/Caddyfile";
 /** The one resource that stands for all that a stack gives to Caddy. */
 export const caddyId = idsOf("caddy")(caddyfilePath);
 
-/** Where Caddy takes orders: only its own user and root can reach it. */
-export const caddyAdminSocket = "/run/caddy/admin.sock";
+/** Where each Caddy takes orders, a socket each: only its own user and root can reach them. */
+export const caddyAdminFolder = "/run/caddy";
+
+/** Lets a second Caddy take over: what the unit's ExecReload= calls. */
+export const handoverPath = "/usr/local/lib/hostkit/caddy-handover";
+
+/** What the Caddy for HTTP/3 begins with. */
+export const http3ConfigPath = "/etc/caddy/hostkit/http3.caddyfile";
+
+/** What of a handover is there as long as the host runs: whether it can be done, and which Caddys are leaving. */
+export const handoverFolder = "/run/hostkit-caddy";
 
 /** Every stack's sites, a file each. */
 const sitesFolder = "/etc/caddy/hostkit/sites";

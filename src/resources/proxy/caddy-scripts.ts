@@ -1,7 +1,13 @@
 import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { handOver } from "../claims.ts";
-import { caddyAdminSocket, caddyFolderOf, caddyfilePath, sitesPath } from "./caddy-places.ts";
+import {
+  caddyAdminFolder,
+  caddyFolderOf,
+  caddyfilePath,
+  handoverFolder,
+  sitesPath,
+} from "./caddy-places.ts";
 import type { CaddyFile } from "./caddy-places.ts";
 import { preimagePath, restoreScript } from "../files/preimage.ts";
 
@@ -147,8 +153,8 @@ function loadScript(needsRestart: boolean): Script {
   const verb = needsRestart
     ? sh`verb=restart`
     : sh`if [ "$was" = active ]; then verb=reload; else verb=restart; fi
-# hostkit's own Caddyfile is read through its socket; one that somebody wrote says itself where.
-if [ "$verb" = reload ] && grep -q ${`^# Written by hostkit`} ${caddyfilePath} && [ ! -S ${caddyAdminSocket} ]; then verb=restart; fi`;
+# A Caddy that runs with hostkit's own Caddyfile has its socket there; one that somebody wrote says itself where.
+if [ "$verb" = reload ] && grep -q ${`^# Written by hostkit`} ${caddyfilePath} && [ -z "$(find ${caddyAdminFolder} -name '*.sock' 2>/dev/null)" ]; then verb=restart; fi`;
   return sh`systemctl daemon-reload
 ${verb}
 began=$(date +%s)
@@ -173,9 +179,10 @@ export function removeScript(options: {
   readonly main?: "restore" | { readonly text: string };
   /** Another stack that goes on using Caddy. */
   readonly heir?: string;
-  readonly dropIns: readonly string[];
+  /** What goes with the unit's settings. */
+  readonly unitFiles: readonly string[];
 }): Script {
-  const { stack, stackDirectory, stamps, main, heir, dropIns } = options;
+  const { stack, stackDirectory, stamps, main, heir, unitFiles } = options;
   const forget = sh`rm -rf ${[caddyFolderOf(stack), sitesPath(stack), ...stamps]}
 rmdir --ignore-fail-on-non-empty /etc/caddy/hostkit/sites /etc/caddy/hostkit 2>/dev/null || true`;
   if (heir !== undefined)
@@ -205,8 +212,9 @@ if systemctl is-active -q caddy.service; then systemctl reload caddy.service || 
   return joinScripts([
     restoreScript(caddyfilePath, { stackDirectory }),
     forget,
-    sh`rm -f ${dropIns}
-rmdir /etc/systemd/system/caddy.service.d 2>/dev/null || true`,
+    sh`rm -f ${unitFiles}
+rmdir /etc/systemd/system/caddy.service.d /usr/local/lib/hostkit 2>/dev/null || true`,
     restart,
+    sh`rm -rf ${handoverFolder}`,
   ]);
 }

@@ -7,8 +7,16 @@ import { secretFileFacts } from "../../facts/files/secret-file.ts";
 import { hostStampPath, readHostStamp, readStamp, stampPath } from "../../facts/files/stamp.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import { findForeignObstacle, isForeignCaddyfile } from "./caddy-foreign.ts";
-import { caddyfilePath, reloadNote, restartNote, sitesPath, sitesPattern } from "./caddy-places.ts";
+import {
+  caddyfilePath,
+  handoverPath,
+  http3ConfigPath,
+  restartNote,
+  sitesPath,
+  sitesPattern,
+} from "./caddy-places.ts";
 import type { CaddyFile } from "./caddy-places.ts";
+import { handoverNeed, noteReload } from "./handover.ts";
 import { checkScript, placeScript, removeScript } from "./caddy-scripts.ts";
 import { neighboursOf } from "../claims.ts";
 import { diffLines } from "../files/difference.ts";
@@ -45,6 +53,8 @@ export interface CaddyResource extends Resource {
   /** The whole main Caddyfile, the same for every stack. */
   readonly main: string;
   readonly dropIn: string;
+  /** What the unit calls and begins with, besides the main Caddyfile. */
+  readonly unitFiles: readonly CaddyFile[];
   /** This stack's part. */
   readonly sites: string;
   readonly siteNames: readonly string[];
@@ -95,12 +105,15 @@ export const caddyKind: ResourceKind<CaddyResource> = {
   group: "proxy",
   touches: () => ["certificates"],
   needs: (resource) => [
-    ...filesOf(resource, resource.main).flatMap(({ path, content }): FactNeed[] => [
-      need(fileFacts, path),
-      "text" in content ? need(textFacts, path, content.text) : need(secretFileFacts, path),
-    ]),
+    ...[...filesOf(resource, resource.main), ...resource.unitFiles].flatMap(
+      ({ path, content }): FactNeed[] => [
+        need(fileFacts, path),
+        "text" in content ? need(textFacts, path, content.text) : need(secretFileFacts, path),
+      ],
+    ),
     need(fileFacts, dropInPath),
     need(textFacts, dropInPath, resource.dropIn),
+    handoverNeed,
     need(fileFacts, formerDropInPath),
     need(textFacts, stampPath(resource.stackDirectory, stampName)),
     need(textFacts, hostStampPath(unitStampName)),
@@ -112,7 +125,7 @@ export const caddyKind: ResourceKind<CaddyResource> = {
     const main = mainOf(resource, present);
     const files = isForeign ? keepModes(filesOf(resource, main), facts) : filesOf(resource, main);
     const dropIn = { path: dropInPath, content: { text: resource.dropIn }, ...rootFile };
-    const wanted = isForeign ? files : [...files, dropIn];
+    const wanted = isForeign ? files : [...files, ...resource.unitFiles, dropIn];
     const reasons = wanted.flatMap((file) => {
       const why = findDifferences(file, facts);
       return why === undefined ? [] : [`${file.path} ${why.join(", ")}`];
@@ -133,7 +146,9 @@ export const caddyKind: ResourceKind<CaddyResource> = {
       because: reasons.join("; "),
       ...(refusal === undefined ? {} : { refusal }),
       difference: describeDifference(files, facts),
-      ...(present === undefined ? {} : { notes: [needsRestart ? restartNote : reloadNote] }),
+      ...(present === undefined
+        ? {}
+        : notesOf(needsRestart ? [restartNote] : noteReload(facts, { isForeign }))),
       invalidates: [
         stampPath(resource.stackDirectory, stampName),
         ...(needsRestart ? [hostStampPath(unitStampName)] : []),
@@ -202,12 +217,16 @@ export const caddyKind: ResourceKind<CaddyResource> = {
         ...(other === undefined
           ? { main: isForeign ? { text: splitBlock(present, blockLabel).rest } : "restore" }
           : { heir: other.neighbour.stack }),
-        dropIns: [dropInPath, formerDropInPath],
+        unitFiles: [dropInPath, formerDropInPath, handoverPath, http3ConfigPath],
       }),
       other === undefined ? undefined : `stack ${other.neighbour.stack} has sites too`,
     );
   },
 };
+
+function notesOf(notes: readonly string[]): Pick<Change, "notes"> {
+  return notes.length === 0 ? {} : { notes };
+}
 
 function describeDifference(files: readonly CaddyFile[], facts: Facts): string[] {
   return files.flatMap(({ path, content }) => {

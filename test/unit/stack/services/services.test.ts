@@ -271,6 +271,21 @@ describe("the proxy", () => {
     expect(sites).toContain("\t\tissuer acme {\n\t\t\tdir https://pebble.test/dir\n\t\t}\n");
   });
 
+  test("two Caddys have the same sites: all that is changed is handed over by the one, HTTP/3 is the other's", () => {
+    const { main, dropIn, unitFiles } = pick<CaddyResource>(resolve(site("internal")), "caddy");
+    const [program, http3] = unitFiles.map(({ content }) =>
+      "text" in content ? content.text : "",
+    );
+    const imported = /^import .*$/m;
+    expect(main).toContain("\t\tprotocols h1 h2\n");
+    expect(http3).toContain("\t\tprotocols h3\n");
+    expect(http3).toContain("\tauto_https disable_redirects\n");
+    expect(imported.exec(main)?.[0]).toBe(imported.exec(http3 ?? "")?.[0]);
+    const called = [...dropIn.matchAll(/caddy-handover (\w+)$/gm)].map(([, verb]) => verb);
+    expect(new Set(called)).toEqual(new Set(["look", "start", "take", "http3", "deafen"]));
+    for (const verb of called) expect(program).toContain(`${verb} => \\&${verb}`);
+  });
+
   test("reads where a service listens from the file that its release writes", () => {
     const resources = resolve(site("internal"));
     expect(caddyfile(resources)).toMatch(
