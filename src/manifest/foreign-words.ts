@@ -77,7 +77,7 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
     links: "containers of a stack find each other by name; `after` is about the order",
     requires: "`after: [NAME, …]` lists the services that start before this one",
     healthcheck:
-      "a web service has `health: /path` or `health: {path, host, interval, timeout, grace}`; a service is watched by systemd (`watchdog`)",
+      "a web service has `health: /path`, every service `health: {command, interval, timeout, grace, retries}`",
     health_check: "it is `health`",
     container_name: "leave it out: names are made of the stack and the service",
     environment: "variables are `env: {NAME: value}`",
@@ -176,24 +176,20 @@ const foreignWords: Readonly<Record<string, Readonly<Record<string, string>>>> =
   services: {
     replicas: "only web services have copies: it would have to be an entry of `web`",
     port: "a program that answers HTTP is an entry of `web`; a port that is open outside is `ports`",
-    health:
-      "a program that answers HTTP is an entry of `web`; others are watched by systemd (`watchdog`)",
   },
   web: { watchdog: "only entries of `services` have one; a web service has `health`" },
   health: {
     start_period: "it is `grace`",
     start_interval: "leave it out: a new release is asked three times a second",
-    retries: "leave it out: after 3 checks in a row that fail it is started again",
-    test: "it is `path`: hostkit asks from the host, over HTTP",
-    cmd: "it is `path`: hostkit asks from the host, over HTTP",
-    command: "it is `path`: hostkit asks from the host, over HTTP",
+    test: "it is `command` without CMD or CMD-SHELL; a web service that answers over HTTP has `path`",
+    cmd: "it is `command`",
     url: "it is `path`",
     uri: "it is `path`",
     endpoint: "it is `path`",
     port: "leave it out: it is the service's `port`",
     disable: "leave out `health`: then only the port is tried",
     delay: "it is `grace`",
-    max_attempts: "leave it out: after 3 checks in a row that fail it is started again",
+    max_attempts: "it is `retries`",
   },
   registry: {
     username: "it is `user`",

@@ -132,6 +132,8 @@ export interface Service extends ServiceBase {
   readonly section: "services";
   /** WatchdogSec; only for programs that speak sd_notify. */
   readonly watchdogSeconds?: number;
+  /** Always a command: nobody is sent to it. Absent = it only has to live. */
+  readonly health?: HealthCheck;
 }
 
 export interface WebService extends ServiceBase {
@@ -145,14 +147,18 @@ export interface WebService extends ServiceBase {
 }
 
 export interface HealthCheck {
-  /** Absent = the port accepts a connection. */
+  /** Asked over HTTP; without it and without a command: the port accepts a connection. */
   readonly path?: string;
+  /** Words of a command that ends with 0 when all is well; run as the service itself is, in its container or sandbox. */
+  readonly command?: readonly string[];
   /** Name that is asked for; absent where there is no path, or no site to take it from. */
   readonly host?: string;
   readonly intervalSeconds: number;
   readonly timeoutSeconds: number;
   /** How long a new release may take to become healthy. */
   readonly graceSeconds: number;
+  /** After so many failed checks in a row it is started again. */
+  readonly retries: number;
 }
 
 export interface DatabaseAccess {

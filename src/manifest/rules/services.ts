@@ -17,6 +17,7 @@ export const serviceRules: readonly Rule[] = [
   downloadCommand,
   wrongRuntime,
   drainWithoutOverlap,
+  healthWays,
   dockerfileOutside,
   lentAgent,
   afterUnknown,
@@ -128,12 +129,32 @@ function wrongRuntime({ services }: RuleInput): Finding[] {
   });
 }
 
+/** A check asks in one way. */
+function healthWays({ services }: RuleInput): Finding[] {
+  return services.flatMap(({ pointer, web }) => {
+    const health = web?.health;
+    if (typeof health !== "object" || health.command === undefined) return [];
+    const also = (["path", "host"] as const).filter((key) => health[key] !== undefined);
+    return also.map((key) =>
+      complain(
+        [...pointer, "health", key],
+        `it is asked by \`command\`: leave out either that or \`${key}\``,
+        { at: "key" },
+      ),
+    );
+  });
+}
+
 /** What is stopped before its successor starts has nothing left to end beside it. */
 function drainWithoutOverlap({ services }: RuleInput): Finding[] {
   return services.flatMap(({ pointer, entry, web, runtime }) => {
     if (runtime !== "container" || web?.drain === undefined) return [];
     const cause =
-      entry.stateful === true ? "stateful" : (entry.ports ?? []).length > 0 ? "ports" : undefined;
+      entry.stateful === true && (web.replicas ?? 1) === 1
+        ? "stateful"
+        : (entry.ports ?? []).length > 0
+          ? "ports"
+          : undefined;
     if (cause === undefined) return [];
     return [
       warn(

@@ -11,7 +11,13 @@ import type {
 import { compareText, sortKeys, sortNamed } from "../order.ts";
 import type { Source } from "../source.ts";
 import { ownerOf, type WrittenDatabase } from "./database.ts";
-import type { WrittenCommon, WrittenServices, WrittenWeb, WrittenWebService } from "./services.ts";
+import type {
+  WrittenCommon,
+  WrittenService,
+  WrittenServices,
+  WrittenWeb,
+  WrittenWebService,
+} from "./services.ts";
 
 const defaultMemoryBytes = 1024 ** 3;
 const defaultPids = 512;
@@ -26,6 +32,7 @@ export function normalizeServices(
       section: "services",
       ...normalizeCommon(name, entry, database),
       ...(entry.watchdog === undefined ? {} : { watchdogSeconds: entry.watchdog }),
+      ...(entry.health === undefined ? {} : { health: normalizeHealth(entry.health) }),
     })),
   );
 }
@@ -168,13 +175,18 @@ export function parsePublishedPort(written: string | number): PublishedPort {
   };
 }
 
-function normalizeHealth(written: WrittenWebService["health"]): HealthCheck {
-  const health = typeof written === "string" ? { path: written } : (written ?? {});
+function normalizeHealth(
+  written: WrittenWebService["health"] | WrittenService["health"],
+): HealthCheck {
+  const health: Exclude<WrittenWebService["health"], string | undefined> =
+    typeof written === "string" ? { path: written } : (written ?? {});
   return {
     ...(health.path === undefined ? {} : { path: health.path }),
+    ...(health.command === undefined ? {} : { command: health.command }),
     ...(health.host === undefined ? {} : { host: health.host }),
     intervalSeconds: health.interval ?? 10,
     timeoutSeconds: health.timeout ?? 5,
     graceSeconds: health.grace ?? 60,
+    retries: health.retries ?? 3,
   };
 }

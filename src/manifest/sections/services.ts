@@ -104,6 +104,26 @@ const resources = mapping({
     .meta({ description: "Most processes and threads. Default: 512." }),
 });
 
+const checkCommand = () =>
+  commandWords().meta({
+    description:
+      "Command that ends with 0 when all is well, without a shell. It runs as the program does: in its container, or as a native program's user in its sandbox; what it prints last is shown where it fails.",
+    examples: ["redis-cli ping"],
+  });
+
+const checkTimes = {
+  interval: duration().optional().meta({ description: "Time between two checks. Default: 10s." }),
+  timeout: duration().optional().meta({ description: "Time one check may take. Default: 5s." }),
+  grace: duration().optional().meta({
+    description: "Time a new release has to become healthy before it is given up. Default: 60s.",
+  }),
+  retries: count(1, 100).optional().meta({
+    description: "So many checks in a row fail before it is started again. Default: 3.",
+  }),
+};
+
+const serviceHealth = mapping({ command: checkCommand(), ...checkTimes });
+
 const health = mapping({
   path: text('a path that begins with "/"', urlPath).optional().meta({
     description: "Path that answers 2xx or 3xx when all is well. Default: only the port is tried.",
@@ -112,11 +132,8 @@ const health = mapping({
     description:
       "Name that the check asks for (Host), for programs that answer only to their own. Default: the first site that sends requests here.",
   }),
-  interval: duration().optional().meta({ description: "Time between two checks. Default: 10s." }),
-  timeout: duration().optional().meta({ description: "Time one check may take. Default: 5s." }),
-  grace: duration().optional().meta({
-    description: "Time a new release has to become healthy before it is given up. Default: 60s.",
-  }),
+  command: checkCommand().optional(),
+  ...checkTimes,
 });
 
 const hook = (what: string, example: string) =>
@@ -288,6 +305,11 @@ const serviceSchema = mapping({
         "Native programs that speak sd_notify: restarted when they say nothing for that long. Default: off.",
       examples: ["60s"],
     }),
+  health: serviceHealth.optional().meta({
+    description:
+      "How to see that it works: {command, interval, timeout, grace, retries}. Default: that it runs.",
+    examples: [{ command: "redis-cli ping" }],
+  }),
 });
 
 const webSchema = mapping({
@@ -300,7 +322,7 @@ const webSchema = mapping({
     .optional()
     .meta({
       description:
-        "How to see that a release works: a path, or {path, host, interval, timeout, grace}. Default: the port accepts connections.",
+        "How to see that a release works: a path, or {path, host, interval, timeout, grace, retries}, or {command, …} for what no path tells. Default: the port accepts connections.",
       examples: ["/api/health"],
     }),
   drain: z
@@ -342,4 +364,4 @@ export type WrittenWeb = z.output<typeof webSectionSchema>;
 export type WrittenService = WrittenServices[string];
 export type WrittenWebService = WrittenWeb[string];
 /** What both sections have in common. */
-export type WrittenCommon = Omit<WrittenService, "watchdog">;
+export type WrittenCommon = Omit<WrittenService, "watchdog" | "health">;

@@ -1,7 +1,12 @@
 import type { HealthCheck } from "../../manifest/schema.ts";
-import { sh } from "../../shell/script.ts";
+import { joinScripts, rawScript, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Workload } from "./workload.ts";
+
+/** Whether the check needs no way to the container's own address: it asks the published port, or inside. */
+export function isAskedOnHost({ path, command }: HealthCheck): boolean {
+  return path !== undefined || command !== undefined;
+}
 
 /** curl's words that make a check look like what the proxy passes on. */
 export function askedAs({ host }: HealthCheck): string[] {
@@ -17,7 +22,7 @@ export function askedAs({ host }: HealthCheck): string[] {
 }
 
 /**
- * Whether a program under systemd runs and is well; where it is not, its last lines are said.
+ * Whether a program under systemd runs; where it is not, its last lines are said.
  * @param seconds how long one that answers on no port is watched
  * @param hint for whoever finds that it does not run
  */
@@ -27,11 +32,8 @@ export function checkNative(
   seconds: number,
   hint: string | undefined,
 ): Script {
-  const check =
-    workload.kind === "web"
-      ? healthCheck(workload.port, workload.health)
-      : stayCheck(unit, seconds);
-  return withLogs(unit, check, hint);
+  // One that is asked has answered before its start was over.
+  return withLogs(unit, stayCheck(unit, workload.health === undefined ? seconds : 0), hint);
 }
 
 /**
@@ -46,18 +48,63 @@ case $(systemctl show -p ActiveState -p NRestarts ${name} | sort) in
 esac`;
 }
 
-/** Waits until the port answers on this host. */
-function healthCheck(port: number, health: HealthCheck): Script {
-  const grace = health.graceSeconds;
-  const ask =
-    health.path === undefined
-      ? sh`timeout 5 bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port} 2>/dev/null`
-      : sh`curl -fsS -o /dev/null --globoff --noproxy ${"*"} --max-time ${health.timeoutSeconds} ${askedAs(health)} ${`http://127.0.0.1:${port}${health.path}`}`;
-  return sh`deadline=$(($(date +%s) + ${grace}))
-until ${ask}; do
-  [ "$(date +%s)" -lt "$deadline" ] || { echo ${`not healthy after ${grace} s`} >&2; false; return; }
+/** Asks a program on this host, with `$timeout` seconds for it; sets `reply` where it is not well. */
+function askScript(health: HealthCheck, port: number | undefined): Script {
+  if (health.command !== undefined)
+    return sh`ask() {
+  said=$(timeout -k 2 "$timeout" ${health.command} 2>&1 </dev/null)
+  code=$?
+  [ "$code" != 0 ] || return 0
+  if [ "$code" = 124 ] || [ "$code" = 137 ]; then reply="the check takes longer than $timeout s"; return 1; fi
+  reply="exit status $code: $(printf ${"%s\n"} "$said" | tail -n 1 | tr -cd ${String.raw`\040-\176`} | cut -c1-200)"
+  return 1
+}`;
+  if (health.path === undefined)
+    return sh`ask() {
+  reply=${`port ${port ?? ""} refuses connections`}
+  timeout "$timeout" bash -c ${'</dev/tcp/127.0.0.1/"$1"'} bash ${port ?? ""} 2>/dev/null
+}`;
+  return sh`ask() {
+  reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --noproxy ${"*"} --max-time "$timeout" ${askedAs(health)} ${`http://127.0.0.1:${port ?? ""}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
+  case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
+}`;
+}
+
+/**
+ * What a native program's unit runs as `ExecStartPost=`, as its user and in its sandbox: the start waits until the program is well; then a
+ * loop goes on asking, and ends a program that is not, which systemd starts again. It ends with the unit, whose process it is.
+ */
+export function renderNativeHealth(health: HealthCheck, port: number | undefined): string {
+  const { intervalSeconds, timeoutSeconds, graceSeconds, retries } = health;
+  return `${
+    joinScripts([
+      rawScript(`#!/bin/sh
+# Written by hostkit: sees whether the program of its unit is well.
+set -u`),
+      sh`interval=${intervalSeconds} timeout=${timeoutSeconds} grace=${graceSeconds} retries=${retries} reply=`,
+      askScript(health, port),
+      rawScript(`deadline=$(($(date +%s) + grace))
+until ask; do
+  [ "$(date +%s)" -lt "$deadline" ] || { echo "not healthy after $grace s: \${reply:-no answer}" >&2; exit 1; }
   sleep 0.3
-done`;
+done
+watch() {
+  failures=0 pause=$interval
+  while sleep "$pause"; do
+    if ask; then
+      failures=0 pause=$interval
+      continue
+    fi
+    failures=$((failures + 1)) pause=2
+    echo "health check failed ($failures of $retries): \${reply:-no answer}" >&2
+    [ "$failures" -lt "$retries" ] || break
+  done
+  echo "not healthy: restarting the program" >&2
+  kill -KILL "$MAINPID"
+}
+watch &`),
+    ]).text
+  }\n`;
 }
 
 function withLogs(name: string, check: Script, hint: string | undefined): Script {

@@ -19,27 +19,26 @@ export interface ContainerPlan {
   readonly secrets: readonly { readonly name: string; readonly path: string }[];
   /** Docker volume or path on the host. */
   readonly mounts: readonly (Volume & { readonly from: string })[];
-  /** Where it is asked whether it is well; absent: it only has to live. */
-  readonly check?: { readonly port: number; readonly inside: number; readonly health: HealthCheck };
+  /** Where it answers on 127.0.0.1, and inside. */
+  readonly published?: { readonly port: number; readonly inside: number };
+  /** How it is asked whether it is well; absent: it only has to live. */
+  readonly health?: HealthCheck;
 }
-
-/** After so many failed checks in a row the container is restarted. */
-const patience = 3;
 
 /** Seconds without any word of the launcher after which systemd restarts the unit. */
 export function watchdogSecondsOf(health: HealthCheck | undefined): number {
-  const { intervalSeconds, timeoutSeconds } = health ?? liveness;
-  return 30 + patience * (intervalSeconds + timeoutSeconds);
+  const { intervalSeconds, timeoutSeconds, retries } = health ?? liveness;
+  return 30 + retries * (intervalSeconds + timeoutSeconds);
 }
 
-const liveness = { intervalSeconds: 5, timeoutSeconds: 5 };
+const liveness = { intervalSeconds: 5, timeoutSeconds: 5, retries: 3 };
 
 /**
  * The script a container's unit runs: `docker run` in the foreground, and beside it a loop that asks the container from
  * the host. "Up" in `docker ps` does not mean that it answers, so the loop alone says READY and ends what is ill.
  */
 export function renderLauncher(plan: ContainerPlan): string {
-  const { intervalSeconds, timeoutSeconds } = plan.check?.health ?? liveness;
+  const { intervalSeconds, timeoutSeconds, retries } = plan.health ?? liveness;
   return `${
     joinScripts([
       rawScript(`#!/bin/sh
@@ -47,7 +46,7 @@ export function renderLauncher(plan: ContainerPlan): string {
 set -eu`),
       sh`name=${plan.container}
 ${userScript(plan)}
-interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${patience}`,
+interval=${intervalSeconds} timeout=${timeoutSeconds} patience=${retries}`,
       endScript(plan),
       bindChecks(plan),
       livenessFunction,
@@ -99,7 +98,7 @@ exec docker start --attach --interactive $start "$name"`,
 
 /** Shell text that defines `healthy`, which asks the container from the host as its launcher does, and sets `reply` where it is not well. */
 export function renderCheck(plan: ContainerPlan): Script {
-  const { timeoutSeconds } = plan.check?.health ?? liveness;
+  const { timeoutSeconds } = plan.health ?? liveness;
   return joinScripts([
     sh`name=${plan.container} timeout=${timeoutSeconds}`,
     livenessFunction,
@@ -147,9 +146,9 @@ export function optionWords(plan: ContainerPlan, as: "service" | "alone"): strin
 
 function publishedBy(plan: ContainerPlan): string[] {
   return [
-    ...(plan.check === undefined
+    ...(plan.published === undefined
       ? []
-      : ["--publish", `127.0.0.1:${plan.check.port}:${plan.check.inside}`]),
+      : ["--publish", `127.0.0.1:${plan.published.port}:${plan.published.inside}`]),
     ...plan.workload.ports.flatMap((port) => [
       "--publish",
       `${port.outside}:${port.inside}/${port.protocol}`,
@@ -168,7 +167,7 @@ function endScript(plan: ContainerPlan): Script {
   const publish = publishedBy(plan);
   if (publish.length === 0) return sh`if [ "\${1:-}" = ended ]; then ${remove}; exit 0; fi`;
   const ports = [
-    ...(plan.check === undefined ? [] : [plan.check.port]),
+    ...(plan.published === undefined ? [] : [plan.published.port]),
     ...plan.workload.ports.map(({ outside }) => outside),
   ];
   return sh`if [ "\${1:-}" = ended ]; then
@@ -242,9 +241,11 @@ const livenessFunction = rawScript(`alive() {
 }`);
 
 function checkFunction(plan: ContainerPlan): Script {
-  if (plan.check === undefined) return rawScript("healthy() { alive; }");
-  const { port, inside, health } = plan.check;
-  if (health.path !== undefined) {
+  const { published, health } = plan;
+  if (health?.command !== undefined) return commandCheck(health.command);
+  if (published === undefined) return rawScript("healthy() { alive; }");
+  const { port, inside } = published;
+  if (health?.path !== undefined) {
     return sh`healthy() {
   reply=$(curl -sS -o /dev/null -w ${"%{http_code}"} --globoff --max-time "$timeout" --noproxy ${"*"} ${askedAs(health)} ${`http://127.0.0.1:${port}${health.path}`} 2>&1) || { reply=\${reply%%000}; return 1; }
   case $reply in 2??|3??) ;; *) reply="status $reply"; return 1 ;; esac
@@ -255,6 +256,31 @@ function checkFunction(plan: ContainerPlan): Script {
   address=$(timeout 10 docker inspect --type container --format ${"{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"} "$name" 2>/dev/null) || return 1
   reply="port "${inside}" refuses connections"
   [ -n "$address" ] && timeout "$timeout" bash -c ${'</dev/tcp/"$1"/"$2"'} bash "$address" ${inside} 2>/dev/null
+}`;
+}
+
+/**
+ * A command inside. One that takes too long has failed, and no other is begun beside it: what `docker exec` starts outlives its client.
+ * What it printed and its status stand in files, as it may still be at it when the next check comes.
+ */
+function commandCheck(words: readonly string[]): Script {
+  return sh`answer=\${RUNTIME_DIRECTORY:-.}/check-$name
+healthy() {
+  if [ ! -e "$answer.asked" ]; then
+    rm -f "$answer.status"
+    : >"$answer.asked"
+    ( code=0; docker exec "$name" ${words} >"$answer" 2>&1 </dev/null || code=$?; echo "$code" >"$answer.status" ) &
+  fi
+  tenths=$((timeout * 10))
+  while [ ! -s "$answer.status" ]; do
+    tenths=$((tenths - 1)) reply="the check takes longer than $timeout s"
+    [ "$tenths" -gt 0 ] || return 1
+    sleep 0.1
+  done
+  rm -f "$answer.asked"
+  code=$(cat "$answer.status")
+  reply="exit status $code: $(tail -n 1 "$answer" | tr -cd ${String.raw` -~`} | cut -c1-200)"
+  [ "$code" = 0 ]
 }`;
 }
 

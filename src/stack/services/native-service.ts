@@ -12,10 +12,15 @@ import { packagesId } from "../inputs.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { serviceUnitOf, stackDirectoryOf, targetOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
-import { checkNative } from "./health-check.ts";
+import { checkNative, renderNativeHealth } from "./health-check.ts";
 import { resolveProgram } from "./native-program.ts";
 import type { Program } from "./native-program.ts";
-import { environmentFileOf, programDirectoryOf, secretFileOf } from "./service-places.ts";
+import {
+  environmentFileOf,
+  healthFileOf,
+  programDirectoryOf,
+  secretFileOf,
+} from "./service-places.ts";
 import { resolveUser } from "./service-user.ts";
 import { runningIdOf, startAfterUnits } from "./start-order.ts";
 import { fillVariables } from "./variables.ts";
@@ -26,6 +31,8 @@ import type { ProgramOrigin, Workload } from "./workload.ts";
 interface Configuration {
   readonly environment: FileResource;
   readonly secrets: readonly { readonly name: string; readonly file: FileResource }[];
+  /** Sees whether the program is well. */
+  readonly health?: FileResource;
 }
 
 /** A workload as a program under systemd: its user, program, configuration, secrets and unit. */
@@ -39,8 +46,13 @@ export function resolveNative(
   const configuration: Configuration = {
     environment: resolveEnvironment(workload),
     secrets: resolveSecrets(workload),
+    ...resolveHealth(workload),
   };
-  const files = [configuration.environment, ...configuration.secrets.map((one) => one.file)];
+  const files = [
+    configuration.environment,
+    ...configuration.secrets.map((one) => one.file),
+    ...(configuration.health === undefined ? [] : [configuration.health]),
+  ];
   const text = renderUnit(inputs, workload, program, configuration);
   const unitFile = file(`/etc/systemd/system/${unitOf(workload)}`, text);
   const kept = resolveKept(workload, user);
@@ -95,11 +107,18 @@ function resolveSecrets({ stack, name: service, secretFiles }: Workload): Config
   });
 }
 
+function resolveHealth(workload: Workload): Pick<Configuration, "health"> {
+  const { stack, name, health } = workload;
+  if (health === undefined) return {};
+  const text = renderNativeHealth(health, workload.kind === "web" ? workload.port : undefined);
+  return { health: file(healthFileOf(stack, name), { text }, { mode: "0755" }) };
+}
+
 function renderUnit(
   { templates }: StackInputs,
   workload: Workload,
   program: Program,
-  { environment, secrets }: Configuration,
+  { environment, secrets, health }: Configuration,
 ): string {
   const { stack, name, resources, runs } = workload;
   const { memoryBytes, pids, cpus } = resources;
@@ -112,6 +131,8 @@ function renderUnit(
     wants: wants.map((one) => systemdNames(one)),
     after: startAfterUnits(stack, workload.after).map((one) => systemdNames(one)),
     watchdogSeconds: watchdogOf(workload),
+    health: health === undefined ? undefined : systemdPath(health.path),
+    startSeconds: workload.graceSeconds + 30,
     environmentFile: systemdPath(environment.path),
     secrets: secrets.map((secret) => ({
       name: systemdNames(secret.name),
@@ -169,7 +190,7 @@ function watchStart(workload: Workload, { hint }: Program, files: readonly FileR
   const seconds = watchdogOf(workload) === undefined ? firstSeconds : moment;
   return {
     check: checkNative(name, workload, seconds, hint),
-    ...(workload.kind === "web"
+    ...(workload.health !== undefined
       ? {
           bound: { seconds: workload.graceSeconds + 300, waitsFor: `${name} to become healthy` },
         }

@@ -13,6 +13,11 @@ export function environmentFileOf(stack: string, service: string): string {
   return `${configDirectoryOf(stack)}/${service}.env`;
 }
 
+/** Script that sees whether a native service is well. */
+export function healthFileOf(stack: string, service: string): string {
+  return `${configDirectoryOf(stack)}/health/${service}`;
+}
+
 /** Secret of a native service. */
 export function secretFileOf(stack: string, service: string, name: string): string {
   return `${configDirectoryOf(stack)}/secrets/${service}/${name}`;

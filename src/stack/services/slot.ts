@@ -9,6 +9,7 @@ import type { StackInputs } from "../inputs.ts";
 import { configDirectoryOf, networkOf, targetOf, volumeNameOf, webUnitOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
 import { renderHooks } from "./hook.ts";
+import { isAskedOnHost } from "./health-check.ts";
 import {
   renderCheck,
   renderCommandLauncher,
@@ -165,8 +166,9 @@ function planContainer(
       from: one.kind === "named" ? volumeNameOf(stack, one.name) : one.source,
     })),
     ...(workload.kind === "web" && port !== undefined
-      ? { check: { port, inside: workload.port, health: workload.health } }
+      ? { published: { port, inside: workload.port } }
       : {}),
+    ...(workload.health === undefined ? {} : { health: workload.health }),
   };
 }
 
@@ -197,10 +199,10 @@ function renderCopyUnit(
   launcher: string,
 ): string {
   const { stack, database } = workload;
-  const health = workload.kind === "web" ? workload.health : undefined;
+  const { health } = workload;
   const wants = ["docker.service", ...(database ? ["postgresql.service"] : [])];
   // Only where Docker's proxy cannot be asked: see the launcher.
-  const subnets = health !== undefined && health.path === undefined ? privateSubnets : [];
+  const subnets = workload.kind === "web" && !isAskedOnHost(workload.health) ? privateSubnets : [];
   return renderTemplate(inputs.templates, "etc/systemd/system/container.service.ejs", {
     stack: systemdText(stack),
     service: systemdText(workload.name),

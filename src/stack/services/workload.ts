@@ -84,6 +84,7 @@ interface WorkloadBase {
 export interface ServiceWorkload extends WorkloadBase {
   readonly kind: "service";
   readonly watchdogSeconds?: number;
+  readonly health?: HealthCheck;
 }
 
 /** Answers HTTP on its port; how to see that it is well is `health`. */
@@ -116,10 +117,11 @@ export function describeWorkload(inputs: Inputs, service: AnyService): Workload 
     const told = { ...base.told, PORT: [String(port)] };
     return { ...base, kind: "web", told, port, health, replicas };
   }
-  const { watchdogSeconds } = service;
+  const { watchdogSeconds, health } = service;
   return {
     ...base,
     kind: "service",
+    ...(health === undefined ? {} : { health }),
     ...(watchdogSeconds === undefined ? {} : { watchdogSeconds }),
   };
 }
@@ -151,7 +153,7 @@ function describeCommon(inputs: Inputs, service: AnyService): WorkloadBase {
     ...(access === undefined ? {} : { database: access.database }),
     ...{ mounts, ports, resources },
     after: findEarlier(manifest, service),
-    graceSeconds: service.section === "web" ? service.health.graceSeconds : 60,
+    graceSeconds: service.health?.graceSeconds ?? 60,
     isExclusive,
     // Replicas of it have the same volumes at once anyway.
     isStoppedForHooks:

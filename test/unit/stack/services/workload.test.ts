@@ -68,7 +68,7 @@ const table: readonly (readonly [says: string, yaml: string, expected: Partial<W
     {
       ...{ kind: "web", port: 8080, replicas: 2, graceSeconds: 9, isExclusive: false },
       told: { PORT: ["8080"] },
-      health: { path: "/h", intervalSeconds: 10, timeoutSeconds: 5, graceSeconds: 9 },
+      health: { path: "/h", intervalSeconds: 10, timeoutSeconds: 5, graceSeconds: 9, retries: 3 },
       runs: {
         as: "image",
         reference: digest,
