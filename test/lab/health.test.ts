@@ -27,7 +27,7 @@ services:
     build: worker
     volumes: [things:/things]
     watch: none
-    health: { command: [node, -e, ${JSON.stringify(ask)}], interval: 1s, timeout: 1s, grace: 6s, retries: 2 }
+    health: { command: [node, -e, ${JSON.stringify(ask)}], interval: 1s, timeout: 1s, grace: 12s, retries: 2 }
 host: { updates: none }
 firewall: none
 `,
@@ -88,7 +88,11 @@ firewall: none
       sick: "/var/lib/shop-beat/sick",
       said: "not healthy after 4 s: exit status 1",
     },
-    { service: "worker", sick: `${things}/sick`, said: "not healthy after 6 s" },
+    {
+      service: "worker",
+      sick: `${things}/sick`,
+      said: "not healthy yet: exit status 3: no colour left",
+    },
   ])("$service that does not become well is no success, and the next finishes", async (bad) => {
     await project.edit([["services", bad.service, "env"], { RELEASE: "next" }]);
     await sh(`touch ${bad.sick}`);

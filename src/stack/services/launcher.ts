@@ -285,13 +285,19 @@ healthy() {
 }
 
 const watchFunction = rawScript(`watch() {
-  failures=0 ready= pause=0.3 reply=
+  failures=0 ready= pause=0.3 reply= told= begun=$(date +%s)
   while sleep "$pause"; do
     if healthy; then
       failures=0 pause=$interval
       if [ -z "$ready" ]; then systemd-notify --ready --status=healthy; ready=yes; fi
       systemd-notify WATCHDOG=1
-    elif [ -n "$ready" ]; then
+    elif [ -z "$ready" ]; then
+      # A port that nobody listens on yet is no news; what is still so a while later is.
+      if [ "$reply" != "$told" ] && [ "$(date +%s)" -ge "$((begun + 3))" ]; then
+        echo "not healthy yet: \${reply:-no answer}" >&2
+        told=$reply
+      fi
+    else
       failures=$((failures + 1)) pause=2
       echo "health check failed ($failures of $patience): \${reply:-no answer}" >&2
       if [ "$failures" -ge "$patience" ]; then
