@@ -36,7 +36,7 @@ firewall: none
     await mkdir(path.join(project.folder, "worker"));
     await project.write(
       "worker/Dockerfile",
-      `FROM ${nodeImageTag}\nCMD ["node", "-e", "setInterval(() => {}, 1000)"]\n`,
+      `FROM ${nodeImageTag}\nCMD ["node", "-e", "process.on('SIGTERM', () => process.exit()); setInterval(() => {}, 1000)"]\n`,
     );
     await succeed(project.hostkit("provision", "--yes"));
   });

@@ -99,7 +99,9 @@ export function leaveExchange(resource: ReleaseResource, to: SlotPlan): Script {
  * has them so in its configuration, else all at once. Ends in a failure where the new one does not become healthy.
  */
 function replaceScript(resource: ReleaseResource, next: SlotPlan, old: SlotPlan): Script {
+  // The old one may take its time to stop: none of it is the new one's.
   const atOnce = sh`${stopOld(old)}
+deadline=$(($(date +%s) + grace))
 systemctl start --no-block ${next.units} && wait_healthy`;
   if (resource.exchange === undefined) return atOnce;
   return sh`printf '%s' ${renderRouting(resource)} >routing
