@@ -14,6 +14,7 @@ import type { PlanDocument } from "../report/plan.ts";
 import { formatSeconds } from "../report/duration.ts";
 import { describeStatus, renderStatus } from "../report/status.ts";
 import { readStatus, statusNeeds } from "../session/host-status.ts";
+import { layersGone } from "../resources/containers/load.ts";
 import type { Context } from "../session/context.ts";
 import type { Verb } from "./line/verb.ts";
 import { collectResults, newMarker, openProject, withConnections } from "../session/project.ts";
@@ -21,6 +22,7 @@ import type { HostAccess, Project } from "../session/project.ts";
 import { checkRestoreFrom, lookForRestore } from "../session/restore-from.ts";
 import { pagePlan, showPlanPages } from "../session/plan-pages.ts";
 import { scopeOf } from "../session/scope.ts";
+import type { RunOptions } from "../session/watch-run.ts";
 import { settleHosts } from "../session/settle.ts";
 import { showTimings } from "../session/timings.ts";
 import { inspect, readWanted } from "../session/wanted.ts";
@@ -119,7 +121,10 @@ export async function provision(
     const busy = hosts.filter(({ inspection }) => inspection.plan.changes.length > 0);
     for (const each of busy) refuseObstacles(each);
     showPlans(context, project, hosts, options.details);
-    if (busy.length > 0) await carryOut(context, project, busy, options.yes === true);
+    if (busy.length > 0)
+      await carryOut(context, project, busy, options.yes === true, ({ connection, host }) =>
+        lookAt(connection, host),
+      );
     const proofs = await proveAll(context, project, hosts, async (each) =>
       look(each.connection, each.host, mayHaveNewCertificates(each), { more: proofNeeds }),
     );
@@ -137,25 +142,59 @@ async function carryOut(
   project: Project,
   busy: readonly HostToProvision[],
   isAgreed: boolean,
+  lookAgain: (each: HostToProvision) => Promise<HostToProvision>,
 ): Promise<void> {
-  const { confirmOrRefuse, executeRun, showRuns } = await import("../session/watch-run.ts");
+  const { confirmOrRefuse } = await import("../session/watch-run.ts");
   await confirmOrRefuse(context, `Make these changes?`, isAgreed);
+  const { DeliveredImages } = await import("../session/built-images.ts");
+  const images = new DeliveredImages(context);
+  try {
+    // No host is touched before all that is built on this machine is there.
+    await images.build(busy.map(({ inspection }) => inspection.plan));
+    const short = await runAll(context, project, busy, { images });
+    if (short.length === 0) return;
+    const again = collectResults(
+      short.map(({ host }) => host),
+      await Promise.allSettled(short.map(lookAgain)),
+    );
+    for (const each of again) refuseObstacles(each);
+    await runAll(context, project, again, { images, isWhole: true });
+  } finally {
+    await images.clear();
+  }
+}
+
+/** @returns hosts whose run lacked layers that were there when it was looked */
+async function runAll(
+  context: Context,
+  project: Project,
+  busy: readonly HostToProvision[],
+  options: RunOptions,
+): Promise<HostToProvision[]> {
+  const { executeRun, showRuns } = await import("../session/watch-run.ts");
   const runs = await showRuns(context, project, async (show) =>
     collectResults(
       busy.map(({ host }) => host),
       await Promise.allSettled(
-        busy.map(async ({ host, connection, inspection }) => {
+        busy.map(async (each) => {
+          const { host, connection, inspection } = each;
           const { plan } = inspection;
-          const outcome = await executeRun(context, project, host, connection, plan, show);
-          assertRunOk(outcome, host.name);
-          return outcome;
+          const outcome = await executeRun(context, project, host, connection, plan, show, options);
+          const isShort =
+            options.isWhole !== true &&
+            outcome.failed.some(({ id, code }) => id.startsWith("image:") && code === layersGone);
+          if (isShort)
+            show.notice(host.name, "layers that the host had are gone; all are sent now");
+          else assertRunOk(outcome, host.name);
+          return { outcome, short: isShort ? [each] : [] };
         }),
       ),
     ),
   );
   project.log.info("runs ended", {
-    runs: runs.map(({ run, seconds }) => ({ id: run.runId, seconds })),
+    runs: runs.map(({ outcome: { run, seconds } }) => ({ id: run.runId, seconds })),
   });
+  return runs.flatMap(({ short }) => short);
 }
 
 /** Where something was changed the host is looked at again; elsewhere it was just looked at. */

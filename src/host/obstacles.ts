@@ -1,4 +1,5 @@
 import type { HostkitError } from "../errors.ts";
+import { layerFacts, layersSubject } from "../facts/containers/layers.ts";
 import { Facts, need } from "../facts/fact.ts";
 import { pastRunFacts } from "../facts/past-runs.ts";
 import type { Manifest } from "../manifest/schema.ts";
@@ -42,6 +43,9 @@ export async function lookCloser(
     ...listEngineNeeds(plan),
     ...postgresNeeds(postgres),
     need(pastRunFacts, plan.stackDirectory),
+    ...(plan.changes.some(({ delivers }) => delivers !== undefined)
+      ? [need(layerFacts, layersSubject)]
+      : []),
   ];
   const facts = await gatherFacts(connection, needs, marker);
   return {

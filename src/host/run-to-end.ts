@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { HostkitError } from "../errors.ts";
 import { describeRun, makeBundle } from "../plan/bundle.ts";
-import type { BundleEntry, RunManifest, RunPrograms } from "../plan/bundle.ts";
+import type { BundleEntry, RunInput, RunManifest, RunPrograms } from "../plan/bundle.ts";
 import type { RunEvent, RunState } from "../plan/events.ts";
 import type { Plan } from "../plan/types.ts";
 import type { ResourceId } from "../resources/resource.ts";
@@ -35,6 +35,8 @@ export interface ExecuteOptions extends FollowOptions {
   pack(entries: readonly BundleEntry[]): Readable;
   /** Changes at once on the host. Default 4. */
   readonly parallel?: number;
+  /** What the run is told of images whose layers were sent. */
+  readonly layouts?: RunInput["layouts"];
 }
 
 export interface FailedStep {
@@ -74,6 +76,7 @@ export async function executePlan(
     holder: options.holder,
     programs: options.programs,
     parallel: options.parallel ?? 4,
+    ...(options.layouts === undefined ? {} : { layouts: options.layouts }),
   };
   const run: RunRef = {
     stack: plan.stack,

@@ -17,6 +17,7 @@ import { checkBuild } from "./build-check.ts";
 import { checkAuthorities, checkCertificate } from "./certificates.ts";
 import { readContexts } from "./contexts.ts";
 import { requireText } from "./decode-text.ts";
+import { readImageArchive } from "./image-archive.ts";
 import { readPinned } from "./lock-file.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { readMigrations } from "./migrations.ts";
@@ -39,9 +40,11 @@ export interface LocalFiles {
 }
 
 /** What a file of this kind is read as; "none": it only has to be there. */
-const readAs: Readonly<Record<ReferenceKind, "blob" | "tree" | "text" | "migrations" | "none">> = {
+const readAs: Readonly<
+  Record<ReferenceKind, "blob" | "archive" | "tree" | "text" | "migrations" | "none">
+> = {
   deb: "blob",
-  "image-archive": "blob",
+  "image-archive": "archive",
   "build-context": "tree",
   dockerfile: "text",
   migrations: "migrations",
@@ -102,6 +105,8 @@ export async function readLocalFiles(
       if (kind === "deb" && !(await isArArchive(file)))
         complain(pointer, `${written} is not a Debian package`);
       blobs.set(written, await readBlob(file));
+    } else if (wanted === "archive") {
+      blobs.set(written, await readImageArchive(file));
     } else if (wanted === "tree") {
       const inside = dockerfiles.map((dockerfile) =>
         path.relative(file, resolvePath(dockerfile, loaded.folder, options.home)),

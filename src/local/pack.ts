@@ -19,7 +19,7 @@ export function packBundle(entries: readonly BundleEntry[]): Readable {
     for (const { path, content } of entries) {
       const header = { name: path, mode: 0o600 };
       if ("blob" in content) {
-        await addStream(tar, { ...header, size: content.blob.size }, openChecked(content.blob));
+        await addStream(tar, { ...header, size: content.blob.size }, openBlob(content.blob));
       } else {
         tar.entry({ ...header, mtime: new Date(0), type: "file" }, bufferOf(content));
       }
@@ -32,7 +32,7 @@ function bufferOf(content: Exclude<Content, { readonly blob: Blob }>): Buffer {
 }
 
 /** The blob's bytes; fails before the last one when they are not those that were hashed, so that no half-right file arrives. */
-function openChecked(blob: Blob): Readable {
+export function openBlob(blob: Blob): Readable {
   const source =
     blob.type === "tree" ? openTree(blob.path, blob.entries ?? []) : createReadStream(blob.path);
   const hash = createHash("sha256");

@@ -17,6 +17,8 @@ export type Source =
       readonly secrets?: readonly string[];
       /** Name of the secret that holds the private key for `RUN --mount=type=ssh`. */
       readonly key?: string;
+      /** Built on this machine; absent: on the host. */
+      readonly on?: "here";
     }
   /** A registry reference as it is written: `ghcr.io/a/b:1.2`, for which hostkit.lock has the digest, or `ghcr.io/a/b@sha256:…`. */
   | { readonly kind: "image"; readonly reference: string }

@@ -1,4 +1,5 @@
 import type { Content, ResourceId, Step } from "../resources/resource.ts";
+import { layoutFolder } from "../resources/containers/load.ts";
 import { keepScript } from "../resources/files/preimage.ts";
 import { quoteWord } from "../shell/quote.ts";
 import { sh } from "../shell/script.ts";
@@ -22,6 +23,14 @@ export interface RunInput {
   /** How many changes may run at once. */
   readonly parallel: number;
   readonly programs: RunPrograms;
+  /** All of an image besides its layers, which were sent before; by the change that loads it. */
+  readonly layouts?: ReadonlyMap<ResourceId, readonly LayoutFile[]>;
+}
+
+/** A small file of an image; `path` is relative to the image's folder. */
+export interface LayoutFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** What ships with hostkit and runs on the host. */
@@ -103,6 +112,9 @@ export function makeBundle(plan: Plan, input: RunInput): BundleEntry[] {
     ),
     ...plan.changes.flatMap((change, index) => [
       ...bundleChange(change, `c/${index + 1}`, plan.stackDirectory),
+      ...(input.layouts?.get(change.id) ?? []).map((file) =>
+        text(`c/${index + 1}/${layoutFolder}/${file.path}`, file.text),
+      ),
       ...bundleGuard(plan, change, index + 1, input),
     ]),
   ];

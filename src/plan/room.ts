@@ -1,7 +1,9 @@
 import { aptSimulationFacts } from "../facts/packages/apt-simulation.ts";
+import { layerFacts, layersSubject } from "../facts/containers/layers.ts";
 import { diskFacts } from "../facts/files/disk.ts";
 import type { Facts } from "../facts/fact.ts";
 import { HostkitError } from "../errors.ts";
+import { measureDelivery } from "../resources/containers/packed-image.ts";
 import type { Content } from "../resources/resource.ts";
 import { wordsOf } from "./package-obstacles.ts";
 import type { Plan } from "./types.ts";
@@ -49,6 +51,14 @@ function listNeeds(plan: Plan, facts: Facts): Map<string, { kib: number; files: 
     .reduce((sum, step) => sum + sizeOf(step.type === "script" ? step.stdin : step.content), 0);
   // An upload stands in the bundle, is unpacked or loaded, and stands in its place: three times.
   add(places.state, Math.ceil((uploads * 3) / 1024));
+  // A layer stands there until it is loaded; Docker reads it into a folder of its own and unpacks it.
+  const known = facts.get(layerFacts, layersSubject) ?? [];
+  const layers = plan.changes.reduce(
+    (sum, { delivers }) => sum + (delivers === undefined ? 0 : measureDelivery(delivers, known)),
+    0,
+  );
+  add(places.state, Math.ceil(layers / 1024));
+  add(places.images, Math.ceil((2 * layers) / 1024));
   add(places.configuration, mebibyte, 100);
   const words = wordsOf(plan);
   if (words === "") {

@@ -2,6 +2,10 @@ import type { ErrorCode } from "../errors.ts";
 import type { FactNeed, Facts } from "../facts/fact.ts";
 import type { Claim } from "../facts/neighbours.ts";
 import type { Script } from "../shell/script.ts";
+import type { Blob } from "./blob.ts";
+import type { Delivery } from "./containers/packed-image.ts";
+
+export type { Blob } from "./blob.ts";
 
 /** `kind:name`, unique within a stack: `file:/etc/caddy/Caddyfile`. */
 export type ResourceId = `${string}:${string}`;
@@ -11,18 +15,6 @@ export type Content =
   | { readonly text: string }
   | { readonly secret: string | Uint8Array }
   | { readonly blob: Blob };
-
-/** A file or a tree on the controller. `sha256` (hex) is over the content; `path` is absolute. */
-export interface Blob {
-  readonly path: string;
-  readonly sha256: string;
-  /** bytes */
-  readonly size: number;
-  /** "tree": a folder, sent as a tar stream of it. */
-  readonly type: "file" | "tree";
-  /** tree only: relative paths to send, sorted. */
-  readonly entries?: readonly string[];
-}
 
 /** Makes ids of one kind; each kind exports its own. */
 export function idsOf<K extends string>(kind: K): (name: string) => `${K}:${string}` {
@@ -146,6 +138,8 @@ export interface Change {
   readonly away?: { readonly what: string; readonly onlyIf?: string };
   /** Files that it writes beside the ones in use until then: new path → the one in use. */
   readonly insteadOf?: Readonly<Record<string, string>>;
+  /** An image of which those layers go to the host, before the run begins, that it lacks. */
+  readonly delivers?: Delivery;
   /** Packages on hold that would have to change: nobody does that. */
   readonly changesHeld?: readonly string[];
   /** Stamp files removed before anything of the run starts, so that an interrupted run is noticed by the next plan. */

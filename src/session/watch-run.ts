@@ -7,13 +7,15 @@ import type { FollowOptions, RunOutcome } from "../host/run-to-end.ts";
 import type { RunRef } from "../host/run.ts";
 import { packBundle } from "../local/pack.ts";
 import { readRunPrograms } from "../local/templates.ts";
-import type { RunManifest } from "../plan/bundle.ts";
+import type { RunInput, RunManifest } from "../plan/bundle.ts";
 import type { RunEvent } from "../plan/events.ts";
 import type { Plan } from "../plan/types.ts";
 import { createProgress } from "../report/progress.ts";
 import type { Progress } from "../report/progress-options.ts";
 import { spansOfRun } from "../report/timings.ts";
 import type { Context } from "./context.ts";
+import type { DeliveredImages } from "./built-images.ts";
+import type { DeliverOptions } from "./deliver-images.ts";
 import type { HostAccess, Project } from "./project.ts";
 
 /**
@@ -87,7 +89,16 @@ function canRedraw({ terminal }: Context): boolean {
   return isTTY === true && columns >= 20 && terminal.environment["TERM"] !== "dumb";
 }
 
-/** Carries out one plan on one host and follows it to its end. */
+export interface RunOptions {
+  /** All layers of images go, whatever the host says that it has. */
+  readonly isWhole?: boolean;
+  /** Images that were built before, for several hosts. */
+  readonly images?: DeliveredImages;
+}
+
+/**
+ * Carries out one plan on one host and follows it to its end. Layers of images go before it, and change nothing.
+ */
 export async function executeRun(
   context: Context,
   project: Project,
@@ -95,7 +106,11 @@ export async function executeRun(
   connection: Connection,
   plan: Plan,
   show: Progress,
+  { isWhole = false, images }: RunOptions = {},
 ): Promise<RunOutcome> {
+  const layouts = plan.changes.some(({ delivers }) => delivers !== undefined)
+    ? await sendImages(context, { host, connection, plan, show, isWhole }, images)
+    : undefined;
   const now = new Date();
   const runId = newRunId(now);
   project.log.info("run begins", { host: host.name, run: runId });
@@ -123,7 +138,29 @@ export async function executeRun(
     holder: `${userName(context)}@${hostname()} since ${now.toISOString().slice(0, 19)}Z, run ${runId}`,
     programs: await readRunPrograms(),
     pack: packBundle,
+    ...(layouts === undefined ? {} : { layouts }),
   });
+}
+
+async function sendImages(
+  context: Context,
+  options: Omit<DeliverOptions, "images">,
+  given: DeliveredImages | undefined,
+): Promise<NonNullable<RunInput["layouts"]>> {
+  const [{ deliverImages }, { DeliveredImages: Images }] = await Promise.all([
+    import("./deliver-images.ts"),
+    import("./built-images.ts"),
+  ]);
+  const images = given ?? new Images(context);
+  try {
+    await images.build([options.plan]);
+    const sent = context.timings.begin(options.host.name, "send layers");
+    const layouts = await deliverImages({ ...options, images });
+    sent();
+    return layouts;
+  } finally {
+    if (given === undefined) await images.clear();
+  }
 }
 
 /** Follows a run that somebody started. */

@@ -4,7 +4,8 @@ import { distributions } from "../../src/distributions.ts";
 import { formatProblems, parseManifest } from "../../src/manifest/parse.ts";
 import { listReferencedFiles } from "../../src/manifest/references.ts";
 import type { Manifest } from "../../src/manifest/schema.ts";
-import type { Resource } from "../../src/resources/resource.ts";
+import type { ImageArchive } from "../../src/resources/containers/packed-image.ts";
+import type { Blob, Resource } from "../../src/resources/resource.ts";
 import { resolveStack } from "../../src/stack/resolve.ts";
 
 /**
@@ -305,14 +306,13 @@ export function resolveAny(
   system: AnySystem,
   templates: ReadonlyMap<string, string>,
 ): Resource[] {
-  const blobs = new Map<
-    string,
-    { path: string; sha256: string; size: number; type: "file" | "tree" }
-  >();
+  const blobs = new Map<string, Blob | ImageArchive>();
   const texts = new Map<string, string>();
   for (const { path: file, kind } of listReferencedFiles(read)) {
     const type = kind === "build-context" ? "tree" : "file";
-    blobs.set(file, { path: `/x/${file}`, sha256: "ab".repeat(32), size: 10, type });
+    const blob: Blob = { path: `/x/${file}`, sha256: "ab".repeat(32), size: 10, type };
+    const images = [{ platform: "linux/amd64", config: "{}", layers: [] }];
+    blobs.set(file, kind === "image-archive" ? { ...blob, packing: "none", images } : blob);
     texts.set(file, textOf[file] ?? "text\n");
     if (kind === "migrations") texts.set(`${file}/0001_init.sql`, "create table t (id int);\n");
   }

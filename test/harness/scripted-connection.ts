@@ -26,7 +26,7 @@ export interface RecordedCommand {
 export class ScriptedConnection implements Connection {
   readonly description: string;
   readonly host: string;
-  readonly isFar = false;
+  readonly isFar: boolean = false;
   readonly closed: Promise<Error | undefined>;
   readonly commands: RecordedCommand[] = [];
   readonly #replies: { readonly reply: ScriptedReply; left: number }[];

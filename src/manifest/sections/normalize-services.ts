@@ -131,6 +131,7 @@ function normalizeSource(entry: WrittenCommon): Source {
       ...(build.target === undefined ? {} : { target: build.target }),
       ...(build.secrets === undefined ? {} : { secrets: [...new Set(build.secrets)].sort() }),
       ...(typeof build.ssh === "string" ? { key: build.ssh } : {}),
+      ...(build.on === "here" ? { on: build.on } : {}),
     };
   }
   return { kind: "exec" };

@@ -64,6 +64,13 @@ const build = mapping({
         "Name of the secret that holds the private key for `RUN --mount=type=ssh`, such as a deploy key that may only read. Your own agent is not lent to the host.",
       examples: ["DEPLOY_KEY"],
     }),
+  on: text("host or here", /^(?:host|here)$/)
+    .optional()
+    .meta({
+      description:
+        "Where it is built. host: on the host that runs it. here: on this machine, with docker, podman or buildah, for the host's processor; then those layers are sent that the host lacks. Default: host.",
+      examples: ["here"],
+    }),
 });
 
 const userName = () =>

@@ -1,9 +1,11 @@
+import { layerFacts, layersSubject } from "../../facts/containers/layers.ts";
 import { aptSimulationFacts } from "../../facts/packages/apt-simulation.ts";
 import type { Facts } from "../../facts/fact.ts";
 import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import type { Source } from "../../manifest/source.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import { isImage, shownAs } from "../../resources/containers/image.ts";
+import { measureDelivery } from "../../resources/containers/packed-image.ts";
 import type { Content, Resource, Step } from "../../resources/resource.ts";
 import { runningIdOf } from "../../stack/services/start-order.ts";
 import { wordsOf } from "../package-obstacles.ts";
@@ -98,11 +100,15 @@ export function describeInstalls(plan: Plan, closer: Facts): Installs | undefine
   };
 }
 
-/** Bytes of files and folders that go to the host. */
-export function measureUploads({ changes }: Pick<Plan, "changes">): number {
-  return changes
-    .flatMap(({ steps }) => steps)
-    .reduce((sum, step) => sum + sizeOf(contentOf(step)), 0);
+/** Bytes of files, folders and layers of images that go to the host. */
+export function measureUploads({ changes }: Pick<Plan, "changes">, closer: Facts): number {
+  const known = closer.get(layerFacts, layersSubject) ?? [];
+  return changes.reduce(
+    (sum, { steps, delivers }) =>
+      steps.reduce((total, step) => total + sizeOf(contentOf(step)), sum) +
+      (delivers === undefined ? 0 : measureDelivery(delivers, known)),
+    0,
+  );
 }
 
 /** Files and folders of the controller, not the texts that hostkit writes. */

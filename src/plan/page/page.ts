@@ -63,7 +63,7 @@ export function makePlanPage(input: PageInput): PlanPage {
   return {
     runs: describeRunning(plan, manifest, resources),
     ...(installs === undefined ? {} : { installs }),
-    sends: measureUploads(plan),
+    sends: measureUploads(plan, closer),
     restores: listRestores(plan),
     pauses: listPauses(plan, manifest, closer),
     cuts: listCuts(plan, manifest),

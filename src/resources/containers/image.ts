@@ -1,20 +1,22 @@
 import { imageFacts } from "../../facts/containers/docker.ts";
 import { need } from "../../facts/fact.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
-import type { Script } from "../../shell/script.ts";
 import { builderFacts, builderSubject } from "../../facts/containers/builder.ts";
 import type { BuilderFact } from "../../facts/containers/builder.ts";
 import { idOf, removeByScript } from "../resource.ts";
 import { builderNeed, buildSteps, notesOn, refuseOn } from "./build.ts";
 import type { BuildSource } from "./build.ts";
+import { deliver, loadSteps, refuseArchive } from "./load.ts";
+import type { ArchiveSource, HereSource } from "./load.ts";
 import { pullScript, refusePlatform } from "./pull.ts";
 import type { PullSource } from "./pull.ts";
 import { recordFunctions } from "./records.ts";
-import type { Blob, Change, Refusal, Resource, ResourceKind, Step } from "../resource.ts";
+import type { Change, Refusal, Resource, ResourceKind, Step } from "../resource.ts";
 
 export type ImageSource =
   | BuildSource
-  | { readonly kind: "archive"; readonly archive: Blob }
+  | ArchiveSource
+  | HereSource
   /** The reference is in a registry. */
   | PullSource;
 
@@ -44,23 +46,20 @@ export const imageKind: ResourceKind<ImageResource> = {
     ...(resource.source.kind === "build" ? [builderNeed] : []),
   ],
 
-  diff(resource, facts, context): Change | undefined {
-    const isThere = facts.get(imageFacts, resource.reference) !== undefined;
-    // A tag that came with an archive goes after ours is made: whether it went is not among the facts.
-    const isHalf = isThere && resource.source.kind === "archive" && context.isUnfinished;
-    if (isThere && !isHalf) return undefined;
+  diff(resource, facts): Change | undefined {
+    if (facts.get(imageFacts, resource.reference) !== undefined) return undefined;
     const { reference, source } = resource;
     const builder = facts.get(builderFacts, builderSubject);
     const notes = source.kind === "build" ? notesOn(source, builder) : [];
     const refusal = refuse(reference, source, builder);
+    const delivers = isDelivered(source) ? deliver(reference, source) : undefined;
     return {
       id: idOf(resource),
-      action: isThere ? "update" : "create",
-      because: isThere
-        ? "a run ended while it was loaded"
-        : `image ${nameOf(resource)} is not on the host`,
+      action: "create",
+      because: `image ${nameOf(resource)} is not on the host${source.kind === "here" ? ", and will be built on this machine" : ""}`,
       steps: stepsOf(resource, builder),
       ...(notes.length === 0 ? {} : { notes }),
+      ...(delivers === undefined ? {} : { delivers }),
       ...(refusal === undefined ? {} : { refusal }),
     };
   },
@@ -103,6 +102,10 @@ function nameOf(resource: ImageResource): string {
   return shownAs(resource) ?? resource.reference;
 }
 
+function isDelivered(source: ImageSource): source is ArchiveSource | HereSource {
+  return source.kind === "archive" || source.kind === "here";
+}
+
 /** Why the host cannot have it, known from looking alone. */
 function refuse(
   reference: string,
@@ -110,6 +113,7 @@ function refuse(
   builder: BuilderFact | undefined,
 ): Refusal | undefined {
   if (source.kind === "pull") return refusePlatform(reference, source);
+  if (source.kind === "archive") return refuseArchive(source);
   return source.kind === "build" ? refuseOn(source, builder) : undefined;
 }
 
@@ -125,52 +129,6 @@ function stepsOf(resource: ImageResource, builder: BuilderFact | undefined): Ste
       },
     ];
   }
-  if (source.kind === "archive") {
-    return [
-      { type: "upload", as: "image.tar", content: { blob: source.archive } },
-      {
-        type: "script",
-        title: `load ${reference}`,
-        bound: { seconds: 3600, waitsFor: "Docker, which unpacks the image" },
-        script: loadScript(resource),
-      },
-    ];
-  }
+  if (isDelivered(source)) return loadSteps(reference);
   return buildSteps(reference, source, builder);
-}
-
-/**
- * Gives the archive's one image our tag; tags that only came with the archive do not stay. Which were there before is written down
- * first, and what an earlier run that was killed wrote down counts.
- */
-function loadScript({ name, reference }: ImageResource): Script {
-  return joinScripts([
-    sh`before="$HOSTKIT_STACK_DIRECTORY"/images-before-${name}
-if [ ! -e "$before" ]; then
-  docker image ls --format ${"{{.Repository}}:{{.Tag}}"} >"$before.new"
-  sync "$before.new"
-  mv "$before.new" "$before"
-fi
-code=0
-docker load --quiet --input image.tar >loaded 2>docker.log || code=$?
-rm -f image.tar
-names=$(sed -n ${"s/^Loaded image\\( ID\\)\\{0,1\\}: //p"} loaded)
-count=$(printf ${"%s\\n"} "$names" | grep -c .) || true
-if [ "$code" -eq 0 ] && [ "$count" -eq 1 ]; then docker tag "$names" ${reference}; fi
-printf ${"%s\\n"} "$names" | while IFS= read -r name; do
-  case $name in '' | sha256:*) continue ;; esac
-  grep -qxF -e "$name" "$before" || docker image rm "$name" >/dev/null
-done
-rm -f "$before"
-if [ "$code" -ne 0 ]; then
-  echo "docker could not read the image archive:" >&2
-  tail -n 20 docker.log >&2
-  exit 1
-fi
-if [ "$count" -ne 1 ]; then
-  echo "the archive must hold one image, it holds:" >&2
-  cat loaded >&2
-  exit 1
-fi`,
-  ]);
 }

@@ -1,6 +1,7 @@
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import type { Refusal } from "../resource.ts";
+import { alsoRuns } from "./platforms.ts";
 
 /** An image that Docker gets from a registry. */
 export interface PullSource {
@@ -18,22 +19,6 @@ export interface PullSource {
   /** Docker's name of the host's own: `amd64`. */
   readonly architecture: string;
 }
-
-/** Docker's names of dpkg's architectures, where they differ. */
-const dockerNames: Readonly<Record<string, string>> = {
-  armhf: "arm",
-  armel: "arm",
-  i386: "386",
-  ppc64el: "ppc64le",
-};
-
-/** Docker's name of dpkg's architecture. */
-export function dockerArchitectureOf(dpkg: string): string {
-  return dockerNames[dpkg] ?? dpkg;
-}
-
-/** What else a processor of this kind runs. */
-const alsoRuns: Readonly<Record<string, readonly string[]>> = { amd64: ["386"], arm64: ["arm"] };
 
 function listRunnable({ architecture }: PullSource): string[] {
   return [architecture, ...(alsoRuns[architecture] ?? [])].map((one) => `linux/${one}`);

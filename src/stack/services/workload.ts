@@ -11,8 +11,12 @@ import type {
 import { servicesOf } from "../../manifest/services.ts";
 import { lockKeyOf } from "../../manifest/lock.ts";
 import type { ImageSource } from "../../resources/containers/image.ts";
+import { chooseImage } from "../../resources/containers/load.ts";
+import type { ArchiveSource } from "../../resources/containers/load.ts";
+import { idOfImage, isImageArchive } from "../../resources/containers/packed-image.ts";
+import type { ImageArchive } from "../../resources/containers/packed-image.ts";
 import { defaultDrainSeconds } from "../../resources/containers/slots.ts";
-import { dockerArchitectureOf } from "../../resources/containers/pull.ts";
+import { dockerArchitectureOf } from "../../resources/containers/platforms.ts";
 import type { Blob } from "../../resources/resource.ts";
 import { readImageReference, shortenImage } from "../../writers/image-reference.ts";
 import { describeDatabase } from "../database/database-access.ts";
@@ -180,18 +184,34 @@ function findEarlier(manifest: Manifest, service: AnyService): WorkloadBase["aft
 
 function describeOrigin(inputs: Inputs, service: AnyService): WorkloadBase["runs"] {
   const { name, source } = service;
-  const { manifest, blobs } = inputs;
+  const { manifest, blobs, system } = inputs;
   // Our tags name the content: the same context and arguments give the same tag, on every host.
   const tag = (text: string): string =>
     `hostkit/${manifest.stack}-${name}:${hashText(text).slice(0, 16)}`;
   switch (source.kind) {
     case "build": {
       const build = describeBuild(inputs, service, source);
-      return { as: "image", reference: tag(build.identity), source: build.source };
+      const architecture = dockerArchitectureOf(system.architecture);
+      return {
+        as: "image",
+        reference: tag(build.identity),
+        source:
+          source.on === undefined
+            ? build.source
+            : { kind: source.on, build: build.source, service: name, architecture },
+      };
     }
     case "image-archive": {
-      const archive = requireBlob(blobs, source.path);
-      return { as: "image", reference: tag(archive.sha256), source: { kind: "archive", archive } };
+      const archive = requireArchive(blobs, source.path);
+      const architecture = dockerArchitectureOf(system.architecture);
+      const from: ArchiveSource = { kind: "archive", archive, service: name, architecture };
+      const image = chooseImage(from);
+      // By the image's id: the same image out of another archive is the same.
+      return {
+        as: "image",
+        reference: tag(image === undefined ? archive.sha256 : idOfImage(image)),
+        source: from,
+      };
     }
     case "image":
       return describePulled(inputs, name, source.reference);
@@ -231,6 +251,12 @@ function describePulled(
       ...(locked === undefined ? {} : { platforms: locked.platforms }),
     },
   };
+}
+
+function requireArchive(blobs: ReadonlyMap<string, Blob>, path: string): ImageArchive {
+  const blob = requireBlob(blobs, path);
+  if (!isImageArchive(blob)) throw new TypeError(`${path} was not read as an image archive`);
+  return blob;
 }
 
 function requireBlob(blobs: ReadonlyMap<string, Blob>, path: string): Blob {

@@ -4,11 +4,8 @@ import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findCause } from "../../../../src/plan/log-cause.ts";
-import {
-  dockerArchitectureOf,
-  explainPull,
-  pullScript,
-} from "../../../../src/resources/containers/pull.ts";
+import { explainPull, pullScript } from "../../../../src/resources/containers/pull.ts";
+import { dockerArchitectureOf } from "../../../../src/resources/containers/platforms.ts";
 import type { PullSource } from "../../../../src/resources/containers/pull.ts";
 
 const reference = `ghcr.io/a/b@sha256:${"0".repeat(64)}`;

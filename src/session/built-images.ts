@@ -1,0 +1,77 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { buildHere, makeBuildFolder } from "../local/builder.ts";
+import { readImageArchive } from "../local/image-archive.ts";
+import { HostkitError } from "../errors.ts";
+import type { Plan } from "../plan/types.ts";
+import { chooseImage } from "../resources/containers/load.ts";
+import type { Delivery, ImageArchive, PackedImage } from "../resources/containers/packed-image.ts";
+import type { Context } from "./context.ts";
+
+interface Ready {
+  readonly archive: ImageArchive;
+  readonly image: PackedImage;
+}
+
+/** The images that plans deliver: those of archives, and those that are built on this machine, each once. */
+export class DeliveredImages {
+  readonly #context: Context;
+  readonly #built = new Map<string, Ready>();
+  readonly #folders: string[] = [];
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * Builds what is to be built here, one after the other. No host is touched before all of it is there.
+   * @throws HostkitError local_command_failed, image_unfit
+   */
+  async build(plans: readonly Plan[]): Promise<void> {
+    for (const { changes } of plans)
+      for (const { delivers } of changes) if (delivers !== undefined) await this.get(delivers);
+  }
+
+  async get(delivery: Delivery): Promise<Ready> {
+    const { from, reference } = delivery;
+    if (from.kind === "archive") return from;
+    const key = `${reference} ${from.architecture}`;
+    const known = this.#built.get(key);
+    if (known !== undefined) return known;
+    const ready = await this.#build(delivery, from);
+    this.#built.set(key, ready);
+    return ready;
+  }
+
+  /** Takes away what builds left on this machine's disk. */
+  async clear(): Promise<void> {
+    for (const folder of this.#folders.splice(0))
+      await rm(folder, { recursive: true, force: true });
+  }
+
+  async #build(
+    { reference, service }: Delivery,
+    { build, architecture }: Extract<Delivery["from"], { kind: "here" }>,
+  ): Promise<Ready> {
+    const { terminal, options, timings, note } = this.#context;
+    const { environment } = terminal;
+    const cache = environment["XDG_CACHE_HOME"] || path.join(environment["HOME"] ?? "/", ".cache");
+    const folder = await makeBuildFolder(cache);
+    this.#folders.push(folder);
+    const built = timings.begin("", `build ${service}`);
+    note(`${service}: is built on this machine`);
+    const say = (chunk: Buffer): void => {
+      if (options.json !== true) terminal.stderr.write(chunk);
+    };
+    const file = await buildHere({ ...build, service, reference, architecture }, folder, say);
+    built();
+    const archive = await readImageArchive(file);
+    const image = chooseImage({ archive, architecture });
+    if (image !== undefined) return { archive, image };
+    throw new HostkitError("image_unfit", {
+      what: `${service} was built for ${archive.images.map(({ platform }) => platform).join(", ")}, and the host is linux/${architecture}`,
+      why: "its Dockerfile says FROM --platform=…; no host was touched",
+      next: "leave --platform out of the last stage's FROM",
+    });
+  }
+}
