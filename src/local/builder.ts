@@ -154,8 +154,9 @@ async function layOut(
   hidden: string,
 ): Promise<string[]> {
   const { name, text, args, target, secrets, key, reference } = build;
-  const [context, recipe] = ["context", "recipe"].map((one) => path.join(folder, one));
-  if (context === undefined || recipe === undefined) throw new TypeError("no folder");
+  // BuildKit takes files of one size and one time for the same in folders of one name, wherever these are.
+  const context = path.join(folder, `context-${build.context.sha256}`);
+  const recipe = path.join(folder, "recipe");
   await mkdir(context);
   await mkdir(recipe);
   const dockerfile = path.join(recipe, name);

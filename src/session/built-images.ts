@@ -33,12 +33,12 @@ export class DeliveredImages {
   }
 
   async get(delivery: Delivery): Promise<Ready> {
-    const { from, reference } = delivery;
-    if (from.kind === "archive") return from;
-    const key = `${reference} ${from.architecture}`;
+    const { origin, reference } = delivery;
+    if (origin.kind === "archive") return origin;
+    const key = `${reference} ${origin.architecture}`;
     const known = this.#built.get(key);
     if (known !== undefined) return known;
-    const ready = await this.#build(delivery, from);
+    const ready = await this.#build(delivery, origin);
     this.#built.set(key, ready);
     return ready;
   }
@@ -51,7 +51,7 @@ export class DeliveredImages {
 
   async #build(
     { reference, service }: Delivery,
-    { build, architecture }: Extract<Delivery["from"], { kind: "here" }>,
+    { build, architecture }: Extract<Delivery["origin"], { kind: "here" }>,
   ): Promise<Ready> {
     const { terminal, options, timings, note } = this.#context;
     const { environment } = terminal;

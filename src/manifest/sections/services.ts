@@ -34,7 +34,7 @@ const download = mapping({
 
 const build = mapping({
   context: localPath("the path of a folder").meta({
-    description: "Folder sent to the host and built there.",
+    description: "Folder sent to the host and built there, or built on this machine (`on: here`).",
   }),
   dockerfile: localPath("a path inside the context")
     .optional()

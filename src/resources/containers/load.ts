@@ -75,11 +75,11 @@ export function deliver(
   const { service } = source;
   if (source.kind === "here") {
     const { build, architecture } = source;
-    return { reference, service, from: { kind: "here", build, architecture } };
+    return { reference, service, origin: { kind: "here", build, architecture } };
   }
   const image = chooseImage(source);
   if (image === undefined) return undefined;
-  return { reference, service, from: { kind: "archive", archive: source.archive, image } };
+  return { reference, service, origin: { kind: "archive", archive: source.archive, image } };
 }
 
 /** The steps that make an image of what was sent. */

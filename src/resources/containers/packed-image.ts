@@ -59,15 +59,18 @@ export interface Delivery {
   /** What the image will be called on the host. */
   readonly reference: string;
   readonly service: string;
-  readonly from:
+  readonly origin:
     | { readonly kind: "archive"; readonly archive: ImageArchive; readonly image: PackedImage }
     /** Its layers are known once it is built. */
     | { readonly kind: "here"; readonly build: BuildInputs; readonly architecture: string };
 }
 
 /** Bytes of the layers of an image that a host lacks, as they lie in the archive; 0 where nobody knows yet. */
-export function measureDelivery({ from }: Delivery, known: readonly (readonly string[])[]): number {
-  return from.kind === "archive" ? measureMissing(from.image.layers, known) : 0;
+export function measureDelivery(
+  { origin }: Delivery,
+  known: readonly (readonly string[])[],
+): number {
+  return origin.kind === "archive" ? measureMissing(origin.image.layers, known) : 0;
 }
 
 /** Whether a file that was read is an archive of images. */

@@ -71,7 +71,9 @@ export function resolveEngine(inputs: StackInputs): Section {
 }
 
 function buildsAny(manifest: Manifest): boolean {
-  return servicesOf(manifest).some(({ source }) => source.kind === "build");
+  return servicesOf(manifest).some(
+    ({ source }) => source.kind === "build" && source.on === undefined,
+  );
 }
 
 /** Docker's own packages, and Azure's: a host that has them keeps them. They conflict with the distribution's. */
