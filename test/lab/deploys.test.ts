@@ -59,10 +59,14 @@ describe("releases with hooks, on Debian 13", { sequential: true }, () => {
   });
 
   test.each([
-    { mode: "ends", cause: "configuration key PAINT is missing, first cause" },
     { mode: "never-healthy", cause: "pool exhausted, first cause" },
-    { mode: "refused", cause: "permission denied for table pg_authid" },
     { mode: "migration-fails", cause: `column "colour" is not there, first cause` },
+    ...(process.env["HOSTKIT_LONG"] === "1"
+      ? [
+          { mode: "ends", cause: "configuration key PAINT is missing, first cause" },
+          { mode: "refused", cause: "permission denied for table pg_authid" },
+        ]
+      : []),
   ])("$mode: the old one serves every request, and the first cause is said", async (bad) => {
     await at.make("worse", bad.mode);
     const { result, seen } = await at.underVisitors(at.provision);
@@ -133,7 +137,7 @@ describe("releases with hooks, on Debian 13", { sequential: true }, () => {
     expect((await project.hostkit("plan")).exitCode).toBe(0);
   });
 
-  test("going back runs no hooks", async () => {
+  test.runIf(process.env["HOSTKIT_LONG"] === "1")("going back runs no hooks", async () => {
     const before = await hookRuns();
     await succeed(project.hostkit("rollback", "page", "--yes"));
     expect(await hookRuns()).toEqual(before);

@@ -121,22 +121,25 @@ describe("a release is watched, on Debian 13", { sequential: true }, () => {
     expect((await project.hostkit("plan")).exitCode).toBe(0);
   });
 
-  test("it turns bad when nobody watches any more: the next provision takes it back", async () => {
-    await at.make("worse", "turns-bad");
-    const running = project.start("provision", "--yes");
-    await project.onHost(`until { ${isWatching}; }; do sleep 0.1; done; sleep 1; ${killRunner}`);
-    await running;
-    await until(
-      "it is bad",
-      async () => (await getSite(project.host.address, shopSite, "/")).status === 500,
-    );
-    const result = await provision();
-    expect(result.exitCode, result.stdout).toBe(1);
-    expect(result.stderr).toMatch(/the traffic is back on release [0-9a-f]+/);
-    expect(await page()).toBe("three");
-    expect(await at.containers()).toBe("shop-page-a running");
-    expect((await at.releases()).at(-1)).toMatchObject({ state: "withdrawn" });
-  });
+  test.runIf(process.env["HOSTKIT_LONG"] === "1")(
+    "it turns bad when nobody watches any more: the next provision takes it back",
+    async () => {
+      await at.make("worse", "turns-bad");
+      const running = project.start("provision", "--yes");
+      await project.onHost(`until { ${isWatching}; }; do sleep 0.1; done; sleep 1; ${killRunner}`);
+      await running;
+      await until(
+        "it is bad",
+        async () => (await getSite(project.host.address, shopSite, "/")).status === 500,
+      );
+      const result = await provision();
+      expect(result.exitCode, result.stdout).toBe(1);
+      expect(result.stderr).toMatch(/the traffic is back on release [0-9a-f]+/);
+      expect(await page()).toBe("three");
+      expect(await at.containers()).toBe("shop-page-a running");
+      expect((await at.releases()).at(-1)).toMatchObject({ state: "withdrawn" });
+    },
+  );
 
   test("a power cut in the watch: one serves after the boot, and the next provision finishes", async () => {
     await at.make("four");
@@ -152,13 +155,16 @@ describe("a release is watched, on Debian 13", { sequential: true }, () => {
     expect((await project.hostkit("plan")).exitCode).toBe(0);
   });
 
-  test("what has to be stopped first is started again", async () => {
-    await project.edit([["web", "page", "stateful"], true]);
-    await at.make("worse", "dies-later");
-    const result = await provision();
-    expect(result.exitCode, result.stdout).toBe(1);
-    expect(result.stderr).toContain("lost the thread, first cause");
-    expect(await page()).toBe("four");
-    expect(await at.containers()).toBe("shop-page-b running");
-  });
+  test.runIf(process.env["HOSTKIT_LONG"] === "1")(
+    "what has to be stopped first is started again",
+    async () => {
+      await project.edit([["web", "page", "stateful"], true]);
+      await at.make("worse", "dies-later");
+      const result = await provision();
+      expect(result.exitCode, result.stdout).toBe(1);
+      expect(result.stderr).toContain("lost the thread, first cause");
+      expect(await page()).toBe("four");
+      expect(await at.containers()).toBe("shop-page-b running");
+    },
+  );
 });
