@@ -70,7 +70,8 @@ describe("two stacks on one host", { sequential: true }, () => {
       "cat /etc/sysctl.d/60-hostkit.conf /etc/apt/apt.conf.d/52hostkit /etc/systemd/journald.conf.d/60-hostkit.conf";
     const before = await one.onHost(kept);
     const started =
-      "systemctl show -p ExecMainStartTimestampMonotonic caddy one-page systemd-journald";
+      // A second Caddy takes over in the same unit.
+      "systemctl show -p ExecMainStartTimestampMonotonic one-page systemd-journald; systemctl show -p ActiveEnterTimestampMonotonic caddy";
     const running = await one.onHost(started);
     const planned = await two("plan");
     expect(planned.stdout).not.toContain("52hostkit");

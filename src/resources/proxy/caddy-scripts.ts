@@ -211,9 +211,9 @@ if systemctl is-active -q caddy.service; then systemctl reload caddy.service || 
     ]);
   return joinScripts([
     restoreScript(caddyfilePath, { stackDirectory }),
-    forget,
     sh`rm -f ${unitFiles}
 rmdir /etc/systemd/system/caddy.service.d /usr/local/lib/hostkit 2>/dev/null || true`,
+    forget,
     restart,
     sh`rm -rf ${handoverFolder}`,
   ]);
