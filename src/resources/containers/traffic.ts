@@ -111,7 +111,7 @@ hk_put_text routing ${routing})
 read_stamp=$(cat ${stamp} 2>/dev/null) || read_stamp=
 if { [ -n "$laid" ] || [ "$read_stamp" != "$(cat ${routing} ${upstreams.a} ${upstreams.b} | sha256sum | cut -c1-64)" ]; } && hk_reads_switch; then
   if ! systemctl reload caddy.service; then
-    journalctl -u caddy.service -n 20 --no-pager -o cat >&2 || true
+    journalctl -u caddy.service --since -2min --no-pager -o cat | grep -v ${'"level":"info"'} | tail -n 20 >&2 || true
     hk_settle_texts undo ${files}
     ${refused}
     exit 1

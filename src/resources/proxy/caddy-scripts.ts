@@ -160,7 +160,8 @@ ${verb}
 began=$(date +%s)
 if ! systemctl "$verb" caddy.service; then
   echo "Caddy did not take the new configuration. Its last lines:" >&2
-  journalctl -u caddy.service --since "@$began" -n 20 --no-pager -o cat >&2 || true
+  # Without what is only told, requests above all.
+  journalctl -u caddy.service --since "@$began" --no-pager -o cat | grep -v ${'"level":"info"'} | tail -n 20 >&2 || true
   put_back
   systemctl daemon-reload
   echo "all files are as they were" >&2
