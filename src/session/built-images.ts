@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import { buildHere, makeBuildFolder } from "../local/builder.ts";
 import { readImageArchive } from "../local/image-archive.ts";
 import { HostkitError } from "../errors.ts";
@@ -60,9 +61,7 @@ export class DeliveredImages {
     this.#folders.push(folder);
     const built = timings.begin("", `build ${service}`);
     note(`${service}: is built on this machine`);
-    const say = (chunk: Buffer): void => {
-      if (options.json !== true) terminal.stderr.write(chunk);
-    };
+    const say = options.json === true ? (): void => {} : byLine(note);
     const file = await buildHere({ ...build, service, reference, architecture }, folder, say);
     built();
     const archive = await readImageArchive(file);
@@ -74,4 +73,15 @@ export class DeliveredImages {
       next: "leave --platform out of the last stage's FROM",
     });
   }
+}
+
+/** Whole lines, so that no secret is cut in two before it is looked for; a last one without its end is not shown. */
+function byLine(tell: (line: string) => void): (chunk: Buffer) => void {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + decoder.write(chunk)).split(/\r?\n/);
+    rest = (lines.pop() ?? "").slice(-65_536);
+    for (const line of lines) tell(line);
+  };
 }

@@ -111,6 +111,13 @@ export function measureUploads({ changes }: Pick<Plan, "changes">, closer: Facts
   );
 }
 
+/** Services whose image is built on the controller. */
+export function listBuilds({ changes }: Pick<Plan, "changes">): string[] {
+  return changes.flatMap(({ delivers }) =>
+    delivers?.origin.kind === "here" ? [delivers.service] : [],
+  );
+}
+
 /** Files and folders of the controller, not the texts that hostkit writes. */
 function sizeOf(content: Content | undefined): number {
   return content !== undefined && "blob" in content ? content.blob.size : 0;

@@ -6,7 +6,7 @@ import { groupByHeading } from "./headings.ts";
 import type { HeadedChanges } from "./headings.ts";
 import { listCuts, listPauses, withoutToldNotes } from "./pauses.ts";
 import type { Pause } from "./pauses.ts";
-import { describeInstalls, describeRunning, measureUploads } from "./contents.ts";
+import { describeInstalls, describeRunning, listBuilds, measureUploads } from "./contents.ts";
 import type { Installs, RunningService } from "./contents.ts";
 import { describeOpenings } from "./reach.ts";
 import type { Openings } from "./reach.ts";
@@ -22,6 +22,8 @@ export interface PlanPage {
   readonly installs?: Installs;
   /** Bytes that are sent from the controller; 0: nothing of note. */
   readonly sends: number;
+  /** Services whose image is built on the controller first; how much of it is sent is known only then. */
+  readonly builds?: readonly string[];
   /** What backups bring back, as the changes say it. */
   readonly restores: readonly string[];
   /** What does not answer for a while. */
@@ -60,10 +62,12 @@ export function makePlanPage(input: PageInput): PlanPage {
     changes: plan.changes.map((change) => withoutToldNotes(nameSecretFiles(change, facts))),
   };
   const installs = describeInstalls(plan, closer);
+  const builds = listBuilds(plan);
   return {
     runs: describeRunning(plan, manifest, resources),
     ...(installs === undefined ? {} : { installs }),
     sends: measureUploads(plan, closer),
+    ...(builds.length === 0 ? {} : { builds }),
     restores: listRestores(plan),
     pauses: listPauses(plan, manifest, closer),
     cuts: listCuts(plan, manifest),

@@ -172,6 +172,14 @@ describe("rows", () => {
     expect(listMeanings({ ...page, installs, sends })).toContainEqual(["installs", expected]);
   });
 
+  test("builds: what is built on this machine", async () => {
+    const { page } = shownOf(await later(["release:api"]));
+    expect(listMeanings({ ...page, builds: ["api", "page"] })).toContainEqual([
+      "builds",
+      "api, page on this machine; the layers that the host lacks are sent",
+    ]);
+  });
+
   test.each<[string, PlanPage["takes"], string]>([
     [
       "nothing is known",
