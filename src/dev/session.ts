@@ -5,7 +5,7 @@ import { runningIdOf } from "../stack/services/start-order.ts";
 import { listBuildCommands, runBuildCommand } from "../local/build.ts";
 import { readLocalFiles } from "../local/inputs.ts";
 import { invalidManifest } from "../local/manifest.ts";
-import { compareSources, readSources } from "../local/sources.ts";
+import { isOfBase, compareSources, readSources } from "../local/sources.ts";
 import type { Sources } from "../local/sources.ts";
 import type { SourceChange } from "../local/watch.ts";
 import type { Progress } from "../report/progress-options.ts";
@@ -232,7 +232,8 @@ export class DevSession {
     if (files.problems.some(({ severity }) => severity === "error"))
       throw invalidManifest(this.project.loaded, files.problems);
     for (const [name, blob] of files.blobs)
-      if (blob.type === "tree" && !this.#pins.has(name)) this.#pins.set(name, blob);
+      if (blob.type === "tree" && !this.#pins.has(name) && !isOfBase(this.project.manifest, name))
+        this.#pins.set(name, blob);
     return readSources(this.project.manifest, files, this.names);
   }
 

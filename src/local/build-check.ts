@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import type { ServiceBase } from "../manifest/manifest.ts";
+import type { Built } from "../manifest/base-images.ts";
 import type { Pointer } from "../manifest/parse.ts";
 import { dockerfileOf } from "../manifest/references.ts";
 import type { Blob } from "../resources/resource.ts";
@@ -25,10 +25,9 @@ interface BuildFinding {
 
 /** What a build on the host would certainly fail at. */
 export async function checkBuild(
-  { name, source }: ServiceBase,
+  { name, source }: Built,
   { blobs, texts, entries = [], command }: BuildFiles,
 ): Promise<BuildFinding[]> {
-  if (source.kind !== "build") return [];
   const context = blobs.get(source.context);
   const file = dockerfileOf(source);
   const text = texts.get(file);

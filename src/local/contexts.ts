@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { Manifest } from "../manifest/manifest.ts";
+import { buildsOf } from "../manifest/base-images.ts";
 import { dockerfileOf } from "../manifest/references.ts";
-import { servicesOf } from "../manifest/services.ts";
 import type { Blob } from "../resources/resource.ts";
 import { contextKeyOf } from "../stack/services/build-origin.ts";
 import { takeEntries } from "../stack/services/dockerfile-context.ts";
@@ -11,7 +11,7 @@ import { readStages } from "../stack/services/dockerfile-stages.ts";
 import { hashTree, ignoreFile, listTree } from "./tree.ts";
 
 export interface Contexts {
-  /** What each service's build may see of its context, by the service's name. */
+  /** What each build may see of its context, by `contextKeyOf`. */
   readonly listings: ReadonlyMap<string, readonly string[]>;
   /** What it takes of it, where that is less than the context, by `contextKeyOf`. */
   readonly taken: ReadonlyMap<string, Blob>;
@@ -30,9 +30,8 @@ export async function readContexts(
   const listings = new Map<string, readonly string[]>();
   const taken = new Map<string, Blob>();
   const known = new Map<string, Promise<ContextListing>>();
-  for (const service of servicesOf(manifest)) {
-    const { source, name } = service;
-    if (source.kind !== "build") continue;
+  for (const built of buildsOf(manifest)) {
+    const { source } = built;
     const whole = blobs.get(source.context);
     const text = texts.get(dockerfileOf(source));
     if (whole === undefined || text === undefined) continue;
@@ -44,10 +43,10 @@ export async function readContexts(
     const listing = known.get(key) ?? listTree(whole.path, ignore);
     known.set(key, listing);
     const { entries, links } = await listing;
-    listings.set(name, entries);
+    listings.set(contextKeyOf(built), entries);
     const part = takeEntries(readStages(text, source.args), { entries, links }, source.target);
-    if (part !== undefined || hasOwn)
-      taken.set(contextKeyOf(service), await hashTree(whole.path, part ?? entries));
+    if (part !== undefined || hasOwn || built.section === "images")
+      taken.set(contextKeyOf(built), await hashTree(whole.path, part ?? entries));
   }
   return { listings, taken };
 }

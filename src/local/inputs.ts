@@ -3,13 +3,14 @@ import { createReadStream } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { buildsOf } from "../manifest/base-images.ts";
 import type { Lock } from "../manifest/lock.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { formatProblem, problemAt } from "../manifest/parse.ts";
 import type { Pointer, Problem } from "../manifest/parse.ts";
 import { listReferencedFiles } from "../manifest/references.ts";
 import type { Reference, ReferenceKind } from "../manifest/references.ts";
-import { findService, servicesOf } from "../manifest/services.ts";
+import { findService } from "../manifest/services.ts";
 import { readMigration } from "../resources/postgres/migration-file.ts";
 import type { MigrationFile } from "../resources/postgres/migration-file.ts";
 import type { Blob } from "../resources/resource.ts";
@@ -22,6 +23,8 @@ import { readPinned } from "./lock-file.ts";
 import type { LoadedManifest } from "./manifest.ts";
 import { readMigrations } from "./migrations.ts";
 import { explainFileError, resolvePath } from "./paths.ts";
+import { findBaseProblems } from "../stack/services/base-problems.ts";
+import { contextKeyOf } from "../stack/services/build-origin.ts";
 import { findEnvironmentProblems } from "../stack/services/env-text.ts";
 import { readTree } from "./tree.ts";
 
@@ -34,7 +37,7 @@ export interface LocalFiles {
   readonly migrations: ReadonlyMap<string, readonly MigrationFile[]>;
   /** Which image each tag of the manifest means. */
   readonly images: Lock;
-  /** What the build of a service may see of its context, by the service's name. */
+  /** What a build may see of its context, by `contextKeyOf`. */
   readonly listings: ReadonlyMap<string, readonly string[]>;
   readonly problems: readonly Problem[];
 }
@@ -135,17 +138,19 @@ export async function readLocalFiles(
   }
   problems.push(...locateEnvironmentProblems(loaded, manifest, texts));
   const contexts = await readContexts(manifest, blobs, texts);
-  for (const service of servicesOf(manifest)) {
-    const found = await checkBuild(service, {
-      ...{ blobs, texts, entries: contexts.listings.get(service.name) },
-      command: commandFor(manifest, service.name),
+  for (const built of buildsOf(manifest)) {
+    const found = await checkBuild(built, {
+      ...{ blobs, texts, entries: contexts.listings.get(contextKeyOf(built)) },
+      command: commandFor(manifest, built.name),
     });
     for (const { at, severity = "error", message } of found)
       problems.push({
-        ...problemAt(loaded.parsed, [service.section, service.name, ...at], message),
+        ...problemAt(loaded.parsed, [built.section, built.name, ...at], message),
         severity,
       });
   }
+  for (const { section, name, message, severity } of findBaseProblems(manifest, texts))
+    problems.push({ ...problemAt(loaded.parsed, [section, name], message), severity });
   for (const [key, blob] of contexts.taken) blobs.set(key, blob);
   problems.push(...findCertificateProblems(loaded, manifest, texts, options.now));
   for (const { written, ca } of manifest.registries ?? []) {

@@ -60,7 +60,10 @@ export async function readSources(
     if (source.kind !== "build" || !names.includes(name)) continue;
     const whole = files.blobs.get(source.context);
     if (whole === undefined) continue;
-    const blob = { ...whole, entries: files.listings.get(name) ?? whole.entries ?? [] };
+    const blob = {
+      ...whole,
+      entries: files.listings.get(contextKeyOf(service)) ?? whole.entries ?? [],
+    };
     const dockerfile = await readDockerfile(path.join(blob.path, source.dockerfile), name);
     const mounts = findSourceMounts(dockerfile, blob.entries ?? [], source.target);
     services.push({
@@ -79,8 +82,8 @@ export async function readSources(
   }
   const contexts = new Set(services.map(({ context }) => context));
   for (const [name, blob] of [...files.blobs].sort(byName)) {
-    // Another container's context is not what is worked on.
-    if (blob.type === "tree" || contexts.has(name)) continue;
+    // Another container's context is not what is worked on; a base image is for all of them.
+    if ((blob.type === "tree" && !isOfBase(manifest, name)) || contexts.has(name)) continue;
     rest.update(`\0${name}\0${blob.sha256}`);
   }
   for (const [name, text] of [...files.texts].sort(byName)) rest.update(`\0${name}\0${text}`);
@@ -88,6 +91,11 @@ export async function readSources(
     for (const { name, text } of found) rest.update(`\0${folder}\0${name}\0${text}`);
   }
   return { services, rest: rest.digest("hex") };
+}
+
+/** Whether a blob is what a base image is built from. */
+export function isOfBase({ images = [] }: Pick<Manifest, "images">, blob: string): boolean {
+  return images.some((image) => contextKeyOf(image) === blob);
 }
 
 /** What is sent to the builder, by its name among the blobs. */

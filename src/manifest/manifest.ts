@@ -1,4 +1,4 @@
-import type { Source } from "./source.ts";
+import type { BaseImage, Source } from "./source.ts";
 import type { Registry } from "./registry.ts";
 
 /**
@@ -19,6 +19,8 @@ export interface Manifest {
   readonly services: readonly Service[];
   readonly web: readonly WebService[];
   /** Those that want a login or have an authority of their own; absent: none. */
+  /** Base images that Dockerfiles of the manifest begin with. */
+  readonly images?: readonly BaseImage[];
   readonly registries?: readonly Registry[];
   readonly proxy?: Proxy;
   readonly backups?: Backups;

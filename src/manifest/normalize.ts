@@ -5,6 +5,7 @@ import { normalizeDatabase } from "./sections/database.ts";
 import { normalizeFirewall } from "./sections/firewall.ts";
 import { normalizeHostSettings } from "./sections/host.ts";
 import { normalizeHosts } from "./sections/hosts.ts";
+import { normalizeImages } from "./sections/images.ts";
 import { normalizeServices, normalizeWeb } from "./sections/normalize-services.ts";
 import { normalizeProxy } from "./sections/proxy.ts";
 import { normalizeRegistries } from "./sections/registries.ts";
@@ -35,6 +36,7 @@ export function normalizeManifest(written: WrittenManifest): Manifest {
       : { database: normalizeDatabase(written.database, loginRoles) }),
     services,
     web,
+    ...(written.images === undefined ? {} : { images: normalizeImages(written.images) }),
     ...(written.registries === undefined
       ? {}
       : { registries: normalizeRegistries(written.registries) }),

@@ -40,6 +40,7 @@ export function listReferencedFiles(manifest: Manifest): Reference[] {
     add("migrations", database.migrations, ["database", "databases", database.name, "migrations"]);
   }
   for (const service of servicesOf(manifest)) addService(service, add);
+  for (const image of manifest.images ?? []) addSource(image, add);
   for (const { written, ca } of manifest.registries ?? [])
     add("registry-ca", ca, ["registries", written, "ca"]);
   add("ca-root", manifest.proxy?.acmeCaRoot, ["proxy", "acme_ca_root"]);
@@ -75,13 +76,20 @@ function addService(
   service: ServiceBase,
   add: (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => void,
 ): void {
-  const at = (key: string): Pointer => [service.section, service.name, key];
-  const { source } = service;
-  if (source.kind === "package") add("deb", source.path, at("package"));
+  const { section, name, source } = service;
+  if (source.kind === "package") add("deb", source.path, [section, name, "package"]);
+  addSource(service, add);
+  add("env-file", service.envFile, [section, name, "env_file"]);
+}
+
+function addSource(
+  { section, name, source }: { section: string; name: string; source: Source },
+  add: (kind: ReferenceKind, path: string | undefined, pointer: Pointer) => void,
+): void {
+  const at = (key: string): Pointer => [section, name, key];
   if (source.kind === "image-archive") add("image-archive", source.path, at("archive"));
   if (source.kind === "build") {
     add("build-context", source.context, at("build"));
     add("dockerfile", dockerfileOf(source), at("build"));
   }
-  add("env-file", service.envFile, at("env_file"));
 }

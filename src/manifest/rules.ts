@@ -3,6 +3,7 @@ import { backupRules } from "./rules/backups.ts";
 import { databaseRules } from "./rules/database.ts";
 import { firewallRules } from "./rules/firewall.ts";
 import { hostRules } from "./rules/hosts.ts";
+import { imageRules } from "./rules/images.ts";
 import { languageRules } from "./rules/languages.ts";
 import { nameRules } from "./rules/names.ts";
 import { valueRules } from "./rules/plain-values.ts";
@@ -27,6 +28,7 @@ const rules: readonly Rule[] = [
   ...reachRules,
   ...languageRules,
   ...registryRules,
+  ...imageRules,
 ];
 
 /**

@@ -5,6 +5,7 @@ import { databaseSectionSchema } from "./sections/database.ts";
 import { firewallSectionSchema } from "./sections/firewall.ts";
 import { hostSectionSchema } from "./sections/host.ts";
 import { hostsSchema } from "./sections/hosts.ts";
+import { imagesSectionSchema } from "./sections/images.ts";
 import { proxySectionSchema } from "./sections/proxy.ts";
 import { registriesSectionSchema } from "./sections/registries.ts";
 import { secretsSectionSchema } from "./sections/secrets.ts";
@@ -30,6 +31,7 @@ export const manifestSchema = mapping({
   database: databaseSectionSchema.optional(),
   services: servicesSectionSchema.optional(),
   web: webSectionSchema.optional(),
+  images: imagesSectionSchema.optional(),
   registries: registriesSectionSchema.optional(),
   proxy: proxySectionSchema.optional(),
   backups: backupsSectionSchema.optional(),

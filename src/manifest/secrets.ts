@@ -36,6 +36,8 @@ const places: readonly {
   { at: "web.*.build.secrets.*", purpose: "build", holds: "name" },
   { at: "web.*.build.ssh", purpose: "build", holds: "name" },
   { at: "web.*.env_file", purpose: "environment", holds: "path" },
+  { at: "images.*.build.secrets.*", purpose: "build", holds: "name" },
+  { at: "images.*.build.ssh", purpose: "build", holds: "name" },
   { at: "registries.*.password", purpose: "registry", holds: "name" },
   { at: "proxy.sites.*.tls.key", purpose: "key", holds: "path" },
   { at: "backups.repositories.*.passphrase", purpose: "repository", holds: "name" },

@@ -5,22 +5,38 @@ export type Source =
   | { readonly kind: "download"; readonly url: string; readonly sha256: string }
   /** A program that is already on the host: `command` says which. */
   | { readonly kind: "exec" }
-  | {
-      readonly kind: "build";
-      /** Local directory. */
-      readonly context: string;
-      /** Relative to the context. */
-      readonly dockerfile: string;
-      readonly args: Readonly<Record<string, string>>;
-      readonly target?: string;
-      /** Names of secrets that only the build sees. */
-      readonly secrets?: readonly string[];
-      /** Name of the secret that holds the private key for `RUN --mount=type=ssh`. */
-      readonly key?: string;
-      /** Built on this machine; absent: on the host. */
-      readonly on?: "here";
-    }
+  | BuildFrom
   /** A registry reference as it is written: `ghcr.io/a/b:1.2`, for which hostkit.lock has the digest, or `ghcr.io/a/b@sha256:…`. */
   | { readonly kind: "image"; readonly reference: string }
   /** A local `docker save` or OCI archive. */
-  | { readonly kind: "image-archive"; readonly path: string };
+  | ArchiveFrom;
+
+/** An image that is built from a folder with a Dockerfile. */
+export interface BuildFrom {
+  readonly kind: "build";
+  /** Local directory. */
+  readonly context: string;
+  /** Relative to the context. */
+  readonly dockerfile: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly target?: string;
+  /** Names of secrets that only the build sees. */
+  readonly secrets?: readonly string[];
+  /** Name of the secret that holds the private key for `RUN --mount=type=ssh`. */
+  readonly key?: string;
+  /** Built on this machine; absent: on the host. */
+  readonly on?: "here";
+}
+
+/** An image in a file on this machine. */
+export interface ArchiveFrom {
+  readonly kind: "image-archive";
+  readonly path: string;
+}
+
+/** A base image of the user's own, by the name that Dockerfiles have of it. */
+export interface BaseImage {
+  readonly section: "images";
+  readonly name: string;
+  readonly source: BuildFrom | ArchiveFrom;
+}

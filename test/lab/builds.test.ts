@@ -10,6 +10,8 @@ const decoy = "decoy-6b1f0c93d7a2";
 
 const manifest = `stack: made
 hosts: {}
+images:
+  acme/base:1: { build: base }
 services:
   one:
     build: { context: src, dockerfile: one.Dockerfile, secrets: [TOKEN] }
@@ -45,12 +47,15 @@ END
 COPY --link one /app
 `;
 
-const two = `FROM hostkit-lab/node:20 AS two
+const two = `FROM acme/base:1 AS two
 COPY two/main.js /app/main.js
 CMD ["node", "/app/main.js"]
 FROM two AS unused
 RUN false
 `;
+
+const base = (says: string): string =>
+  `FROM hostkit-lab/node:20\nRUN echo ${says} >/base\nONBUILD RUN echo seen >>/base\n`;
 
 const program = (says: string): string =>
   `console.log(${JSON.stringify(says)});setInterval(() => {}, 1000);\n`;
@@ -60,8 +65,9 @@ beforeAll(async () => {
   process.env["TOKEN"] = decoy;
   project = await makeProject("builds", "debian-13", manifest, ["docker.io", "docker-cli"]);
   await offerNodeImage(project.host);
-  for (const name of ["one", "two"])
-    await mkdir(path.join(project.folder, "src", name), { recursive: true });
+  for (const name of ["src/one", "src/two", "base"])
+    await mkdir(path.join(project.folder, name), { recursive: true });
+  await project.write("base/Dockerfile", base("1"));
   await project.write("src/one.Dockerfile", one);
   await project.write("src/Dockerfile", two);
   await project.write("src/one/main.js", program("one 1"));
@@ -83,6 +89,7 @@ describe("what BuildKit builds", () => {
     expect(await inside("one", "cat /app/made /app/cached /app/note.txt")).toBe(
       "for amd64\nmain.js\nwritten in place",
     );
+    expect(await inside("two", "cat /base")).toBe("1\nseen");
   });
 
   test("the secret is nowhere afterwards, and the builder has left nothing in root's home", async () => {
@@ -106,6 +113,20 @@ describe("what BuildKit builds", () => {
     };
     expect(hosts[0]?.changes.map(({ id }) => id).sort()).toEqual(["image:made-two", "release:two"]);
   });
+});
+
+test("a changed base image builds what stands on it; one that nothing needs goes", async () => {
+  await project.write("base/Dockerfile", base("2"));
+  const changed = await project.hostkit("provision", "--yes");
+  expect(changed.exitCode, changed.stderr).toBe(0);
+  expect(await inside("two", "cat /base")).toBe("2\nseen");
+  expect((await project.onHost("docker image ls -q 'hostkit/made/*/*'")).split("\n")).toHaveLength(
+    1,
+  );
+  await project.write("src/Dockerfile", two.replace("acme/base:1", "hostkit-lab/node:20"));
+  const without = await project.hostkit("provision", "--yes");
+  expect(without.exitCode, without.stderr).toBe(0);
+  expect(await project.onHost("docker image ls -q 'hostkit/made/*/*'")).toBe("");
 });
 
 describe("what does not build", () => {

@@ -14,6 +14,9 @@ type NamedUse = ReturnType<typeof namedSecrets>[number];
 /** CREDENTIAL_SIZE_MAX in systemd's source. */
 const mostBytes = 1024 * 1024;
 
+/** MaxSecretSize in BuildKit's source. */
+const mostOfBuild = 500 * 1024;
+
 /**
  * The values of every secret of a manifest but the keepers', which no host gets. Missing ones are problems that say where the secret is
  * asked for and how to give it; values never appear in a problem.
@@ -82,6 +85,8 @@ function findUnfit(manifest: Manifest, use: NamedUse, value: SecretValue): strin
       ? `the secret ${name} must be one line: it is a registry's`
       : undefined;
   const bytes = Buffer.byteLength(value);
+  if (purpose === "build" && bytes > mostOfBuild)
+    return `the secret ${name} has ${bytes} bytes; BuildKit hands ${mostOfBuild} to a build at most`;
   if (bytes <= mostBytes || !isOfNative(manifest, pointer)) return undefined;
   return `the secret ${name} has ${bytes} bytes; systemd hands ${mostBytes} to a service at most, all together`;
 }

@@ -171,10 +171,21 @@ function sourceCount({ entry }: ServiceEntry): number {
   return present === 0 && entry.exec !== undefined ? 1 : present;
 }
 
-function dockerfileOutside({ services }: RuleInput): Finding[] {
-  return services.flatMap(({ pointer, entry }) => {
-    if (typeof entry.build !== "object" || entry.build.dockerfile === undefined) return [];
-    if (!/^(?:\/|~)|(?:^|\/)\.\.(?:\/|$)/.test(entry.build.dockerfile)) return [];
+/** Of services and base images alike. */
+function listBuilds({ services, written }: RuleInput) {
+  const images = Object.entries(written.images ?? {}).map(([name, entry]) => ({
+    pointer: ["images", name],
+    entry,
+  }));
+  return [...services, ...images].flatMap(({ pointer, entry: { build } }) =>
+    typeof build === "object" ? [{ pointer: [...pointer], build }] : [],
+  );
+}
+
+function dockerfileOutside(input: RuleInput): Finding[] {
+  return listBuilds(input).flatMap(({ pointer, build: { dockerfile } }) => {
+    if (dockerfile === undefined) return [];
+    if (!/^(?:\/|~)|(?:^|\/)\.\.(?:\/|$)/.test(dockerfile)) return [];
     return [
       complain(
         [...pointer, "build", "dockerfile"],
@@ -185,10 +196,9 @@ function dockerfileOutside({ services }: RuleInput): Finding[] {
 }
 
 /** `ssh: true` and `default` are what other tools call the operator's own agent. */
-function lentAgent({ services }: RuleInput): Finding[] {
-  return services.flatMap(({ pointer, entry }) => {
-    if (typeof entry.build !== "object" || entry.build.ssh === undefined) return [];
-    if (typeof entry.build.ssh === "string" && entry.build.ssh !== "default") return [];
+function lentAgent(input: RuleInput): Finding[] {
+  return listBuilds(input).flatMap(({ pointer, build: { ssh } }) => {
+    if (ssh === undefined || (typeof ssh === "string" && ssh !== "default")) return [];
     return [
       complain(
         [...pointer, "build", "ssh"],

@@ -9,9 +9,10 @@ import type {
   WebService,
 } from "../manifest.ts";
 import { compareText, sortKeys, sortNamed } from "../order.ts";
-import type { Source } from "../source.ts";
+import type { BuildFrom, Source } from "../source.ts";
 import { ownerOf, type WrittenDatabase } from "./database.ts";
 import type {
+  WrittenBuild,
   WrittenCommon,
   WrittenService,
   WrittenServices,
@@ -121,20 +122,22 @@ function normalizeSource(entry: WrittenCommon): Source {
   if (entry.archive !== undefined) {
     return { kind: "download", url: entry.archive.url, sha256: entry.archive.sha256.toLowerCase() };
   }
-  if (entry.build !== undefined) {
-    const build = typeof entry.build === "string" ? { context: entry.build } : entry.build;
-    return {
-      kind: "build",
-      context: build.context,
-      dockerfile: build.dockerfile ?? "Dockerfile",
-      args: sortKeys(build.args ?? {}),
-      ...(build.target === undefined ? {} : { target: build.target }),
-      ...(build.secrets === undefined ? {} : { secrets: [...new Set(build.secrets)].sort() }),
-      ...(typeof build.ssh === "string" ? { key: build.ssh } : {}),
-      ...(build.on === "here" ? { on: build.on } : {}),
-    };
-  }
-  return { kind: "exec" };
+  return entry.build === undefined ? { kind: "exec" } : normalizeBuild(entry.build);
+}
+
+/** A folder alone, or with all that can be said of its build. */
+export function normalizeBuild(written: WrittenBuild): BuildFrom {
+  const build = typeof written === "string" ? { context: written } : written;
+  return {
+    kind: "build",
+    context: build.context,
+    dockerfile: build.dockerfile ?? "Dockerfile",
+    args: sortKeys(build.args ?? {}),
+    ...(build.target === undefined ? {} : { target: build.target }),
+    ...(build.secrets === undefined ? {} : { secrets: [...new Set(build.secrets)].sort() }),
+    ...(typeof build.ssh === "string" ? { key: build.ssh } : {}),
+    ...(build.on === "here" ? { on: build.on } : {}),
+  };
 }
 
 function isContainer(source: Source): boolean {

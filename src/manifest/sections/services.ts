@@ -73,6 +73,9 @@ const build = mapping({
     }),
 });
 
+/** A folder with a Dockerfile: a path, or a mapping that says more. */
+export const buildSchema = z.union([localPath("the path of a folder"), build]);
+
 const userName = () =>
   text('a user name of up to 31 letters, digits, "_" and "-"', /^[a-z_][a-z0-9_-]{0,30}$/);
 
@@ -184,14 +187,10 @@ const common = {
         "A file: container image made by `docker save` or an OCI archive. A mapping {url, sha256}: native program, downloaded and unpacked, started with `exec`.",
       examples: ["images/api.tar"],
     }),
-  build: z
-    .union([localPath("the path of a folder"), build])
-    .optional()
-    .meta({
-      description:
-        "Container: a folder with a Dockerfile, built on the host; no registry is needed.",
-      examples: ["./api"],
-    }),
+  build: buildSchema.optional().meta({
+    description: "Container: a folder with a Dockerfile, built on the host; no registry is needed.",
+    examples: ["./api"],
+  }),
   image: text('an image of a registry, "name:tag" or "name@sha256:…"', /^[!-~]{1,600}$/)
     .optional()
     .meta({
@@ -366,6 +365,7 @@ export const webSectionSchema = named(
   examples: [{ api: { build: "./api", port: 8080, health: "/api/health" } }],
 });
 
+export type WrittenBuild = z.output<typeof buildSchema>;
 export type WrittenServices = z.output<typeof servicesSectionSchema>;
 export type WrittenWeb = z.output<typeof webSectionSchema>;
 export type WrittenService = WrittenServices[string];

@@ -26,6 +26,8 @@ export interface ImageResource extends Resource {
   /** `repository:tag`, or `name@sha256:…` for a pulled one. */
   readonly reference: string;
   readonly source: ImageSource;
+  /** Others stand on it, and nothing runs or goes back to it by its name: the newest is enough. */
+  readonly isBase?: true;
 }
 
 /** Builds an image resource. @param name `<stack>-<service>`: stays the same over all versions */
@@ -57,7 +59,10 @@ export const imageKind: ResourceKind<ImageResource> = {
       id: idOf(resource),
       action: "create",
       because: `image ${nameOf(resource)} is not on the host${source.kind === "here" ? ", and will be built on this machine" : ""}`,
-      steps: stepsOf(resource, builder),
+      steps: [
+        ...stepsOf(resource, builder),
+        ...(resource.isBase === true ? [removeFormer(reference)] : []),
+      ],
       ...(notes.length === 0 ? {} : { notes }),
       ...(delivers === undefined ? {} : { delivers }),
       ...(refusal === undefined ? {} : { refusal }),
@@ -75,7 +80,7 @@ export const imageKind: ResourceKind<ImageResource> = {
   /** Every version of our own repository; a pulled image only by its digest, and only when nothing uses it. */
   remove(owned): Change {
     const reference = String(owned["reference"]);
-    const repository = reference.replace(/:[^:/]*$/, "");
+    const repository = repositoryOf(reference);
     const script =
       owned["isOurs"] === true
         ? sh`command -v docker >/dev/null || exit 0
@@ -104,6 +109,20 @@ function nameOf(resource: ImageResource): string {
 
 function isDelivered(source: ImageSource): source is ArchiveSource | HereSource {
   return source.kind === "archive" || source.kind === "here";
+}
+
+/** What images that stand on a former one need of it stays without the name. */
+function removeFormer(reference: string): Step {
+  return {
+    type: "script",
+    title: `tidy up behind ${reference}`,
+    script: sh`docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repositoryOf(reference)} | grep -vxF -e ${reference} |
+  xargs -r docker image rm >/dev/null || true`,
+  };
+}
+
+function repositoryOf(reference: string): string {
+  return reference.replace(/:[^:/]*$/, "");
 }
 
 /** Why the host cannot have it, known from looking alone. */

@@ -1,6 +1,6 @@
 import { hashText } from "../../facts/files/hash.ts";
 import type { Volume } from "../../manifest/schema.ts";
-import { containersOf } from "../../manifest/services.ts";
+import { containersOf, findService } from "../../manifest/services.ts";
 import { image } from "../../resources/containers/image.ts";
 import type { ImageResource } from "../../resources/containers/image.ts";
 import { exchangeFolderOf, listOthers } from "../../resources/containers/exchange.ts";
@@ -14,6 +14,7 @@ import { bridgeIdOf } from "../database/database-tcp.ts";
 import type { Section, StackInputs } from "../inputs.ts";
 import { stackDirectoryOf, userOf, volumeNameOf } from "../names.ts";
 import { renderTemplate } from "../render-template.ts";
+import { resolveBases } from "./base-images.ts";
 import { engineIds, resolveEngine } from "./engine.ts";
 import { resolveRegistry } from "./registries.ts";
 import { upstreamFileOf } from "./service-places.ts";
@@ -34,9 +35,12 @@ export function resolveContainer(
   const engine = resolveEngine(inputs);
   const user = resolveUser(manifest, workload.user);
   const registries = resolveRegistry(inputs, runs.source);
+  const { source } = findService(manifest, name) ?? {};
+  const bases =
+    source?.kind === "build" ? resolveBases(inputs, { source }) : { all: [], direct: [] };
   const made = image(`${stack}-${name}`, runs.reference, runs.source, [
     ...engineIds(manifest),
-    ...registries.map(idOf),
+    ...[...registries, ...bases.direct].map(idOf),
   ]);
   const volumes = workload.mounts.flatMap((one) => resolveVolume(inputs, workload, one));
   const release = resolveRelease(inputs, workload, made);
@@ -56,6 +60,7 @@ export function resolveContainer(
       ...engine.resources,
       user,
       ...registries,
+      ...bases.all,
       made,
       ...volumes,
       { ...release, after: [...new Set(after)] } satisfies ReleaseResource,

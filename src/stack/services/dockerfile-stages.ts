@@ -1,6 +1,8 @@
 import { DockerfileParser, Keyword } from "dockerfile-ast";
 import type { Copy, Instruction, JSONInstruction } from "dockerfile-ast";
 
+type Range = ReturnType<Instruction["getRange"]>;
+
 /** What an instruction takes from the build context. */
 export interface ContextUse {
   /** Of the Dockerfile, from 1. */
@@ -12,6 +14,13 @@ export interface ContextUse {
   readonly source?: string;
 }
 
+/** Where a Dockerfile names an image that is none of its stages. */
+export interface ImageUse {
+  readonly image: string;
+  /** Of the name in the text; lines and characters from 0. */
+  readonly range: Range;
+}
+
 /** One `FROM` and what follows it. */
 export interface Stage {
   /** Lower case; "" without one. */
@@ -19,6 +28,8 @@ export interface Stage {
   readonly line: number;
   /** The image it begins with, with variables filled in; absent: not known, or a stage. */
   readonly base?: string;
+  /** Images besides, with the text of the Dockerfile that names each. */
+  readonly images: ImageUse[];
   /** Numbers of the stages that it is made from. */
   readonly needs: Set<number>;
   readonly uses: ContextUse[];
@@ -59,6 +70,27 @@ export function readStages(text: string, args: Readonly<Record<string, string>>)
     } else if (stage !== undefined) readInstruction(instruction, stage, all);
   }
   return { text, all, globals, isUncertain };
+}
+
+/** The Dockerfile with other names for images that are none of its stages. */
+export function renameImages(
+  { text, all }: Stages,
+  rename: (image: string) => string | undefined,
+): string {
+  const lines = text.split("\n");
+  const uses = all.flatMap(({ images }) => images).toSorted(byPlace);
+  for (const { image, range } of uses.toReversed()) {
+    const name = rename(image);
+    const { start, end } = range;
+    const line = lines[start.line];
+    if (name === undefined || line === undefined || start.line !== end.line) continue;
+    lines[start.line] = line.slice(0, start.character) + name + line.slice(end.character);
+  }
+  return lines.join("\n");
+}
+
+function byPlace({ range: left }: ImageUse, { range: right }: ImageUse): number {
+  return left.start.line - right.start.line || left.start.character - right.start.character;
 }
 
 /** The stage that a target means: by name, without regard to case, or by number; the last one without a target. */
@@ -152,9 +184,15 @@ function readTrigger(trigger: Instruction, stage: Stage, all: readonly Stage[]):
   if (trigger.getKeyword() !== Keyword.ONBUILD) readInstruction(trigger, stage, all);
 }
 
-function need(stage: Stage, stages: readonly Stage[], name: string): void {
+function need(
+  stage: Stage,
+  stages: readonly Stage[],
+  name: string,
+  range: Range | null | undefined,
+): void {
   const number = findStage(stages.slice(0, -1), name);
   if (number !== undefined) stage.needs.add(number);
+  else if (range && !name.includes("$")) stage.images.push({ image: name, range });
 }
 
 function beginStage(
@@ -164,6 +202,7 @@ function beginStage(
 ): Stage {
   const words = from.getArguments().map((word) => word.getValue());
   const plain = words.filter((word) => !word.startsWith("--"));
+  const place = from.getArguments().find((word) => !word.getValue().startsWith("--"));
   const [written = "", as = "", name = ""] = plain;
   const image = expand(written, globals);
   const number =
@@ -174,6 +213,10 @@ function beginStage(
     name: as.toUpperCase() === "AS" ? name.toLowerCase() : "",
     line: lineOf(from),
     ...(number === -1 && image !== undefined ? { base: image } : {}),
+    images:
+      number === -1 && image !== undefined && place !== undefined
+        ? [{ image, range: place.getRange() }]
+        : [],
     needs: new Set(number === -1 ? [] : [number]),
     uses: [],
     instructions: [from],
@@ -229,7 +272,7 @@ export function expand(
 function addCopy(copy: Copy, stage: Stage, stages: readonly Stage[]): void {
   const from = copy.getFlags().find((flag) => flag.getName() === "from");
   if (from !== undefined) {
-    need(stage, stages, from.getValue() ?? "");
+    need(stage, stages, from.getValue() ?? "", from.getValueRange());
     return;
   }
   // What stands below the line that begins here-documents is their text.
@@ -247,9 +290,11 @@ function addCopy(copy: Copy, stage: Stage, stages: readonly Stage[]): void {
 }
 
 function addMounts(run: Instruction, stage: Stage, stages: readonly Stage[]): void {
-  for (const mount of mountsOf(run)) {
+  const flags = (run as JSONInstruction).getFlags().filter((flag) => flag.getName() === "mount");
+  for (const [index, mount] of mountsOf(run).entries()) {
     const from = mount.get("from");
-    if (from !== undefined) need(stage, stages, from);
+    const option = flags[index]?.getOptions().find((one) => one.getName() === "from");
+    if (from !== undefined) need(stage, stages, from, option?.getValueRange());
     else if (mount.get("type") === "bind") {
       const written = mount.get("source") ?? mount.get("src") ?? "";
       addUse(stage, { line: lineOf(run), as: "mount", written });

@@ -1,7 +1,7 @@
 import { distributionOf } from "../../distributions.ts";
 import { hashText } from "../../facts/files/hash.ts";
 import type { Manifest } from "../../manifest/schema.ts";
-import { servicesOf } from "../../manifest/services.ts";
+import { buildsOf } from "../../manifest/base-images.ts";
 import { jsonFile } from "../../resources/files/json-file.ts";
 import { network, networkId } from "../../resources/containers/network.ts";
 import { idOf } from "../../resources/resource.ts";
@@ -71,9 +71,7 @@ export function resolveEngine(inputs: StackInputs): Section {
 }
 
 function buildsAny(manifest: Manifest): boolean {
-  return servicesOf(manifest).some(
-    ({ source }) => source.kind === "build" && source.on === undefined,
-  );
+  return buildsOf(manifest).some(({ source }) => source.on === undefined);
 }
 
 /** Docker's own packages, and Azure's: a host that has them keeps them. They conflict with the distribution's. */

@@ -11,10 +11,6 @@ import type {
 import { servicesOf } from "../../manifest/services.ts";
 import { lockKeyOf } from "../../manifest/lock.ts";
 import type { ImageSource } from "../../resources/containers/image.ts";
-import { chooseImage } from "../../resources/containers/load.ts";
-import type { ArchiveSource } from "../../resources/containers/load.ts";
-import { idOfImage, isImageArchive } from "../../resources/containers/packed-image.ts";
-import type { ImageArchive } from "../../resources/containers/packed-image.ts";
 import { defaultDrainSeconds } from "../../resources/containers/slots.ts";
 import { dockerArchitectureOf } from "../../resources/containers/platforms.ts";
 import type { Blob } from "../../resources/resource.ts";
@@ -25,6 +21,8 @@ import { requireSecret } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { userOf } from "../names.ts";
 import { configFolderFor } from "./registries.ts";
+import { describeArchive } from "./archive-origin.ts";
+import { nameBase } from "./base-images.ts";
 import { describeBuild } from "./build-origin.ts";
 import { readEnvironment } from "./env-text.ts";
 import type { OpenValue, SecretFile } from "./variables.ts";
@@ -190,7 +188,8 @@ function describeOrigin(inputs: Inputs, service: AnyService): WorkloadBase["runs
     `hostkit/${manifest.stack}-${name}:${hashText(text).slice(0, 16)}`;
   switch (source.kind) {
     case "build": {
-      const build = describeBuild(inputs, service, source);
+      const built = { section: service.section, name, source };
+      const build = describeBuild(inputs, built, (image) => nameBase(inputs, image));
       const architecture = dockerArchitectureOf(system.architecture);
       return {
         as: "image",
@@ -202,16 +201,8 @@ function describeOrigin(inputs: Inputs, service: AnyService): WorkloadBase["runs
       };
     }
     case "image-archive": {
-      const archive = requireArchive(blobs, source.path);
-      const architecture = dockerArchitectureOf(system.architecture);
-      const from: ArchiveSource = { kind: "archive", archive, service: name, architecture };
-      const image = chooseImage(from);
-      // By the image's id: the same image out of another archive is the same.
-      return {
-        as: "image",
-        reference: tag(image === undefined ? archive.sha256 : idOfImage(image)),
-        source: from,
-      };
+      const archive = describeArchive(inputs, name, source.path);
+      return { as: "image", reference: tag(archive.identity), source: archive.source };
     }
     case "image":
       return describePulled(inputs, name, source.reference);
@@ -251,12 +242,6 @@ function describePulled(
       ...(locked === undefined ? {} : { platforms: locked.platforms }),
     },
   };
-}
-
-function requireArchive(blobs: ReadonlyMap<string, Blob>, path: string): ImageArchive {
-  const blob = requireBlob(blobs, path);
-  if (!isImageArchive(blob)) throw new TypeError(`${path} was not read as an image archive`);
-  return blob;
 }
 
 function requireBlob(blobs: ReadonlyMap<string, Blob>, path: string): Blob {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { takeEntries } from "../../../../src/stack/services/dockerfile-context.ts";
-import { identityOf, readStages } from "../../../../src/stack/services/dockerfile-stages.ts";
+import {
+  identityOf,
+  readStages,
+  renameImages,
+} from "../../../../src/stack/services/dockerfile-stages.ts";
 
 const entries = [
   "Dockerfile",
@@ -96,4 +100,31 @@ describe("what an image's identity has of the Dockerfile", () => {
     const text = "ARG B\nFROM a AS one\nRUN 1\nFROM $B AS two";
     expect(identity(text.replace("RUN 1", "RUN 2"), "two")).not.toBe(identity(text, "two"));
   });
+});
+
+test.each([
+  ["FROM base", "FROM NEW"],
+  [
+    "FROM --platform=$BUILDPLATFORM base AS b\nRUN true",
+    "FROM --platform=$BUILDPLATFORM NEW AS b\nRUN true",
+  ],
+  ["ARG B=base\nFROM $B", "ARG B=base\nFROM NEW"],
+  [
+    "FROM a AS base\nFROM base\nCOPY --from=base /x /y",
+    "FROM a AS base\nFROM base\nCOPY --from=base /x /y",
+  ],
+  [
+    "FROM a\nCOPY --chown=1 --from=base /base /base",
+    "FROM a\nCOPY --chown=1 --from=NEW /base /base",
+  ],
+  [
+    "FROM a\r\nRUN --mount=type=bind,from=base,target=/b \\\r\n  --mount=from=base,target=/c cp /b/base /",
+    "FROM a\r\nRUN --mount=type=bind,from=NEW,target=/b \\\r\n  --mount=from=NEW,target=/c cp /b/base /",
+  ],
+  ["FROM a\nRUN <<EOF\nFROM base\nEOF", "FROM a\nRUN <<EOF\nFROM base\nEOF"],
+  ["FROM a\nONBUILD COPY --from=base / /", "FROM a\nONBUILD COPY --from=NEW / /"],
+])("a base image under another name: %j", (text, expected) => {
+  expect(renameImages(readStages(text, {}), (name) => (name === "base" ? "NEW" : undefined))).toBe(
+    expected,
+  );
 });
