@@ -6,6 +6,7 @@ import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { base64Of } from "../../writers/base64.ts";
 import type { Blob, Refusal, Step } from "../resource.ts";
+import { boundCache, noteCache } from "./build-cache.ts";
 import { explainFailure } from "./build-failure.ts";
 import { buildSlice, limitBuilds, releaseBuilds } from "./build-slice.ts";
 import { keepsSyntax, refuseBuild } from "./builder.ts";
@@ -96,11 +97,13 @@ function encode(secrets: readonly BuildSecret[]): string {
 function prepareScript({ name }: BuildSource): Script {
   return sh`at_end() {
   rm -rf context client hidden
+  ${boundCache}
   ${releaseBuilds}
 }
 keeper=
 trap at_end EXIT
 ${limitBuilds}
+${noteCache}
 rm -rf context client hidden
 mkdir -m 755 context
 mkdir client

@@ -4,6 +4,7 @@ import { joinScripts, sh } from "../../shell/script.ts";
 import { builderFacts, builderSubject } from "../../facts/containers/builder.ts";
 import type { BuilderFact } from "../../facts/containers/builder.ts";
 import { idOf, removeByScript } from "../resource.ts";
+import { dropCache } from "./build-cache.ts";
 import { builderNeed, buildSteps, notesOn, refuseOn } from "./build.ts";
 import type { BuildSource } from "./build.ts";
 import { deliver, loadSteps, refuseArchive } from "./load.ts";
@@ -84,7 +85,8 @@ export const imageKind: ResourceKind<ImageResource> = {
     const script =
       owned["isOurs"] === true
         ? sh`command -v docker >/dev/null || exit 0
-docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | xargs -r docker image rm -f >/dev/null`
+docker image ls --format ${"{{.Repository}}:{{.Tag}}"} ${repository} | xargs -r docker image rm -f >/dev/null
+${dropCache}`
         : joinScripts([
             recordFunctions,
             sh`command -v docker >/dev/null || exit 0

@@ -18,6 +18,11 @@ test("every local path is listed with its kind, and points at the line that name
     "env-file .env.worker",
     "build-context ./api",
     "dockerfile ./api/docker/Dockerfile",
+    "build-context ./base",
+    "dockerfile ./base/Dockerfile",
+    "build-context ./plain",
+    "dockerfile ./plain/Dockerfile",
+    "image-archive images/tools.tar",
     "registry-ca certs/registry.pem",
     "ca-root certs/root.pem",
     "certificate certs/b.pem",
@@ -27,12 +32,11 @@ test("every local path is listed with its kind, and points at the line that name
   ]);
   const lines = text.split("\n");
   for (const { path, kind, pointer } of references) {
+    const folder = path.replace(/(?:\/docker)?\/Dockerfile$/, "");
     const { line, column } = parsed.locate(pointer);
-    const named = ["build-context", "dockerfile"].includes(kind) ? "{ context: ./api" : path;
-    expect(
-      lines[line - 1]?.slice(column - 1).startsWith(named),
-      `${kind} at ${line}:${column}`,
-    ).toBe(true);
+    const isBuild = ["build-context", "dockerfile"].includes(kind);
+    const there = lines[line - 1]?.slice(column - 1).replace(/^\{ context: /, "") ?? "";
+    expect(there.startsWith(isBuild ? folder : path), `${kind} at ${line}:${column}`).toBe(true);
   }
 });
 
@@ -45,7 +49,7 @@ test("a problem found later has the shape and the place of the others", () => {
   expect(problem).toMatchObject({
     file: "hostkit.yaml",
     path: 'proxy.sites["b.example.org"].tls.key',
-    line: 39,
+    line: 40,
   });
 });
 
