@@ -2,12 +2,19 @@ import { chmod, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "vitest";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
+import type { LabOs } from "../../src/lab/systems.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { makeProject } from "./lab-project.ts";
 import type { CliResult, LabProject } from "./lab-project.ts";
 import { releaseProgram } from "./release-program.ts";
 import { watchSite } from "./visitors.ts";
 import type { Seen } from "./visitors.ts";
+
+/** What services in containers behind the proxy need of the distribution; a test that is about packages has a bare host. */
+export const servicePackages: Readonly<Record<LabOs, readonly string[]>> = {
+  "debian-12": ["caddy", "curl", "docker.io", "iptables"],
+  "debian-13": ["caddy", "curl", "docker-buildx", "docker-cli", "docker.io", "iptables"],
+};
 
 /** The site of the stack. */
 export const shopSite = "shop.lab.example";
@@ -37,11 +44,13 @@ export interface ReleaseProject {
  * @param name of the lab host
  * @param more keys of the web service, a line each
  * @param sections before `web`, lines of YAML
+ * @param os of the lab host
  */
 export async function makeReleaseProject(
   name: string,
   more: readonly string[],
   sections = "",
+  os: LabOs = "debian-13",
 ): Promise<ReleaseProject> {
   const keys = [
     "build: page",
@@ -52,7 +61,7 @@ export async function makeReleaseProject(
   ];
   const project = await makeProject(
     name,
-    "debian-13",
+    os,
     `stack: shop
 hosts: {}
 ${sections}web:
@@ -62,6 +71,7 @@ ${keys.map((line) => `    ${line}\n`).join("")}proxy:
 host: { updates: none }
 firewall: none
 `,
+    servicePackages[os],
   );
   await offerNodeImage(project.host);
   await mkdir(path.join(project.folder, "page"));

@@ -4,14 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { ensureNodeImage, nodeImageTag } from "../../src/lab/node-image.ts";
 import { getSite, makeProject } from "../harness/lab-project.ts";
+import { testedSystems } from "../harness/systems.ts";
 import type { LabProject } from "../harness/lab-project.ts";
-import { shopSite, succeed } from "../harness/release-project.ts";
+import { servicePackages, shopSite, succeed } from "../harness/release-project.ts";
 
 const program =
   "process.on('SIGTERM', () => process.exit()); const fs = require('node:fs'); require('node:http').createServer((_, answer) => answer.end(fs.existsSync('/version') ? fs.readFileSync('/version') : 'archive')).listen(8000)";
 
 /** `deploy` releases what is named and nothing else, and what it was told is not undone without a word. */
-describe("deploy, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("deploy, on %s", { sequential: true }, (os) => {
   let project: LabProject;
   let archive: string;
 
@@ -27,7 +28,7 @@ describe("deploy, on Debian 13", { sequential: true }, () => {
 `;
     project = await makeProject(
       "deploy",
-      "debian-13",
+      os,
       `stack: shop
 hosts: {}
 web:
@@ -36,6 +37,7 @@ ${service("page")}${service("talk")}proxy:
 host: { updates: none }
 firewall: none
 `,
+      servicePackages[os],
     );
     await offerNodeImage(project.host);
     archive = (await ensureNodeImage()).file;

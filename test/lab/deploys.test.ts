@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testedSystems } from "../harness/systems.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 import { makeReleaseProject, succeed } from "../harness/release-project.ts";
 import type { ReleaseProject } from "../harness/release-project.ts";
 
 /** A release that is bad in whatever way takes nothing away from what serves, and its first cause is said. */
-describe("releases with hooks, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("releases with hooks, on %s", { sequential: true }, (os) => {
   let at: ReleaseProject;
   let project: LabProject;
 
@@ -19,6 +20,7 @@ describe("releases with hooks, on Debian 13", { sequential: true }, () => {
         "watch: none",
       ],
       "database: { databases: { app: {} } }\n",
+      os,
     );
     ({ project } = at);
   });

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { makeProject, until } from "../harness/lab-project.ts";
+import { testedSystems } from "../harness/systems.ts";
 import type { LabProject } from "../harness/lab-project.ts";
-import { succeed } from "../harness/release-project.ts";
+import { servicePackages, succeed } from "../harness/release-project.ts";
 
 /** What nobody can ask over HTTP is asked by a command: in its container, or as a native program's user in its sandbox. */
-describe("health as a command, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("health as a command, on %s", { sequential: true }, (os) => {
   let project: LabProject;
   /** Ends with 3 where the file `sick` is there, never where `stuck` is. */
   const ask = `const fs = require("fs"); if (fs.existsSync("/things/stuck")) setInterval(() => {}, 1000); else if (fs.existsSync("/things/sick")) { console.log("no colour left"); process.exitCode = 3; }`;
@@ -16,7 +17,7 @@ describe("health as a command, on Debian 13", { sequential: true }, () => {
   beforeAll(async () => {
     project = await makeProject(
       "health",
-      "debian-13",
+      os,
       `stack: shop
 hosts: {}
 services:
@@ -31,6 +32,7 @@ services:
 host: { updates: none }
 firewall: none
 `,
+      servicePackages[os],
     );
     await offerNodeImage(project.host);
     await mkdir(path.join(project.folder, "worker"));

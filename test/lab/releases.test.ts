@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { makeProject } from "../harness/lab-project.ts";
+import { servicePackages } from "../harness/release-project.ts";
+import { testedSystems } from "../harness/systems.ts";
 import type { CliResult, LabProject } from "../harness/lab-project.ts";
 
 interface SeenRelease {
@@ -18,13 +20,13 @@ const records = "/var/lib/hostkit/kiosk/releases";
 const folder = `${records}/page`;
 
 /** A release is a record: what was released is known from files, not from the text of scripts. */
-describe("releases, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("releases, on %s", { sequential: true }, (os) => {
   let project: LabProject;
 
   beforeAll(async () => {
     project = await makeProject(
       "releases",
-      "debian-13",
+      os,
       `stack: kiosk
 hosts: {}
 web:
@@ -34,6 +36,7 @@ proxy:
 host: { updates: none }
 firewall: none
 `,
+      servicePackages[os],
     );
     await offerNodeImage(project.host);
     await mkdir(path.join(project.folder, "page"));

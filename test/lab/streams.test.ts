@@ -5,8 +5,9 @@ import { offerNodeImage } from "../../src/lab/image-offer.ts";
 import { nodeImageTag } from "../../src/lab/node-image.ts";
 import { powerOffLabHost, powerOnLabHost } from "../../src/lab/host.ts";
 import { makeProject, until } from "../harness/lab-project.ts";
+import { testedSystems } from "../harness/systems.ts";
 import type { LabProject } from "../harness/lab-project.ts";
-import { succeed } from "../harness/release-project.ts";
+import { servicePackages, succeed } from "../harness/release-project.ts";
 import { startVisitors } from "../harness/stream-visitors.ts";
 import type { SiteSeen, StreamVisitors } from "../harness/stream-visitors.ts";
 
@@ -14,7 +15,7 @@ const isLongRun = process.env["HOSTKIT_LONG"] === "1";
 const server = path.resolve(import.meta.dirname, "../../scripts/bench-deploy.d/server.cjs");
 
 /** Nobody's stream is cut by a release: the other services' go on, its own have as long as `drain` says. */
-describe("streams, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("streams, on %s", { sequential: true }, (os) => {
   let project: LabProject;
   let visitors: StreamVisitors | undefined;
 
@@ -29,7 +30,7 @@ describe("streams, on Debian 13", { sequential: true }, () => {
 `;
     project = await makeProject(
       "streams",
-      "debian-13",
+      os,
       `stack: shop
 hosts: {}
 web:
@@ -40,6 +41,7 @@ ${service("page")}${service("talk")}proxy:
 host: { updates: none }
 firewall: none
 `,
+      servicePackages[os],
     );
     await offerNodeImage(project.host);
     for (const name of ["page", "talk"]) {

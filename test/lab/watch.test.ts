@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { powerOffLabHost, powerOnLabHost } from "../../src/lab/host.ts";
 import { getSite, until } from "../harness/lab-project.ts";
+import { testedSystems } from "../harness/systems.ts";
 import type { LabProject } from "../harness/lab-project.ts";
 import { makeReleaseProject, shopSite, succeed } from "../harness/release-project.ts";
 import type { ReleaseProject } from "../harness/release-project.ts";
 
 /** A release that turns bad once it has the traffic does not keep it. */
-describe("a release is watched, on Debian 13", { sequential: true }, () => {
+describe.each(testedSystems)("a release is watched, on %s", { sequential: true }, (os) => {
   let at: ReleaseProject;
   let project: LabProject;
 
   beforeAll(async () => {
-    at = await makeReleaseProject("watch", ["watch: 9s"]);
+    at = await makeReleaseProject("watch", ["watch: 9s"], "", os);
     ({ project } = at);
   });
   afterAll(() => project?.down());
