@@ -1,9 +1,11 @@
-import { createWriteStream, existsSync } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
 import type { BuildInputs } from "../resources/containers/packed-image.ts";
+import { withHiddenFolder } from "./hidden-folder.ts";
 import { openBlob } from "./pack.ts";
 
 /** A program of this machine that builds images. */
@@ -118,13 +120,10 @@ export async function buildHere(
   const { program } = builder;
   const { reference } = build;
   const archive = path.join(folder, "image.tar");
-  const hidden = await mkdtemp(path.join(memoryFolder(folder), "hostkit-build-"));
-  try {
+  await withHiddenFolder(folder, async (hidden) => {
     const words = await layOut(builder, build, folder, hidden);
     await runBuilder(build, program, words, say);
-  } finally {
-    await rm(hidden, { recursive: true, force: true });
-  }
+  });
   if (program === "docker") {
     await saveByDocker(build, archive);
     await forgetFormer(build);
@@ -136,11 +135,6 @@ export async function buildHere(
       : ["push", "--quiet", reference, `docker-archive:${archive}:${reference}`];
   await runBuilder(build, program, save, say);
   return archive;
-}
-
-/** Secrets do not stand on a disk where there is a folder in memory. */
-function memoryFolder(otherwise: string): string {
-  return existsSync("/dev/shm") ? "/dev/shm" : otherwise;
 }
 
 /**
@@ -186,15 +180,15 @@ async function saveByDocker(build: LocalBuild, archive: string): Promise<void> {
   const child = execa("docker", ["image", "save", build.reference], {
     ...{ reject: false, stdin: "ignore", buffer: { stdout: false, stderr: true } },
   });
-  const written = new Promise<void>((resolve, reject) => {
-    child.stdout
-      .pipe(createWriteStream(archive, { mode: 0o600 }))
-      .on("finish", resolve)
-      .on("error", reject);
-  });
-  const result = await child;
-  if (result.failed) throw explainBuild(build, "docker image save", String(result.stderr ?? ""));
-  await written;
+  // A disk that is full here ends the pipe, and with it Docker's client.
+  const [result, written] = await Promise.all([
+    child,
+    pipeline(child.stdout, createWriteStream(archive, { mode: 0o600 })).catch((error: unknown) =>
+      error instanceof Error ? error.message : String(error),
+    ),
+  ]);
+  const said = typeof written === "string" ? written : String(result.stderr ?? "");
+  if (result.failed || written !== undefined) throw explainBuild(build, "docker image save", said);
 }
 
 /** Former images of the same service go; what of them the new one needs stays, and so does the builder's cache. */
