@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { measureBad } from "./bad.mjs";
+import { measureIdle } from "./idle.mjs";
 import { measureReleases } from "./releases.mjs";
 import { measureReloads } from "./reloads.mjs";
 import { renderResults } from "./results.mjs";
@@ -22,6 +23,7 @@ const shop = await makeShop(options.os);
 const results = { os: options.os };
 try {
   const reloads = Number(options.reloads);
+  results.idle = await measureIdle(shop, say);
   results.releases = await measureReleases(
     shop,
     Number(options.deploys),

@@ -11,7 +11,7 @@ function rowOf(name, { sum, seen }, closed) {
   return `| ${name} | ${sum.failed} of ${sum.asked} | ${sum.websocketsCut} | ${sum.eventsCut} | ${sum.slowFailed} of ${sum.slowDone + sum.slowFailed} | ${closed} | ${p99Of(seen, "rest")} ms | ${p99Of(seen, "switch")} ms |`;
 }
 
-export function renderResults({ os, releases, bad = [], reloads }) {
+export function renderResults({ os, idle, releases, bad = [], reloads }) {
   const { sum } = releases;
   const counts = `${releases.releases.length} releases, ${releases.ways.length * 2} more with ways back`;
   return `## Releases under load
@@ -26,6 +26,7 @@ ${rowOf(`hostkit, ${counts}`, releases, `${sum.websocketsClosed} + ${sum.eventsC
 ${reloads === undefined ? "" : `${rowOf("plain Caddy, reloads", reloads.caddy, "–")}\n${rowOf("nginx, reloads", reloads.nginx, "–")}\n`}
 | | measured | target |
 |---|---|---|
+| a deploy with nothing to do | ${round(median(idle.deploy), 2)} s, ${round(median(idle.deploy) / median(idle.floor), 2)} × the floor (one OpenSSH login that asks the host once: ${round(median(idle.floor), 2)} s) | ≤ 1.5 × the floor |
 | from healthy to moved | ${round(median(releases.releases.map(({ moved }) => moved)))} s, at most ${round(most(releases.releases.map(({ moved }) => moved)))} s | < 2 s |
 | a release, from the command to its end | ${round(median(releases.releases.map(({ seconds }) => seconds)))} s, at most ${round(most(releases.releases.map(({ seconds }) => seconds)))} s | |
 | a rollback, from the command to its end | ${round(median(releases.ways.map(({ seconds }) => seconds)))} s, at most ${round(most(releases.ways.map(({ seconds }) => seconds)))} s | < 3 s |

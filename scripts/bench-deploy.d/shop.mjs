@@ -48,6 +48,7 @@ export async function makeShop(os) {
     );
   }
   const shop = {
+    host,
     address: host.address,
     onHost: (line) => shell(host, line).then((output) => output.trim()),
     make: (version) => writeFile(path.join(folder, "page/version"), `${version}\n`),
