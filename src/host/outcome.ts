@@ -75,7 +75,7 @@ function explainFailed({ run, failed, done }: RunOutcome, where: string): Hostki
       ...(first?.expired?.waitedFor === undefined
         ? []
         : [`it waited for ${first.expired.waitedFor}`]),
-      ...(first?.cause === undefined ? [] : [first.cause]),
+      ...(first?.cause === undefined ? [] : [first.cause.replace(/[;,]+$/, "")]),
       `${countChanges(done.length)} made before it, the rest was not begun`,
     ].join("; "),
     details: [...(first?.log ?? []), ...others],

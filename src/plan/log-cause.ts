@@ -80,14 +80,24 @@ function bare(line: string): string {
 export function findCause(text: string): string | undefined {
   const lines = linesOf(text).filter((line) => !noise.some((pattern) => pattern.test(line)));
   const raised = raisedLines(lines);
+  const quoted = quotedLines(lines);
   const complaints = lines.filter(
     (line) => raised.has(line) || (complaint.test(line) && !harmless.test(line)),
   );
   const first =
     complaints.find(
-      (line) => !echo.some((pattern) => pattern.test(bare(line)) || pattern.test(line)),
+      (line) =>
+        !quoted.has(line) &&
+        !echo.some((pattern) => pattern.test(bare(line)) || pattern.test(line)),
     ) ?? complaints[0];
   return first === undefined ? undefined : bare(first);
+}
+
+/** Source text that a compiler or interpreter points at from the line below: `   ^`, `~~~^~~`, ` | ^^^`. */
+function quotedLines(lines: readonly string[]): ReadonlySet<string> {
+  return new Set(
+    lines.filter((_, index) => /^[\s|.:\d]*~*\^[~^]*(?:\s|$)/.test(bare(lines[index + 1] ?? ""))),
+  );
 }
 
 /** Python tells what was raised in the first line behind a traceback that is not indented, in whatever words. */
