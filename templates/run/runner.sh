@@ -76,6 +76,11 @@ exec 9>>"$STACK_DIRECTORY/lock"
 if ! flock -n 9; then finish locked 75; fi
 printf '%s\n' "$HOLDER" >"$STACK_DIRECTORY/lock.holder"
 
+# With the lock no other run of the stack goes on: what a killed one was given to read, secrets among it, goes.
+for earlier in "$STACK_DIRECTORY"/runs/*/; do
+  [ "$earlier" -ef "$RUN" ] || rm -rf "$earlier"c/*/files "$earlier"c/*/stdin "$earlier"c/*/context "$earlier"c/*/context.tar
+done
+
 [ -e "$STACK_DIRECTORY/etc-files" ] || find /etc -xdev ! -type d | write_whole "$STACK_DIRECTORY/etc-files"
 [ -e "$STACK_DIRECTORY/etc-directories" ] || find /etc -xdev -type d | write_whole "$STACK_DIRECTORY/etc-directories"
 [ -s /var/lib/hostkit/secret.key ] || head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' | write_whole /var/lib/hostkit/secret.key
