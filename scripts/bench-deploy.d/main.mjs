@@ -2,16 +2,20 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { measureBad } from "./bad.mjs";
+import { measureBuilds } from "./building.mjs";
 import { measureIdle } from "./idle.mjs";
 import { measureReleases } from "./releases.mjs";
 import { measureReloads } from "./reloads.mjs";
 import { renderResults } from "./results.mjs";
 import { makeShop } from "./shop.mjs";
+import { measureSites } from "./sites.mjs";
 
 const { values: options } = parseArgs({
   options: {
     deploys: { type: "string", default: "20" },
     rollbacks: { type: "string", default: "5" },
+    sites: { type: "string", default: "20" },
+    builds: { type: "string", default: "3" },
     reloads: { type: "string", default: "20" },
     "no-bad": { type: "boolean", default: false },
     os: { type: "string", default: "debian-13" },
@@ -30,7 +34,9 @@ try {
     Number(options.rollbacks),
     say,
   );
+  results.sites = await measureSites(shop, Number(options.sites), say);
   if (!options["no-bad"]) results.bad = await measureBad(shop, say);
+  results.builds = await measureBuilds(shop, Number(options.builds), say);
   if (reloads > 0) results.reloads = await measureReloads(shop, reloads, say);
 } finally {
   await shop.down();

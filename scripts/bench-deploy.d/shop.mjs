@@ -18,6 +18,8 @@ function manifestOf({ address, keyPath, hostKey }) {
     port: 8000,
     health: { path: "/", interval: "2s", timeout: "2s", grace: "20s" },
     resources: { memory: "256M" },
+    // Streams that people keep open hold a release up for so long: shorter than usual, so that twenty take a quarter of an hour.
+    drain: "10s",
   });
   const site = (name) => ({ tls: "internal", routes: { "/*": name } });
   return {
@@ -32,6 +34,8 @@ function manifestOf({ address, keyPath, hostKey }) {
 
 /** A host with the stack, provisioned. */
 export async function makeShop(os) {
+  const dockerfile = (more = "") =>
+    `FROM ${nodeImageTag}\n${more}COPY server.cjs version /\nCMD ["node", "/server.cjs"]\n`;
   const name = `bench-deploy-${process.pid}`;
   const host = await upLabHost({ name, os, install: true });
   await offerNodeImage(host);
@@ -42,15 +46,29 @@ export async function makeShop(os) {
     await mkdir(path.join(folder, service));
     await writeFile(path.join(folder, service, "server.cjs"), server);
     await writeFile(path.join(folder, service, "version"), "v0\n");
-    await writeFile(
-      path.join(folder, service, "Dockerfile"),
-      `FROM ${nodeImageTag}\nCOPY server.cjs version /\nCMD ["node", "/server.cjs"]\n`,
-    );
+    await writeFile(path.join(folder, service, "Dockerfile"), dockerfile());
   }
   const shop = {
     host,
     address: host.address,
     onHost: (line) => shell(host, line).then((output) => output.trim()),
+    /** Another header of a site that nobody visits. */
+    changeSite: (number) => {
+      const manifest = manifestOf(host);
+      manifest.proxy.sites["more.lab.example"] = {
+        ...manifest.proxy.sites[pageSite],
+        headers: { "X-Change": String(number) },
+      };
+      return writeFile(path.join(folder, "hostkit.yaml"), stringify(manifest));
+    },
+    /** A next release, whose build takes every core for half a minute. */
+    makeBurning: (number) =>
+      writeFile(
+        path.join(folder, "page/Dockerfile"),
+        dockerfile(
+          `RUN node -e "const { Worker } = require('worker_threads'), code = 'const end = Date.now() + 3e4; while (Date.now() < end);'; for (const each of require('os').cpus()) new Worker(code, { eval: true }); console.log(${number})"\n`,
+        ),
+      ),
     make: (version) => writeFile(path.join(folder, "page/version"), `${version}\n`),
     hostkit: (...words) => mustEndWell(folder, words, 3600),
     call: (...words) => callHostkit(folder, words, 3600),
