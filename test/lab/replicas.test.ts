@@ -68,7 +68,10 @@ describe.each(testedSystems)(
     test("one that stops is not missed", async () => {
       const visitors = watchSite(project.host.address, shopSite);
       await project.onHost("docker kill shop-page-a2 >/dev/null; sleep 1");
-      await until("it is back", async () => (await at.containers()) === replicasOf("a"));
+      await until(
+        "it is back",
+        async () => (await project.onHost("systemctl is-active shop-page-a2 || true")) === "active",
+      );
       const seen = await visitors.stop();
       expect(seen.failures).toEqual([]);
       expect(seen.bodies).toEqual(["one"]);
