@@ -147,9 +147,9 @@ async function carryOut(
   const { confirmOrRefuse } = await import("../session/watch-run.ts");
   await confirmOrRefuse(context, `Make these changes?`, isAgreed);
   const { DeliveredImages } = await import("../session/built-images.ts");
-  const images = new DeliveredImages(context);
+  const images = new DeliveredImages(context, project);
   try {
-    // No host is touched before all that is built on this machine is there.
+    // No host is touched before all that is built elsewhere is there.
     await images.build(busy.map(({ inspection }) => inspection.plan));
     const short = await runAll(context, project, busy, { images });
     if (short.length === 0) return;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { HostkitError } from "../errors.ts";
-import type { BuildInputs } from "../resources/containers/packed-image.ts";
+import type { BuildSource } from "../resources/containers/build-source.ts";
 import { withHiddenFolder } from "./hidden-folder.ts";
 import { openBlob } from "./pack.ts";
 
@@ -16,7 +16,7 @@ export interface Builder {
 }
 
 /** One build on this machine. */
-export interface LocalBuild extends BuildInputs {
+export interface LocalBuild extends Omit<BuildSource, "kind" | "plainText" | "wish" | "usual"> {
   readonly service: string;
   readonly reference: string;
   readonly architecture: string;
@@ -33,6 +33,11 @@ const emulators: Readonly<Record<string, string>> = {
   ...{ amd64: "qemu-x86_64", "386": "qemu-i386", arm64: "qemu-aarch64", arm: "qemu-arm" },
   ...{ ppc64le: "qemu-ppc64le", riscv64: "qemu-riscv64", s390x: "qemu-s390x" },
 };
+
+/** Name of the kernel's handler for programs of an architecture, in `/proc/sys/fs/binfmt_misc`. */
+export function emulatorOf(architecture: string): string {
+  return emulators[architecture] ?? `qemu-${architecture}`;
+}
 
 /**
  * The first of docker, podman and buildah that is there; of Docker, where its daemon answers and BuildKit is there: the old builder takes
@@ -93,7 +98,7 @@ async function checkArchitecture(builder: Builder, build: LocalBuild): Promise<v
   const { architecture, service } = build;
   // Docker Desktop brings its own emulators.
   if (builder.architecture === architecture || process.platform !== "linux") return;
-  const handler = emulators[architecture] ?? `qemu-${architecture}`;
+  const handler = emulatorOf(architecture);
   const state = await readFile(`/proc/sys/fs/binfmt_misc/${handler}`, "utf8").catch(() => "");
   if (state.startsWith("enabled")) return;
   throw new HostkitError("image_unfit", {

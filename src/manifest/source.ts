@@ -24,8 +24,8 @@ export interface BuildFrom {
   readonly secrets?: readonly string[];
   /** Name of the secret that holds the private key for `RUN --mount=type=ssh`. */
   readonly key?: string;
-  /** Built on this machine; absent: on the host. */
-  readonly on?: "here";
+  /** `here`: built on this machine; else the entry of `hosts`, or the SSH host, that builds it. Absent: the host that runs it. */
+  readonly on?: string;
 }
 
 /** An image in a file on this machine. */

@@ -19,11 +19,7 @@ export function listMeanings(page: PlanPage): Row[] {
   return [
     ...describeServices(page.runs),
     ...describePackages(page.installs, page.sends),
-    ...list(
-      "builds",
-      page.builds ?? [],
-      " on this machine; the layers that the host lacks are sent",
-    ),
+    ...list("builds", page.builds ?? [], "; the layers that the host lacks are sent"),
     ...list("restores", restores),
     ...list("restarts", pauses.map(describePause)),
     ...cuts.map((cut): Row => ["cuts", cut]),

@@ -6,27 +6,32 @@ import { readImageArchive } from "../local/image-archive.ts";
 import { HostkitError } from "../errors.ts";
 import type { Plan } from "../plan/types.ts";
 import { chooseImage } from "../resources/containers/load.ts";
+import { placeOf } from "../resources/containers/packed-image.ts";
 import type { Delivery, ImageArchive, PackedImage } from "../resources/containers/packed-image.ts";
+import type { ElsewhereOptions } from "./build-elsewhere.ts";
 import type { Context } from "./context.ts";
+import type { Project } from "./project.ts";
 
 interface Ready {
   readonly archive: ImageArchive;
   readonly image: PackedImage;
 }
 
-/** The images that plans deliver: those of archives, and those that are built on this machine, each once. */
+/** The images that plans deliver: those of archives, and those that are built on this machine or on a host for others, each once. */
 export class DeliveredImages {
   readonly #context: Context;
+  readonly #project: Pick<Project, "reachBuilder" | "manifest">;
   readonly #built = new Map<string, Ready>();
   readonly #folders: string[] = [];
 
-  constructor(context: Context) {
+  constructor(context: Context, project: Pick<Project, "reachBuilder" | "manifest">) {
     this.#context = context;
+    this.#project = project;
   }
 
   /**
-   * Builds what is to be built here, one after the other. No host is touched before all of it is there.
-   * @throws HostkitError local_command_failed, image_unfit
+   * Builds what is to be built here or on a host for others, one after the other. No host is touched before all of it is there.
+   * @throws HostkitError local_command_failed, run_failed, image_unfit; of a host that builds for others, all that connecting throws
    */
   async build(plans: readonly Plan[]): Promise<void> {
     for (const { changes } of plans)
@@ -50,9 +55,15 @@ export class DeliveredImages {
       await rm(folder, { recursive: true, force: true });
   }
 
+  async #buildOn(on: string, options: Omit<ElsewhereOptions, "host" | "stack">): Promise<string> {
+    const { buildElsewhere } = await import("./build-elsewhere.ts");
+    const host = await this.#project.reachBuilder(on);
+    return buildElsewhere({ ...options, host, stack: this.#project.manifest.stack });
+  }
+
   async #build(
     { reference, service }: Delivery,
-    { build, architecture }: Extract<Delivery["origin"], { kind: "here" }>,
+    { on, build, architecture }: Extract<Delivery["origin"], { kind: "elsewhere" }>,
   ): Promise<Ready> {
     const { terminal, options, timings, note } = this.#context;
     const { environment } = terminal;
@@ -60,11 +71,16 @@ export class DeliveredImages {
     const folder = await makeBuildFolder(cache);
     this.#folders.push(folder);
     const built = timings.begin("", `build ${service}`);
-    note(`${service}: is built on this machine`);
+    note(`${service}: is built on ${placeOf(on)}`);
     const say = options.json === true ? (): void => {} : byLine(note);
-    const file = await buildHere({ ...build, service, reference, architecture }, folder, say);
+    const file =
+      on === "here"
+        ? await buildHere({ ...build, service, reference, architecture }, folder, say)
+        : await this.#buildOn(on, { service, source: build, architecture, folder, say });
     built();
-    const archive = await readImageArchive(file);
+    const archive = await readImageArchive(file).catch((error: unknown) => {
+      throw explainUnreadable(service, on, error);
+    });
     const image = chooseImage({ archive, architecture });
     if (image !== undefined) return { archive, image };
     throw new HostkitError("image_unfit", {
@@ -73,6 +89,14 @@ export class DeliveredImages {
       next: "leave --platform out of the last stage's FROM",
     });
   }
+}
+
+function explainUnreadable(service: string, on: string, error: unknown): HostkitError {
+  return new HostkitError("run_failed", {
+    what: `the image of ${service} that was built on ${placeOf(on)} cannot be read`,
+    why: `${error instanceof Error ? error.message : String(error)}; no host that runs it was touched`,
+    next: "run the same command again",
+  });
 }
 
 /** Whole lines, so that no secret is cut in two before it is looked for; a last one without its end is not shown. */

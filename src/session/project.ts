@@ -21,6 +21,8 @@ export interface Project {
   readonly manifest: Manifest;
   readonly isLab: boolean;
   readonly hosts: readonly HostAccess[];
+  /** The way to a host that builds for others: an entry of `hosts`, or what stands behind `ssh`. */
+  reachBuilder(name: string): Promise<HostAccess>;
   readonly stackDirectory: string;
   readonly log: Log;
 }
@@ -59,15 +61,36 @@ export async function openProject(context: Context): Promise<Project> {
     log: (line) => log.debug(line),
   };
   const isLab = options.lab !== undefined;
-  const hosts = await Promise.all(
-    selected.map(async (host): Promise<HostAccess> => {
-      const destination = isLab
-        ? await labDestinationOf(context, manifest, host.name)
-        : destinationOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
-      return accessTo(destination, host.name, context, connectOptions);
-    }),
-  );
-  return { loaded, manifest, isLab, hosts, stackDirectory: stackDirectoryOf(manifest.stack), log };
+  const reach = async (host: Host): Promise<HostAccess> => {
+    const destination = isLab
+      ? await labDestinationOf(context, manifest, host.name)
+      : destinationOf(host, manifest, loaded.folder, terminal.environment["HOME"]);
+    return accessTo(destination, host.name, context, connectOptions);
+  };
+  const reachBuilder = async (name: string): Promise<HostAccess> => {
+    const known = manifest.hosts.find((host) => host.name === name);
+    if (known !== undefined) return reach(known);
+    if (isLab) throw explainNoTwin(name);
+    return accessTo(builderDestinationOf(name), name, context, connectOptions);
+  };
+  return {
+    ...{ loaded, manifest, isLab, hosts: await Promise.all(selected.map(reach)), reachBuilder },
+    ...{ stackDirectory: stackDirectoryOf(manifest.stack), log },
+  };
+}
+
+/** What the lab does stays in it. */
+function explainNoTwin(name: string): HostkitError {
+  return new HostkitError("lab_unavailable", {
+    what: `the lab has no host that stands for ${name}, which builds an image (build.on)`,
+    why: "only entries of `hosts` have one, and a lab command goes to no other host; nothing was changed",
+    next: `write it as an entry of hosts, or build on the host: on: host`,
+  });
+}
+
+/** A host that the manifest only names: all else is ssh_config's. */
+export function builderDestinationOf(name: string): Destination {
+  return { name, ...parseJump(name) };
 }
 
 function accessTo(

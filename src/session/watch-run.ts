@@ -109,7 +109,7 @@ export async function executeRun(
   { isWhole = false, images }: RunOptions = {},
 ): Promise<RunOutcome> {
   const layouts = plan.changes.some(({ delivers }) => delivers !== undefined)
-    ? await sendImages(context, { host, connection, plan, show, isWhole }, images)
+    ? await sendImages(context, project, { host, connection, plan, show, isWhole }, images)
     : undefined;
   const now = new Date();
   const runId = newRunId(now);
@@ -144,6 +144,7 @@ export async function executeRun(
 
 async function sendImages(
   context: Context,
+  project: Project,
   options: Omit<DeliverOptions, "images">,
   given: DeliveredImages | undefined,
 ): Promise<NonNullable<RunInput["layouts"]>> {
@@ -151,7 +152,7 @@ async function sendImages(
     import("./deliver-images.ts"),
     import("./built-images.ts"),
   ]);
-  const images = given ?? new Images(context);
+  const images = given ?? new Images(context, project);
   try {
     await images.build([options.plan]);
     const sent = context.timings.begin(options.host.name, "send layers");

@@ -1,4 +1,5 @@
 import type { Finding } from "../problems.ts";
+import { suggest } from "../suggest.ts";
 import { namedSecrets, secretsOf } from "../secrets.ts";
 import {
   complain,
@@ -20,6 +21,7 @@ export const serviceRules: readonly Rule[] = [
   healthWays,
   dockerfileOutside,
   lentAgent,
+  unknownBuilder,
   afterUnknown,
   afterCycle,
   sharedVolume,
@@ -203,6 +205,34 @@ function lentAgent(input: RuleInput): Finding[] {
       complain(
         [...pointer, "build", "ssh"],
         "your SSH agent is not lent to a host: a build goes on there without you, and root there could use every key in it; name a secret that holds a key which may only read: ssh: DEPLOY_KEY",
+      ),
+    ];
+  });
+}
+
+/** What people call the two places that have a word of their own. */
+const foreignPlaces: Readonly<Record<string, string>> = {
+  ...{ local: "here", localhost: "here", "127.0.0.1": "here", controller: "here", self: "here" },
+  ...{ remote: "host", target: "host", server: "host", hosts: "host" },
+};
+
+/** A word alone may be an alias of ~/.ssh/config, but hardly where it is nearly one that is known. */
+function unknownBuilder(input: RuleInput): Finding[] {
+  const known = ["host", "here", ...input.declared.hosts];
+  return listBuilds(input).flatMap(({ pointer, build: { on } }) => {
+    if (on === undefined || known.includes(on)) return [];
+    const port = Number(/:(\d+)$/.exec(on)?.[1] ?? 22);
+    if (port < 1 || port > 65_535)
+      return [complain([...pointer, "build", "on"], "a port is a number between 1 and 65535")];
+    const foreign = Object.hasOwn(foreignPlaces, on) ? foreignPlaces[on] : undefined;
+    const suggestion = foreign ?? (/[.:@]/.test(on) ? undefined : suggest(on, known));
+    if (suggestion === undefined) return [];
+    const place = [...pointer, "build", "on"];
+    return [
+      complain(
+        place,
+        `no host of this manifest is called "${on}"; an alias of ~/.ssh/config of that name is written USER@${on}`,
+        { suggestion, allowed: known },
       ),
     ];
   });

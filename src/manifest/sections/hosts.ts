@@ -25,11 +25,11 @@ const hostKey = () =>
     /^(?:(?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+(?: .*)?|SHA256:[A-Za-z0-9+/]{43}=?)$/,
   );
 
-const hop = () =>
-  text(
-    'the name of another host, an alias, or "user@host:port"',
-    /^(?:[A-Za-z0-9_.-]+@)?(?!-)(?:\[[A-Fa-f0-9:.]+\]|[A-Za-z0-9_.-]+)(?::\d{1,5})?$/,
-  );
+/** What stands behind `ssh`, or for it. */
+export const hop = (expected: string) =>
+  text(expected, /^(?:[A-Za-z0-9_.-]+@)?(?!-)(?:\[[A-Fa-f0-9:.]+\]|[A-Za-z0-9_.-]+)(?::\d{1,5})?$/);
+
+const oneHop = 'the name of another host, an alias, or "user@host:port"';
 
 const hostSchema = mapping({
   address: address()
@@ -65,7 +65,7 @@ const hostSchema = mapping({
       examples: ["SHA256:jbTmFd1v0uDo4mbyXKSg4lyvFv2iXPpdOVnLuCMYYZ8"],
     }),
   jump: z
-    .union([hop(), listOf(hop(), "hops")])
+    .union([hop(oneHop), listOf(hop(oneHop), "hops")])
     .optional()
     .meta({
       description:

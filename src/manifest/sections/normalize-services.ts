@@ -136,7 +136,7 @@ export function normalizeBuild(written: WrittenBuild): BuildFrom {
     ...(build.target === undefined ? {} : { target: build.target }),
     ...(build.secrets === undefined ? {} : { secrets: [...new Set(build.secrets)].sort() }),
     ...(typeof build.ssh === "string" ? { key: build.ssh } : {}),
-    ...(build.on === "here" ? { on: build.on } : {}),
+    ...(build.on === undefined || build.on === "host" ? {} : { on: build.on }),
   };
 }
 

@@ -22,6 +22,7 @@ import {
   variableName,
 } from "../values.ts";
 import { mostReplicas } from "../services.ts";
+import { hop } from "./hosts.ts";
 
 const download = mapping({
   url: httpsUrl("an https:// URL").meta({
@@ -34,7 +35,7 @@ const download = mapping({
 
 const build = mapping({
   context: localPath("the path of a folder").meta({
-    description: "Folder sent to the host and built there, or built on this machine (`on: here`).",
+    description: "Folder sent to the host and built there, or built elsewhere (`on`).",
   }),
   dockerfile: localPath("a path inside the context")
     .optional()
@@ -64,12 +65,14 @@ const build = mapping({
         "Name of the secret that holds the private key for `RUN --mount=type=ssh`, such as a deploy key that may only read. Your own agent is not lent to the host.",
       examples: ["DEPLOY_KEY"],
     }),
-  on: text("host or here", /^(?:host|here)$/)
+  on: hop(
+    'host, here, the name of an entry of `hosts`, an alias of ~/.ssh/config, or "user@host:port"',
+  )
     .optional()
     .meta({
       description:
-        "Where it is built. host: on the host that runs it. here: on this machine, with docker, podman or buildah, for the host's processor; then those layers are sent that the host lacks. Default: host.",
-      examples: ["here"],
+        "Where it is built. host: on the host that runs it. here: on this machine, with docker, podman or buildah, for the host's processor; then those layers are sent that the host lacks. Another host, by its name in `hosts` or as it stands behind `ssh`: there, with its Docker, and the layers go by way of this machine. Default: host.",
+      examples: ["here", "builder.example.org"],
     }),
 });
 

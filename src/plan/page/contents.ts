@@ -5,7 +5,7 @@ import type { AnyService, Manifest } from "../../manifest/schema.ts";
 import type { Source } from "../../manifest/source.ts";
 import { servicesOf } from "../../manifest/services.ts";
 import { isImage, shownAs } from "../../resources/containers/image.ts";
-import { measureDelivery } from "../../resources/containers/packed-image.ts";
+import { measureDelivery, placeOf } from "../../resources/containers/packed-image.ts";
 import type { Content, Resource, Step } from "../../resources/resource.ts";
 import { runningIdOf } from "../../stack/services/start-order.ts";
 import { wordsOf } from "../package-obstacles.ts";
@@ -111,10 +111,12 @@ export function measureUploads({ changes }: Pick<Plan, "changes">, closer: Facts
   );
 }
 
-/** Services whose image is built on the controller. */
+/** Services whose image is built on the controller or on a host for others, with where. */
 export function listBuilds({ changes }: Pick<Plan, "changes">): string[] {
   return changes.flatMap(({ delivers }) =>
-    delivers?.origin.kind === "here" ? [delivers.service] : [],
+    delivers?.origin.kind === "elsewhere"
+      ? [`${delivers.service} on ${placeOf(delivers.origin.on)}`]
+      : [],
   );
 }
 

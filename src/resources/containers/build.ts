@@ -5,38 +5,12 @@ import type { FactNeed } from "../../facts/fact.ts";
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Script } from "../../shell/script.ts";
 import { base64Of } from "../../writers/base64.ts";
-import type { Blob, Refusal, Step } from "../resource.ts";
+import type { Refusal, Step } from "../resource.ts";
 import { boundCache, noteCache } from "./build-cache.ts";
+import type { BuildSecret, BuildSource } from "./build-source.ts";
 import { explainFailure } from "./build-failure.ts";
 import { buildSlice, limitBuilds, releaseBuilds } from "./build-slice.ts";
 import { keepsSyntax, refuseBuild } from "./builder.ts";
-import type { BuildWish } from "./builder.ts";
-
-/** An image that is built on the host. */
-export interface BuildSource {
-  readonly kind: "build";
-  /** What the Dockerfile takes of the manifest's folder. */
-  readonly context: Blob;
-  /** Name of the Dockerfile, as the builder is to call it. */
-  readonly name: string;
-  /** The Dockerfile, and the same without its `# syntax=` line. */
-  readonly text: string;
-  readonly plainText: string;
-  readonly wish: BuildWish;
-  readonly args: Readonly<Record<string, string>>;
-  readonly target?: string;
-  /** What only the build sees, by name. */
-  readonly secrets: readonly BuildSecret[];
-  /** The private key that `RUN --mount=type=ssh` logs in with. */
-  readonly key?: BuildSecret;
-  /** What the distribution's own packages bring, for a host that has no Docker yet. */
-  readonly usual: BuilderFact;
-}
-
-export interface BuildSecret {
-  readonly name: string;
-  readonly value: string | Uint8Array;
-}
 
 /** What decides whether, and how, this host can build it. */
 export const builderNeed: FactNeed = need(builderFacts, builderSubject);
@@ -66,9 +40,8 @@ export function buildSteps(
   source: BuildSource,
   fact: BuilderFact | undefined,
 ): Step[] {
-  const { engine } = expectBuilder(source, fact);
-  const text = keepsSyntax(source.wish, engine) ? source.text : source.plainText;
-  const hidden = [...source.secrets, ...(source.key === undefined ? [] : [source.key])];
+  const text = chooseText(source, expectBuilder(source, fact));
+  const hidden = listHidden(source);
   return [
     { type: "upload", as: "context.tar", content: { blob: source.context } },
     { type: "upload", as: `recipe/${source.name}`, content: { text } },
@@ -77,13 +50,22 @@ export function buildSteps(
       title: `build ${reference}`,
       bound: { seconds: 4 * 3600, waitsFor: "the build of the image" },
       script: joinScripts([prepareScript(source), runScript(reference, source)]),
-      ...(hidden.length === 0 ? {} : { stdin: { secret: encode(hidden) } }),
+      ...(hidden.length === 0 ? {} : { stdin: { secret: encodeHidden(hidden) } }),
     },
   ];
 }
 
+/** The Dockerfile as this builder is to read it. */
+export function chooseText(source: BuildSource, { engine }: Pick<BuilderFact, "engine">): string {
+  return keepsSyntax(source.wish, engine) ? source.text : source.plainText;
+}
+
+export function listHidden({ secrets, key }: BuildSource): readonly BuildSecret[] {
+  return [...secrets, ...(key === undefined ? [] : [key])];
+}
+
 /** A line a secret, its bytes in base64. */
-function encode(secrets: readonly BuildSecret[]): string {
+export function encodeHidden(secrets: readonly BuildSecret[]): string {
   return [...new Map(secrets.map((one) => [one.name, one])).values()]
     .map(({ name, value }) => `${name} ${base64Of(value)}\n`)
     .join("");
@@ -94,7 +76,7 @@ function encode(secrets: readonly BuildSecret[]): string {
  * it has seen the path before. What is ignored has stayed behind already. Docker's client gets root's own logins and plugins, and
  * writes beside them nothing that would stay.
  */
-function prepareScript({ name }: BuildSource): Script {
+export function prepareScript({ name }: BuildSource): Script {
   return sh`at_end() {
   rm -rf context client hidden
   ${boundCache}
@@ -117,11 +99,13 @@ export DOCKER_CONFIG="$PWD/client" BUILDX_CONFIG="$PWD/client/buildx" BUILDX_BUI
 export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 BUILDX_GIT_INFO=0`;
 }
 
-function runScript(reference: string, source: BuildSource): Script {
+/** @param platform where it is another than the builder's own */
+export function runScript(reference: string, source: BuildSource, platform?: string): Script {
   const { args, target, secrets, key } = source;
   const words = [
     ...["docker", "build", "--progress", "plain", "--cgroup-parent", buildSlice],
     ...["--file", `recipe/${source.name}`, "--tag", reference],
+    ...(platform === undefined ? [] : ["--platform", platform]),
     ...Object.entries(args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
     ...(target === undefined ? [] : ["--target", target]),
     ...secrets.flatMap(({ name }) => ["--secret", `id=${name},src=hidden/${name}`]),

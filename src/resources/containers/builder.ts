@@ -1,31 +1,7 @@
 import { engineVersionOf } from "../../facts/containers/builder.ts";
 import type { BuilderFact } from "../../facts/containers/builder.ts";
 import type { Refusal } from "../resource.ts";
-
-/** Something in a Dockerfile that not every builder understands. */
-export interface DockerfileFeature {
-  /** Of the Dockerfile, from 1. */
-  readonly line: number;
-  /** As a person would name it: `COPY --parents`. */
-  readonly what: string;
-  /** N of the first `docker/dockerfile:1.N` that has it. */
-  readonly since: number;
-  /** The same of `1.N-labs`, where that was earlier. */
-  readonly labs?: number;
-  readonly instead?: string;
-}
-
-/** What the `# syntax=` line of a Dockerfile asks for. */
-export type Syntax =
-  /** Docker's own, of which every builder has a version inside: `version` is N of `1.N`, absent for the newest. */
-  | {
-      readonly kind: "docker";
-      readonly image: string;
-      readonly version?: number;
-      readonly isLabs: boolean;
-    }
-  /** Somebody's own: only that image knows what the Dockerfile means. */
-  | { readonly kind: "own"; readonly image: string };
+import type { BuildWish, DockerfileFeature, Syntax } from "./build-source.ts";
 
 /**
  * N of the `docker/dockerfile:1.N` inside an Engine: that of its BuildKit. 20.10 and 26.1 were tried on lab hosts, the others are of
@@ -61,14 +37,6 @@ export function frontendOf(engine: string): number | undefined {
 /** The client of 23.0 and later leaves BuildKit to a plugin. */
 export function needsPlugin(engine: string): boolean {
   return engineVersionOf(engine)[0] >= 23;
-}
-
-/** What decides about a build besides the host. */
-export interface BuildWish {
-  /** As the manifest names it: `./api/Dockerfile`. */
-  readonly file: string;
-  readonly features: readonly DockerfileFeature[];
-  readonly syntax?: Syntax;
 }
 
 /** Whether the `# syntax=` line stays: the host then fetches that image. Otherwise the builder does it with what is in it. */

@@ -6,9 +6,10 @@ import type { BuilderFact } from "../../facts/containers/builder.ts";
 import { idOf, removeByScript } from "../resource.ts";
 import { dropCache } from "./build-cache.ts";
 import { builderNeed, buildSteps, notesOn, refuseOn } from "./build.ts";
-import type { BuildSource } from "./build.ts";
+import type { BuildSource } from "./build-source.ts";
 import { deliver, loadSteps, refuseArchive } from "./load.ts";
-import type { ArchiveSource, HereSource } from "./load.ts";
+import type { ArchiveSource, ElsewhereSource } from "./load.ts";
+import { placeOf } from "./packed-image.ts";
 import { pullScript, refusePlatform } from "./pull.ts";
 import type { PullSource } from "./pull.ts";
 import { recordFunctions } from "./records.ts";
@@ -17,7 +18,7 @@ import type { Change, Refusal, Resource, ResourceKind, Step } from "../resource.
 export type ImageSource =
   | BuildSource
   | ArchiveSource
-  | HereSource
+  | ElsewhereSource
   /** The reference is in a registry. */
   | PullSource;
 
@@ -59,7 +60,7 @@ export const imageKind: ResourceKind<ImageResource> = {
     return {
       id: idOf(resource),
       action: "create",
-      because: `image ${nameOf(resource)} is not on the host${source.kind === "here" ? ", and will be built on this machine" : ""}`,
+      because: `image ${nameOf(resource)} is not on the host${source.kind === "elsewhere" ? `, and will be built on ${placeOf(source.on)}` : ""}`,
       steps: [
         ...stepsOf(resource, builder),
         ...(resource.isBase === true ? [removeFormer(reference)] : []),
@@ -109,8 +110,8 @@ function nameOf(resource: ImageResource): string {
   return shownAs(resource) ?? resource.reference;
 }
 
-function isDelivered(source: ImageSource): source is ArchiveSource | HereSource {
-  return source.kind === "archive" || source.kind === "here";
+function isDelivered(source: ImageSource): source is ArchiveSource | ElsewhereSource {
+  return source.kind === "archive" || source.kind === "elsewhere";
 }
 
 /** What images that stand on a former one need of it stays without the name. */

@@ -1,6 +1,7 @@
 import { joinScripts, sh } from "../../shell/script.ts";
 import type { Refusal, Step } from "../resource.ts";
-import type { BuildInputs, Delivery, ImageArchive, PackedImage } from "./packed-image.ts";
+import type { BuildSource } from "./build-source.ts";
+import type { Delivery, ImageArchive, PackedImage } from "./packed-image.ts";
 import { alsoRuns } from "./platforms.ts";
 
 /** An image that lies in an archive on the controller. */
@@ -13,10 +14,12 @@ export interface ArchiveSource {
   readonly architecture: string;
 }
 
-/** An image that is built on the controller. */
-export interface HereSource {
-  readonly kind: "here";
-  readonly build: BuildInputs;
+/** An image that is built on the controller, or on a host for others. */
+export interface ElsewhereSource {
+  readonly kind: "elsewhere";
+  /** `here`, or the host. */
+  readonly on: string;
+  readonly build: BuildSource;
   /** Whose it is. */
   readonly service: string;
   /** Docker's name of the architecture that it is for. */
@@ -70,12 +73,12 @@ export function refuseArchive(source: ArchiveSource): Refusal | undefined {
 /** What goes to the host before the run; undefined: nothing of it runs there. */
 export function deliver(
   reference: string,
-  source: ArchiveSource | HereSource,
+  source: ArchiveSource | ElsewhereSource,
 ): Delivery | undefined {
   const { service } = source;
-  if (source.kind === "here") {
-    const { build, architecture } = source;
-    return { reference, service, origin: { kind: "here", build, architecture } };
+  if (source.kind === "elsewhere") {
+    const { on, build, architecture } = source;
+    return { reference, service, origin: { kind: "elsewhere", on, build, architecture } };
   }
   const image = chooseImage(source);
   if (image === undefined) return undefined;

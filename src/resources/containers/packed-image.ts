@@ -1,5 +1,6 @@
 import { bytesOf, hashText } from "../../facts/files/hash.ts";
 import type { Blob } from "../blob.ts";
+import type { BuildSource } from "./build-source.ts";
 
 /** How bytes are packed, by their first ones. */
 export type Packing = "none" | "gzip" | "zstd";
@@ -34,26 +35,6 @@ export interface ImageArchive extends Blob {
   readonly images: readonly PackedImage[];
 }
 
-/** What an image is built from; a `BuildSource` has it all. */
-export interface BuildInputs {
-  readonly context: Blob;
-  /** Name of the Dockerfile, as the builder is to call it. */
-  readonly name: string;
-  /** The Dockerfile. */
-  readonly text: string;
-  readonly args: Readonly<Record<string, string>>;
-  readonly target?: string;
-  /** What only the build sees, by name. */
-  readonly secrets: readonly HiddenValue[];
-  /** The private key that `RUN --mount=type=ssh` logs in with. */
-  readonly key?: HiddenValue;
-}
-
-interface HiddenValue {
-  readonly name: string;
-  readonly value: string | Uint8Array;
-}
-
 /** An image that is not made on the host: those of its layers go there, before a run begins, that it lacks. */
 export interface Delivery {
   /** What the image will be called on the host. */
@@ -62,7 +43,18 @@ export interface Delivery {
   readonly origin:
     | { readonly kind: "archive"; readonly archive: ImageArchive; readonly image: PackedImage }
     /** Its layers are known once it is built. */
-    | { readonly kind: "here"; readonly build: BuildInputs; readonly architecture: string };
+    | {
+        readonly kind: "elsewhere";
+        /** `here`: the controller; else the host that builds it. */
+        readonly on: string;
+        readonly build: BuildSource;
+        readonly architecture: string;
+      };
+}
+
+/** Where an image is built that is not built on its own host, for a person. */
+export function placeOf(on: string): string {
+  return on === "here" ? "this machine" : on;
 }
 
 /** Bytes of the layers of an image that a host lacks, as they lie in the archive; 0 where nobody knows yet. */

@@ -1,6 +1,7 @@
 import { buildsOf } from "../../manifest/base-images.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import { findCycles } from "../../manifest/rules/rule.ts";
+import { placeOf } from "../../resources/containers/packed-image.ts";
 import { basesOf } from "./build-origin.ts";
 
 type Build = ReturnType<typeof buildsOf>[number];
@@ -13,8 +14,8 @@ export interface BaseProblem {
   readonly severity: "error" | "warning";
 }
 
-/** Base images are on the host, where this machine's builder has nothing of them. */
-function findHere(builds: readonly Build[], needs: (build: Build) => string[]): BaseProblem[] {
+/** Base images are on the host that runs the image, and another builder has nothing of them. */
+function findElsewhere(builds: readonly Build[], needs: (build: Build) => string[]): BaseProblem[] {
   return builds.flatMap((build): BaseProblem[] => {
     const { section, name, source } = build;
     if (source.on === undefined) return [];
@@ -25,7 +26,7 @@ function findHere(builds: readonly Build[], needs: (build: Build) => string[]): 
       ];
     const [base] = needs(build);
     if (base === undefined) return [];
-    const message = `it is built on this machine, and ${base} is built on the host: leave out \`on\`, or build ${base} here into an archive`;
+    const message = `it is built on ${placeOf(source.on)}, and ${base} is built on the host: leave out \`on\`, or build ${base} into an archive`;
     return [{ section, name, severity, message }];
   });
 }
@@ -44,7 +45,7 @@ export function findBaseProblems(
   );
   const used = new Set(builds.flatMap(needs));
   return [
-    ...findHere(builds, needs),
+    ...findElsewhere(builds, needs),
     ...findCycles(edges).map((cycle) => ({
       section: "images" as const,
       name: cycle[0] ?? "",

@@ -4,7 +4,7 @@ import { dockerfileOf } from "../../manifest/references.ts";
 import { findBase } from "../../manifest/base-images.ts";
 import type { Built } from "../../manifest/base-images.ts";
 import type { BaseImage } from "../../manifest/source.ts";
-import type { BuildSecret, BuildSource } from "../../resources/containers/build.ts";
+import type { BuildSecret, BuildSource } from "../../resources/containers/build-source.ts";
 import { requireSecret } from "../inputs.ts";
 import type { StackInputs } from "../inputs.ts";
 import { listFeatures } from "./dockerfile-features.ts";

@@ -1,6 +1,6 @@
 import { Keyword } from "dockerfile-ast";
 import type { Copy, Instruction, Run } from "dockerfile-ast";
-import type { DockerfileFeature } from "../../resources/containers/builder.ts";
+import type { DockerfileFeature } from "../../resources/containers/build-source.ts";
 import { lineOf, listNeeded, mountsOf, textOf, triggerOf } from "./dockerfile-stages.ts";
 import type { Stages } from "./dockerfile-stages.ts";
 

@@ -1,4 +1,4 @@
-import type { Syntax } from "../../resources/containers/builder.ts";
+import type { Syntax } from "../../resources/containers/build-source.ts";
 
 /** A directive (`# NAME=VALUE`) of the comments that a Dockerfile may begin with. */
 interface Directive {

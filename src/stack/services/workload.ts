@@ -197,7 +197,13 @@ function describeOrigin(inputs: Inputs, service: AnyService): WorkloadBase["runs
         source:
           source.on === undefined
             ? build.source
-            : { kind: source.on, build: build.source, service: name, architecture },
+            : {
+                kind: "elsewhere",
+                on: source.on,
+                build: build.source,
+                service: name,
+                architecture,
+              },
       };
     }
     case "image-archive": {

@@ -172,11 +172,13 @@ describe("rows", () => {
     expect(listMeanings({ ...page, installs, sends })).toContainEqual(["installs", expected]);
   });
 
-  test("builds: what is built on this machine", async () => {
+  test("builds: what is built elsewhere, and where", async () => {
     const { page } = shownOf(await later(["release:api"]));
-    expect(listMeanings({ ...page, builds: ["api", "page"] })).toContainEqual([
+    expect(
+      listMeanings({ ...page, builds: ["api on this machine", "page on builder"] }),
+    ).toContainEqual([
       "builds",
-      "api, page on this machine; the layers that the host lacks are sent",
+      "api on this machine, page on builder; the layers that the host lacks are sent",
     ]);
   });
 
