@@ -120,7 +120,7 @@ function refuseWithoutDocker(
   throw new HostkitError("image_unfit", {
     what: `no Docker answers on the host that is to build ${service}`,
     why: "hostkit installs nothing on a host that only builds",
-    next: "there: apt-get install docker.io docker-cli docker-buildx   (Debian 12: docker.io), or: systemctl start docker",
+    next: "there: systemctl start docker, or apt-get install docker.io, with docker-buildx where the distribution has it",
   });
 }
 
