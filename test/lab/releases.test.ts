@@ -214,9 +214,12 @@ CMD ["node", "-e", "${exit}process.on('SIGTERM', () => process.exit()); require(
     expect(await project.hostkit("plan")).toMatchObject({ exitCode: 0 });
   });
 
-  test("uninstall keeps the volume, and no record", async () => {
-    await succeed(project.hostkit("uninstall", "--yes"));
-    expect(await project.onHost("ls /var/lib/hostkit/kiosk/state.jsonl")).not.toBe("");
-    expect((await project.tryOnHost(`ls ${records}`)).exitCode).not.toBe(0);
-  });
+  test.runIf(process.env["HOSTKIT_LONG"] === "1")(
+    "uninstall keeps the volume, and no record",
+    async () => {
+      await succeed(project.hostkit("uninstall", "--yes"));
+      expect(await project.onHost("ls /var/lib/hostkit/kiosk/state.jsonl")).not.toBe("");
+      expect((await project.tryOnHost(`ls ${records}`)).exitCode).not.toBe(0);
+    },
+  );
 });
