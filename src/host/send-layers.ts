@@ -95,7 +95,7 @@ async function sendMissing(
   const due = listLayersFrom(layers, look.known).filter(
     ({ diffId }) => !look.sent.whole.has(diffId),
   );
-  await measurePacked(options, listLayersFrom(layers, 0), sizes, look.room);
+  await measurePacked(options, listLayersFrom(layers, 0), sizes, look);
   const total = due.reduce((sum, layer) => sum + sizeOf(layer, sizes), 0);
   checkRoom(options, look, due, sizes);
   let done = 0;
@@ -159,14 +159,14 @@ async function measurePacked(
   options: SendOptions,
   layers: readonly PackedLayer[],
   sizes: Map<string, number>,
-  room: number,
+  { room, sent }: LayerLook,
 ): Promise<void> {
   for (const layer of layers) {
     if (layer.packing === "none" || sizes.has(layer.diffId)) continue;
     let size = 0;
     for await (const chunk of options.open(layer, 0) as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > room) throw explainRoom(options, room, `more than ${formatMiB(room)}`);
+      if (size > room) throw explainRoom(options, sent, room, `more than ${formatMiB(room)}`);
     }
     sizes.set(layer.diffId, size);
   }
@@ -188,14 +188,30 @@ function checkRoom(
     needs.set(mount, { free: free * 1024, need: known + need });
   }
   for (const { free, need } of needs.values())
-    if (need > free) throw explainRoom(options, free, `about ${formatMiB(need)}`);
+    if (need > free) throw explainRoom(options, sent, free, `about ${formatMiB(need)}`);
 }
 
-function explainRoom({ service, from }: SendOptions, free: number, needed: string): HostkitError {
+const freeSpace = "free space on the host: docker system df; journalctl --vacuum-size=100M";
+
+function explainRoom(
+  { service, from }: SendOptions,
+  { whole, parts }: SentLayers,
+  free: number,
+  needed: string,
+): HostkitError {
+  const isBegun = whole.size + parts.size > 0;
   return new HostkitError("disk_full", {
     what: `${formatMiB(free)} are free, and the layers of ${service} need ${needed}`,
-    why: `they come from ${from}; nothing was sent or changed`,
-    next: "free space on the host: docker system df; journalctl --vacuum-size=100M",
+    why: `they come from ${from}; ${isBegun ? "the run was not begun" : "nothing was sent or changed"}`,
+    next: freeSpace,
+  });
+}
+
+function explainFull({ service, from }: SendOptions): HostkitError {
+  return new HostkitError("disk_full", {
+    what: `the host had no space left while the layers of ${service} were sent`,
+    why: `they come from ${from}; the run was not begun`,
+    next: freeSpace,
   });
 }
 
@@ -241,7 +257,7 @@ async function sendLayer(
     .finally(() => source.destroy());
   const [word, said = ""] = result.stdout.trim().split(" ");
   if (word === "whole") return;
-  if (word === "full") throw explainRoom(options, 0, `${formatMiB(size - from)} more`);
+  if (word === "full") throw explainFull(options);
   // What was there before may have been cut in the middle of a write, by a power cut.
   if (word === "other" && from > 0)
     return sendLayer(connection, options, { ...due, from: 0 }, onBytes);

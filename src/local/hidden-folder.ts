@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 const prefix = "hostkit-build-";
@@ -31,12 +31,17 @@ export async function withHiddenFolder<T>(
   }
 }
 
-/** Folders of processes that are no more; those of other users cannot be removed, and stay. */
+/** Our own folders of processes that are no more. Another user may have made one of such a name, to lead root elsewhere: it stays. */
 async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1]);
-    if (Number.isInteger(pid) && !isAlive(pid))
-      await rm(path.join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+    if (!Number.isInteger(pid) || isAlive(pid)) continue;
+    const folder = path.join(parent, name);
+    const uid = await lstat(folder).then(
+      (facts) => facts.uid,
+      () => undefined,
+    );
+    if (uid === process.getuid?.()) await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -61,7 +61,10 @@ rename "$file.new", $file;`;
 const mostBytes = 4 * 1024 ** 3;
 
 /** Before a build: what the builder has kept for others is theirs. */
-export const noteCache = sh`perl -e ${cacheProgram} list | LC_ALL=C sort >cache-before || true`;
+export const noteCache = sh`rm -f cache-before
+# An empty list would say that all there is came with this build.
+if perl -e ${cacheProgram} list >cache-listed; then LC_ALL=C sort cache-listed >cache-before; fi
+rm -f cache-listed`;
 
 /** After it: what is new is ours, and bounded. */
 export const boundCache = sh`if [ -e cache-before ]; then
